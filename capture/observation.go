@@ -1,0 +1,167 @@
+// Package capture turns packets into Observations: it reads captures and live taps, decodes link, tunnel, network and
+// transport headers, joins fragments and the first bytes of streams, and says what one host was seen to do.
+package capture
+
+import (
+	"net/netip"
+	"time"
+
+	"avbeacon/internal/wire"
+)
+
+// Kind says what was seen.
+type Kind uint8
+
+// The kinds of Observation.
+const (
+	KindNone    Kind = iota
+	Lookup           // a DNS, mDNS or LLMNR question
+	Answer           // a DNS, mDNS or LLMNR response
+	Hello            // a TLS, DTLS or QUIC ClientHello
+	ServerHello      // a TLS or DTLS ServerHello
+	Cert             // one certificate of a server
+	Request          // an HTTP request head
+	Response         // an HTTP response head
+	Identity         // DHCP, ARP or a NetBIOS name: who is behind an address
+	Contact          // a flow record: at the flow's end, every 10 min while it is open, and at the end of the input
+)
+
+// Proto is the protocol that the value was read from.
+type Proto uint8
+
+// The protocols.
+const (
+	ProtoNone Proto = iota
+	DNS
+	MDNS
+	LLMNR
+	NBNS
+	TLS
+	DTLS
+	QUIC
+	HTTP
+	SSDP
+	DHCP
+	ARP
+	TCP
+	UDP
+	ICMP
+)
+
+// Host is the machine that an Observation speaks of, as far as the packet tells.
+type Host struct {
+	Addr   netip.Addr
+	MAC    [6]byte // source (or destination) hardware address seen beside Addr; valid iff HasMAC
+	HasMAC bool
+	VLAN   uint16 // outermost VLAN id, 0 where untagged
+	Name   string // stamped by internal/hosts
+}
+
+// Observation is one thing that one host was seen to do. It aliases no packet memory. Size: at most 300 bytes.
+//
+// Src and Dst are innermost and in the direction of the packet. FromClient says that Src is the side that opened the
+// flow (for DNS: the side that asks). Which detail pointer is set follows from Kind; the others are nil.
+type Observation struct {
+	Time      time.Time // packet time, never the wall clock
+	Frame     uint64    // packet record that completed the value, from 1 within its input
+	Input     int32     // index of the input
+	Kind      Kind
+	Proto     Proto
+	Transport Proto // TCP, UDP or ProtoNone
+	// FromClient: valid for all kinds but Identity.
+	FromClient bool
+	// Marks are facts that need no detail.
+	Marks Marks
+	Src   netip.AddrPort
+	Dst   netip.AddrPort
+	// Host is the client's side: Src iff FromClient, else Dst. Stamped with a name by internal/hosts.
+	Host Host
+	// Name is lower case, without trailing dot: the (first) qname, the SNI, the HTTP host without port, the leaf's common
+	// name. "" where hidden or absent. For an Answer of no interest it is left empty (Addrs are still there, so that
+	// addresses can be unlearned). For a Contact it is the name its hello or request bore, if that was of interest, or
+	// what internal/names knew (then Marks has NameDerived).
+	Name string
+
+	// Addrs is valid iff Kind is Answer: the A and AAAA data of the answer section.
+	Addrs []netip.Addr
+	// Link is nil for a plain packet: VLANs and tunnels around it.
+	Link *Link
+
+	DNS    *wire.DNS         // Lookup, Answer; nil for an Answer that nobody has interest in
+	Hello  *wire.ClientHello // Hello
+	Server *wire.ServerHello // ServerHello
+	Cert   *wire.Certificate // Cert
+	Req    *wire.Request     // Request
+	Resp   *wire.Response    // Response
+	ID     *IdentityDetail   // Identity
+	Flow   *FlowRecord       // Contact
+}
+
+// Marks is a set of facts about an Observation.
+type Marks uint16
+
+// The marks.
+const (
+	NameDerived  Marks = 1 << iota // Name was not on the wire: internal/names gave it
+	NameOther                      // ... and from another host's look-up
+	ECHPresent                     // the hello carries encrypted_client_hello: its outer name may be a cover
+	BareAddress                    // HTTP Host (or CONNECT target) is an address
+	ViaProxy                       // Via, X-Forwarded-For or Forwarded
+	ConnectProxy                   // HTTP CONNECT: Name is the target, Dst is the proxy
+	NoRecursion                    // DNS question with RD=0
+)
+
+// IdentityDetail is who is behind an address. Exactly one of DHCP, NBNS and ARP is set.
+type IdentityDetail struct {
+	DHCP *wire.DHCP
+	NBNS *wire.NBNS
+	ARP  *wire.ARP
+}
+
+// Link is what a packet was wrapped in.
+type Link struct {
+	VLANs   []uint16 // outermost first
+	Tunnels []Tunnel // outermost first
+}
+
+// Tunnel is one outer layer. Addresses are invalid where the layer has none (mpls, pppoe).
+type Tunnel struct {
+	Type string // gre, erspan, vxlan, geneve, ipip, 6in4, 4in6, gtpu, teredo, mpls, pppoe, ...
+	Src  netip.Addr
+	Dst  netip.Addr
+	ID   uint32 // VNI, label, TEID, session: as the layer has it
+}
+
+// Outcome is how a flow went.
+type Outcome uint8
+
+// The outcomes, in OUTPUT.md's words.
+const (
+	OutcomeNone Outcome = iota
+	Established         // both sides spoke (UDP: was answered)
+	Refused             // RST or ICMP unreachable in answer to the opening
+	NoAnswer            // opened, nothing came back
+	Midstream           // began before the capture
+	OneSided            // only one direction in the capture although it goes on
+)
+
+// FlowRecord is a flow's counters and facts. The side that opened it is Observation.Src.
+type FlowRecord struct {
+	FirstFrame, LastFrame uint64
+	First, Last           time.Time
+	PacketsOut            uint64 // by the opener
+	PacketsIn             uint64
+	BytesOut              uint64 // IP bytes
+	BytesIn               uint64
+	RTT                   time.Duration // SYN to SYN-ACK as seen here; 0 where not seen
+	Outcome               Outcome
+	Final                 bool  // false for the record of a flow that is still open
+	Proto                 Proto // what was recognised in it: TLS, QUIC, HTTP, DNS ...; ProtoNone where nothing was
+	TTL                   uint8 // IP TTL or hop limit of the opener's first packet, 0 where the opener was not seen
+	Reset                 bool  // a RST was seen
+	ResetByServer         bool
+	TLSAlert              uint8 // description of the first fatal alert in the clear, 0 where none
+	TLSAlertFromServer    bool
+	OutHead, InHead       [8]byte // first payload bytes each way, zero where none: magic of nameless protocols
+	OutHeadLen, InHeadLen uint8
+}

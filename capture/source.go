@@ -1,0 +1,88 @@
+package capture
+
+import (
+	"context"
+	"net/netip"
+)
+
+// LinkType is a link-layer header type as https://www.tcpdump.org/linktypes.html numbers them.
+type LinkType uint16
+
+// The link types that Decoder understands.
+const (
+	LinkNull       LinkType = 0
+	LinkEthernet   LinkType = 1
+	LinkPPP        LinkType = 9
+	LinkRawBSD     LinkType = 12 // and 14: DLT_RAW as some systems write it
+	LinkRawOpenBSD LinkType = 14
+	LinkPPPHDLC    LinkType = 50
+	LinkPPPoE      LinkType = 51
+	LinkRaw        LinkType = 101
+	LinkCHDLC      LinkType = 104
+	Link80211      LinkType = 105
+	LinkFrameRelay LinkType = 107
+	LinkLoop       LinkType = 108
+	LinkLinuxSLL   LinkType = 113
+	LinkPrism      LinkType = 119
+	LinkRadiotap   LinkType = 127
+	LinkAVS        LinkType = 163
+	LinkPPPWithDir LinkType = 204
+	LinkIPv4       LinkType = 228
+	LinkIPv6       LinkType = 229
+	LinkNFLog      LinkType = 239
+	LinkLinuxSLL2  LinkType = 276
+)
+
+// Packet is one packet record. Data aliases its Block's memory and is valid until the Block is released or refilled.
+type Packet struct {
+	Data    []byte
+	Time    int64  // nanoseconds since 1970 UTC
+	Frame   uint64 // packet record, from 1 within its input
+	OrigLen uint32 // length on the wire; more than len(Data) where the capture was cut
+	Input   int32  // index of the input
+	Link    LinkType
+	VLAN    uint16 // a tag that the network card stripped (live only); valid iff HasVLAN
+	HasVLAN bool
+}
+
+// Block is a run of packets in the order they were captured. The zero Block is ready to be filled.
+type Block struct {
+	Packets []Packet
+	Buf     []byte // memory that a Source may keep with the Block and use again
+	Release func() // nil, or to be called once all packets have been used
+}
+
+// Source hands out packets a block at a time.
+type Source interface {
+	// Next fills b (re-using its memory) with at least one packet. It returns io.EOF, with no packets, when the input is
+	// at its end. Errors in single inputs of several are no error here: they are in Inputs.
+	Next(ctx context.Context, b *Block) error
+	// Inputs tells of every input so far; the slice is the caller's.
+	Inputs() []Input
+	Close() error
+}
+
+// Input is what a Source knows of one file or interface.
+type Input struct {
+	Name    string // as given
+	SHA256  string // of the file's bytes, hex; "" where it is not known (live, or not asked for)
+	Packets uint64
+	Bytes   uint64 // captured packet bytes
+	First   int64  // packet times, nanoseconds since 1970; valid iff Packets > 0
+	Last    int64
+	// Truncated says that the last record was cut short.
+	Truncated bool
+	// Err is why reading stopped early, nil where it did not.
+	Err error
+	// Size and Read are bytes of the file as it lies on disk, for progress; Size is 0 where it is not known.
+	Size, Read int64
+	// Drops are packets that the capturing side says it lost (pcapng statistics, kernel counters).
+	Drops uint64
+}
+
+// Interest is asked by the observers, in the hot path, whether something may matter. A nil Interest lets all through.
+// Its methods must not allocate and must be safe for concurrent use. name is lower case without trailing dot.
+type Interest interface {
+	Name(name []byte) bool
+	Addr(a netip.Addr) bool
+}

@@ -1,0 +1,94 @@
+// Package feeds is what is known about antivirus vendors and about places. It takes YAML files and place databases and
+// gives immutable snapshots that answer: whose name, address or sign is this, and where in the world is that address.
+package feeds
+
+// Role is what a name or sign is for.
+type Role uint8
+
+// The roles, in the words of the catalogue.
+const (
+	RoleUnknown Role = iota // never counts as a second role
+	RoleUpdate
+	RoleReputation
+	RoleTelemetry
+	RoleLicensing
+	RolePush
+	RoleManagement
+	RoleCrash
+	RoleWeb
+	RoleDownload
+	RoleCDN
+)
+
+// Strength is how much one single sighting says about an installed product.
+type Strength uint8
+
+// The strengths.
+const (
+	None   Strength = iota
+	Weak            // a person, a web page, a CDN, a CA
+	Medium          // the product, or a person or admin
+	Strong          // hardly anything but the product
+)
+
+// Signal is the kind of thing that an entry matches.
+type Signal uint8
+
+// The signals.
+const (
+	SignalName      Signal = iota // host name: DNS, SNI, HTTP Host, certificate
+	SignalPath                    // HTTP request target's path
+	SignalQuery                   // HTTP query string
+	SignalUserAgent               // HTTP User-Agent
+	SignalHeader                  // HTTP request header's name
+	SignalBody                    // first bytes of an HTTP response's body
+	SignalPayload                 // first bytes of a flow that speaks no known protocol
+	SignalIssuer                  // issuer common name of a server's certificate
+	SignalPort                    // TCP or UDP port on the Internet
+	SignalLANPort                 // TCP or UDP port inside the site
+	SignalAddress                 // address range that is no autonomous system
+	SignalASN                     // a vendor's own network
+	SignalResolver                // a public resolver's address
+)
+
+// Match is how a pattern is compared.
+type Match uint8
+
+// The ways to match.
+const (
+	Exact  Match = iota
+	Suffix       // the name itself and every subdomain, label by label
+	Regexp       // RE2, anchored as written
+)
+
+// Vendor is one maker of antivirus products.
+type Vendor struct {
+	Key     string // lower-case letters and digits; the catalogue file's name
+	Name    string // for display
+	Country string // ISO 3166 alpha-2 of the maker's home; several with "/"
+	Group   string // key of the group it belongs to, "" where none
+	Note    string
+}
+
+// Entry is one line of the catalogue. Entries are immutable and shared.
+type Entry struct {
+	Vendor   *Vendor // nil for a mark (resolver, proxy, OEM trap): marked, never found
+	Signal   Signal
+	Pattern  string
+	Match    Match
+	Role     Role
+	Strength Strength
+	Product  string // "" where the sign is of no one product
+	Mark     string // valid iff Vendor is nil: doh, dot, proxy, threat-intel, oem, ...
+	OEM      string // product that has this vendor's engine built in, "" where none
+	Builtin  bool   // part of an operating system (Defender's names): possible at most without more
+	Pool     bool   // member of a numbered pool
+	// Mask names what of the value identifies a person or machine and must be hidden: "" nothing, "label" the first label,
+	// "value" the whole value, or a regular expression whose first group is hidden.
+	Mask   string
+	Source string
+	Date   string // YYYY-MM-DD when the source was read
+	Note   string
+	File   string // catalogue file and line, for explain
+	Line   int
+}
