@@ -1,0 +1,278 @@
+package wire
+
+import (
+	"bytes"
+	"strings"
+)
+
+// httpMethodMax is the longest method that is believed, in bytes.
+const httpMethodMax = 24
+
+// RequestView is a request's head in place: its slices are parts of the bytes that were scanned. Values are trimmed;
+// one that was sent folded over several lines still holds the line ends.
+type RequestView struct {
+	Method, Target, Version, Host, UserAgent []byte
+	HeadLen                                  int   // bytes up to and with the blank line; valid iff the scan said Whole
+	BodyLen                                  int64 // Content-Length, -1 where none is given or the body is chunked
+	Chunked                                  bool
+	Via                                      bool // Via, X-Forwarded-For or Forwarded is there
+	Connect                                  bool // the method is CONNECT
+	Upgrade                                  bool // an Upgrade field is there
+	fields                                   int  // where the fields begin
+}
+
+// LooksRequest says whether b begins an HTTP/1.x request. It looks at the first line alone, as far as it is there:
+// Whole when the method is a usual one with a target behind it, or when any other upper-case word is followed by a path
+// and the line ends in a version; No when a whole line bears no HTTP/1.x; More when b is too short to tell.
+func LooksRequest(b []byte) Status {
+	b = b[leadingLines(b):]
+	n := methodLen(b)
+	if n < 0 {
+		return No
+	}
+	if n == len(b) || n+1 == len(b) {
+		return More
+	}
+	known := usualMethod(b[:n])
+	if !known && !pathBehind(b[n:]) {
+		return No
+	}
+	if end := bytes.IndexByte(b, '\n'); end >= 0 {
+		if _, _, _, ok := requestLine(b[:end]); ok {
+			return Whole
+		}
+		return No
+	}
+	if len(b) > httpHeadMax || b[n+1] < ' ' {
+		return No
+	}
+	if known {
+		return Whole
+	}
+	return More
+}
+
+// ScanRequest reads the head of an HTTP/1.x request in place, without allocating. It says Whole when the blank line
+// behind the head is there, More when it is not (v then holds the lines that are there whole) and No when b begins no
+// such request: HTTP/0.9 and lines without a version are none. It looks at 64 KiB and 256 fields at most.
+func ScanRequest(b []byte, v *RequestView) Status {
+	*v = RequestView{BodyLen: -1}
+	if len(b) > httpHeadMax {
+		b = b[:httpHeadMax]
+	}
+	skip := leadingLines(b)
+	end := bytes.IndexByte(b[skip:], '\n')
+	if end < 0 {
+		if len(b) == httpHeadMax || LooksRequest(b) == No {
+			return No
+		}
+		return More
+	}
+	var ok bool
+	if v.Method, v.Target, v.Version, ok = requestLine(b[skip : skip+end]); !ok {
+		return No
+	}
+	v.Connect = string(v.Method) == "CONNECT"
+	v.fields = skip + end + 1
+	return v.scanFields(b)
+}
+
+func (v *RequestView) scanFields(b []byte) Status {
+	f := httpFields{b: b, pos: v.fields}
+	body := framing{length: -1}
+	for {
+		name, value, ok := f.next()
+		if !ok {
+			break
+		}
+		v.see(name, value, &body)
+	}
+	v.BodyLen, v.Chunked = body.settle()
+	if !f.end {
+		return More
+	}
+	v.HeadLen = f.pos
+	return Whole
+}
+
+// see takes in one field; of a field that stands there twice the first that is not empty counts.
+func (v *RequestView) see(name, value []byte, body *framing) {
+	switch len(name) {
+	case 3:
+		v.Via = v.Via || is(name, "via")
+	case 4:
+		if len(v.Host) == 0 && is(name, "host") {
+			v.Host = value
+		}
+	case 7:
+		v.Upgrade = v.Upgrade || is(name, "upgrade")
+	case 9:
+		v.Via = v.Via || is(name, "forwarded")
+	case 10:
+		if len(v.UserAgent) == 0 && is(name, "user-agent") {
+			v.UserAgent = value
+		}
+	case 14, 17:
+		body.see(name, value)
+	case 15:
+		v.Via = v.Via || is(name, "x-forwarded-for")
+	}
+}
+
+// ParseRequest copies what v, scanned from the same b, says of a request. headers names the further fields that are
+// wanted, in any case; a name that ends in "*" stands for all fields that begin so. Host is the target's authority
+// where there is no Host field.
+func ParseRequest(b []byte, v *RequestView, headers []string) *Request {
+	r := &Request{
+		Method:    string(v.Method),
+		URI:       string(v.Target),
+		Version:   versionText(v.Version),
+		Host:      unfold(v.Host),
+		UserAgent: unfold(v.UserAgent),
+		Via:       v.Via,
+	}
+	if r.Host == "" {
+		r.Host = authority(r.URI, v.Connect)
+	}
+	if len(headers) > 0 {
+		r.Headers = wantedFields(b[:min(len(b), httpHeadMax)], v.fields, headers)
+	}
+	return r
+}
+
+func wantedFields(b []byte, from int, headers []string) []Header {
+	var out []Header
+	f := httpFields{b: b, pos: min(from, len(b))}
+	for {
+		name, value, ok := f.next()
+		if !ok {
+			return out
+		}
+		if wanted(string(name), headers) {
+			out = append(out, Header{Name: string(name), Value: unfold(value)})
+		}
+	}
+}
+
+func wanted(name string, headers []string) bool {
+	for _, h := range headers {
+		if stem, open := strings.CutSuffix(h, "*"); open {
+			if len(name) >= len(stem) && strings.EqualFold(name[:len(stem)], stem) {
+				return true
+			}
+		} else if strings.EqualFold(name, h) {
+			return true
+		}
+	}
+	return false
+}
+
+// leadingLines is how many bytes of empty lines stand before the start line.
+func leadingLines(b []byte) int {
+	n := 0
+	for n < len(b) && n < httpBlankMax && (b[n] == '\r' || b[n] == '\n') {
+		n++
+	}
+	return n
+}
+
+// methodLen is the length of the upper-case word that b begins with; -1 where it begins with none or the word is too
+// long or too short, len(b) where b ends before the word does.
+func methodLen(b []byte) int {
+	for i, c := range b {
+		switch {
+		case 'A' <= c && c <= 'Z', c == '-' && i > 0, c == '_' && i > 0:
+			if i >= httpMethodMax {
+				return -1
+			}
+		case blank(c) && i >= 3:
+			return i
+		default:
+			return -1
+		}
+	}
+	return len(b)
+}
+
+// pathBehind says that b, which begins with the blank behind a method, goes on as a path or an absolute URI does.
+func pathBehind(b []byte) bool {
+	b = trimLeft(b)
+	return len(b) == 0 || b[0] == '/' || b[0]|0x20 == 'h'
+}
+
+func trimLeft(b []byte) []byte {
+	for len(b) > 0 && blank(b[0]) {
+		b = b[1:]
+	}
+	return b
+}
+
+// requestLine cuts a request line in three (RFC 9112 3). The target is all that stands between the method and the
+// version, so that one with blanks in it is kept.
+func requestLine(line []byte) (method, target, version []byte, ok bool) {
+	n := methodLen(line)
+	if n < 0 || n == len(line) {
+		return nil, nil, nil, false
+	}
+	rest := trimBlanks(line[n:])
+	if len(rest) < 8 {
+		return nil, nil, nil, false
+	}
+	at := len(rest) - 8
+	if !isVersion(rest[at:]) || at > 0 && !blank(rest[at-1]) {
+		return nil, nil, nil, false
+	}
+	if !usualMethod(line[:n]) && at > 0 && !pathBehind(rest) {
+		return nil, nil, nil, false
+	}
+	return line[:n], trimBlanks(rest[:at]), rest[at+5:], true
+}
+
+// isVersion says that b begins with HTTP/1. and a digit.
+func isVersion(b []byte) bool {
+	return len(b) >= 8 && is(b[:7], "http/1.") && '0' <= b[7] && b[7] <= '9'
+}
+
+// versionText is string(b) without allocating for the usual two.
+func versionText(b []byte) string {
+	switch string(b) {
+	case "1.1":
+		return "1.1"
+	case "1.0":
+		return "1.0"
+	}
+	return string(b)
+}
+
+// authority is the host and port of an absolute or authority form target (RFC 9112 3.2), without user information.
+func authority(target string, connect bool) string {
+	a := target
+	if !connect {
+		at := strings.Index(target, "://")
+		if at <= 0 || strings.ContainsAny(target[:at], "/?#") {
+			return ""
+		}
+		a = target[at+3:]
+	}
+	if n := strings.IndexAny(a, "/?# "); n >= 0 {
+		a = a[:n]
+	}
+	return a[strings.LastIndexByte(a, '@')+1:]
+}
+
+// usualMethod knows the methods of the IANA registry and those that are met beside them (UPnP, RPC over HTTP, BITS,
+// Configuration Manager, caches).
+func usualMethod(b []byte) bool {
+	switch string(b) {
+	case "GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH",
+		"ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "COPY", "LABEL", "LINK", "LOCK", "MERGE",
+		"MKACTIVITY", "MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "ORDERPATCH", "PROPFIND",
+		"PROPPATCH", "QUERY", "REBIND", "REPORT", "SEARCH", "UNBIND", "UNCHECKOUT", "UNLINK", "UNLOCK", "UPDATE",
+		"UPDATEREDIRECTREF", "VERSION-CONTROL",
+		"BCOPY", "BDELETE", "BMOVE", "BPROPFIND", "BPROPPATCH", "POLL", "SUBSCRIBE", "UNSUBSCRIBE", "NOTIFY", "M-SEARCH",
+		"RPC_IN_DATA", "RPC_OUT_DATA", "RPC_CONNECT", "BITS_POST", "CCM_POST", "SMS_POST", "RDG_IN_DATA", "RDG_OUT_DATA",
+		"PURGE", "BAN", "TRACK", "DEBUG", "SOURCE", "INDEX", "X-MS-ENUMATTS":
+		return true
+	}
+	return false
+}
