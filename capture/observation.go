@@ -76,6 +76,9 @@ type Observation struct {
 	Dst   netip.AddrPort
 	// Host is the client's side: Src iff FromClient, else Dst. Stamped with a name by internal/hosts.
 	Host Host
+	// SrcMAC is the hardware address seen beside Src; valid iff HasSrcMAC.
+	SrcMAC    [6]byte
+	HasSrcMAC bool
 	// Name is lower case, without trailing dot: the (first) qname, the SNI, the HTTP host without port, the leaf's common
 	// name. "" where hidden or absent. For an Answer of no interest it is left empty (Addrs are still there, so that
 	// addresses can be unlearned). For a Contact it is the name its hello or request bore, if that was of interest, or
@@ -148,6 +151,9 @@ const (
 // FlowRecord is a flow's counters and facts. The side that opened it is Observation.Src.
 type FlowRecord struct {
 	FirstFrame, LastFrame uint64
+	FirstInput            int32  // input of the first frame; the last one's is Observation.Input
+	Lookups               uint32 // DNS questions in it
+	NoRecursion           bool   // one of them had RD=0
 	First, Last           time.Time
 	PacketsOut            uint64 // by the opener
 	PacketsIn             uint64

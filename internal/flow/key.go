@@ -1,0 +1,41 @@
+// Package flow is the bounded memory of conversations: packets' 5-tuples go in, the entry of their flow comes out, and
+// buffers for the stream bytes that must wait for others.
+package flow
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// Key is a packet's 5-tuple in the packet's direction. Addresses are 16 bytes, IPv4 v4-mapped.
+type Key struct {
+	Src, Dst         [16]byte
+	SrcPort, DstPort uint16
+	Proto            uint8 // IP protocol number
+}
+
+// Seed makes hashes of one table differ from another's, so that nobody who sends packets can aim at one shard.
+type Seed [3]uint64
+
+// FixedSeed is for reading files: the same capture gives the same shards.
+var FixedSeed = Seed{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb}
+
+// Hash is the same for both directions of a flow. It is a multiply-and-fold hash (as wyhash's) of each end, the two
+// joined by operations that do not see their order.
+func (k *Key) Hash(s *Seed) uint64 {
+	a := end(k.Src[:], k.SrcPort, s)
+	b := end(k.Dst[:], k.DstPort, s)
+	return fold((a+b)^uint64(k.Proto), (a^b)^s[2])
+}
+
+func end(addr []byte, port uint16, s *Seed) uint64 {
+	_ = addr[15]
+	hi := binary.LittleEndian.Uint64(addr)
+	lo := binary.LittleEndian.Uint64(addr[8:])
+	return fold(hi^s[0]^uint64(port)<<17, lo^s[1]^uint64(port)<<40)
+}
+
+func fold(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
+}

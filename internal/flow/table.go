@@ -1,0 +1,205 @@
+package flow
+
+import "math"
+
+// Shards is how many parts the memory of flows has. Every limit is a shard's, so that the number of workers changes no
+// result.
+const Shards = 16
+
+// Shard tells which shard a hash belongs to.
+func Shard(hash uint64) int { return int(hash >> 60) }
+
+// Entry is one flow. A is the side that sent the first packet seen; Forward packets go from A to B. What the flags,
+// states and classes mean is the observer's business, not the table's.
+type Entry struct {
+	A, B         [16]byte
+	PortA, PortB uint16
+	Proto        uint8
+	Class        uint8
+	Flags        uint16
+	Last         int64 // nanoseconds: time of the newest packet
+	Next         [2]uint32
+	Pend         [2]uint32 // handles of a Stitcher, 0 for none
+	Aux          uint32    // handle of state that the class keeps elsewhere, 0 for none
+	ISN          uint32
+	Phase        [2]uint8
+	TTL          uint8
+	Alert        uint8
+
+	First      int64
+	FirstFrame uint64
+	LastFrame  uint64
+	FirstInput int32
+	LastInput  int32
+	Packets    [2]uint32
+	Bytes      [2]uint64
+	RTT        uint32 // microseconds
+	Reported   uint32 // seconds since 1970 of the last record written
+	Count      uint32
+	Head       [2][8]byte
+	HeadLen    [2]uint8
+	MAC        [6]byte // of the side that opened the flow, valid iff the observer's flag says so
+	Name       uint32  // handle of a name that the observer keeps, 0 for none
+	Link       uint32  // handle of the layers around the first packet, 0 for none
+
+	link uint32 // free list
+	hash uint32
+	live bool
+}
+
+const chunkBits = 9 // 512 entries a piece
+
+// Table is one shard's flows: open addressing over 8-byte slots, entries in pieces that never move.
+type Table struct {
+	slots  []uint64 // high half: hash, low half: entry number + 1
+	chunks [][]Entry
+	used   int
+	free   uint32 // entry number + 1
+	next   uint32
+	limit  int
+	hand   uint32
+	// Evicted counts flows that had to go because the table was full.
+	Evicted uint64
+}
+
+// NewTable makes a table for at most limit flows (at least 64).
+func NewTable(limit int) *Table {
+	return &Table{slots: make([]uint64, 128), limit: max(limit, 64)}
+}
+
+// Len is the number of flows in the table.
+func (t *Table) Len() int { return t.used }
+
+// Entry gives the entry of a number that Find, Insert or Each returned. The pointer is valid until the flow is removed.
+func (t *Table) Entry(i uint32) *Entry { return &t.chunks[i>>chunkBits][i&(1<<chunkBits-1)] }
+
+// Find gives the flow of k, and whether k goes the way of the flow's first packet. hash is k.Hash.
+func (t *Table) Find(k *Key, hash uint64) (i uint32, forward, ok bool) {
+	fp := uint32(hash)
+	mask := uint32(len(t.slots) - 1)
+	for pos := fp & mask; ; pos = (pos + 1) & mask {
+		s := t.slots[pos]
+		if s == 0 {
+			return 0, false, false
+		}
+		if uint32(s>>32) != fp {
+			continue
+		}
+		i = uint32(s) - 1
+		e := t.Entry(i)
+		if e.Proto != k.Proto {
+			continue
+		}
+		if e.PortA == k.SrcPort && e.PortB == k.DstPort && e.A == k.Src && e.B == k.Dst {
+			return i, true, true
+		}
+		if e.PortA == k.DstPort && e.PortB == k.SrcPort && e.A == k.Dst && e.B == k.Src {
+			return i, false, true
+		}
+	}
+}
+
+// Full says that Insert needs a victim first: call Victim and remove it.
+func (t *Table) Full() bool { return t.used >= t.limit }
+
+// Victim picks the flow that has been silent longest among eight that a moving hand points at (CLOCK-like sampling).
+func (t *Table) Victim() uint32 {
+	best, oldest := uint32(0), int64(math.MaxInt64)
+	for seen := 0; seen < 8; {
+		t.hand++
+		if t.hand >= t.next {
+			t.hand = 0
+		}
+		if e := t.Entry(t.hand); e.live {
+			seen++
+			if e.Last < oldest {
+				best, oldest = t.hand, e.Last
+			}
+		}
+	}
+	t.Evicted++
+	return best
+}
+
+// Insert adds a flow whose first packet has key k; k must not be in the table and the table must not be full.
+func (t *Table) Insert(k *Key, hash uint64) (uint32, *Entry) {
+	if (t.used+1)*4 > len(t.slots)*3 {
+		t.grow()
+	}
+	i := t.take()
+	e := t.Entry(i)
+	*e = Entry{A: k.Src, B: k.Dst, PortA: k.SrcPort, PortB: k.DstPort, Proto: k.Proto, hash: uint32(hash), live: true}
+	t.put(uint32(hash), i)
+	t.used++
+	return i, e
+}
+
+func (t *Table) take() uint32 {
+	if t.free != 0 {
+		i := t.free - 1
+		t.free = t.Entry(i).link
+		return i
+	}
+	i := t.next
+	if int(i>>chunkBits) == len(t.chunks) {
+		t.chunks = append(t.chunks, make([]Entry, 1<<chunkBits))
+	}
+	t.next++
+	return i
+}
+
+func (t *Table) put(fp, i uint32) {
+	mask := uint32(len(t.slots) - 1)
+	pos := fp & mask
+	for t.slots[pos] != 0 {
+		pos = (pos + 1) & mask
+	}
+	t.slots[pos] = uint64(fp)<<32 | uint64(i+1)
+}
+
+func (t *Table) grow() {
+	old := t.slots
+	t.slots = make([]uint64, 2*len(old))
+	for _, s := range old {
+		if s != 0 {
+			t.put(uint32(s>>32), uint32(s)-1)
+		}
+	}
+}
+
+// Remove takes flow i out. Slots behind it move up, so that no tombstones are left.
+func (t *Table) Remove(i uint32) {
+	e := t.Entry(i)
+	mask := uint32(len(t.slots) - 1)
+	want := uint64(e.hash)<<32 | uint64(i+1)
+	pos := e.hash & mask
+	for t.slots[pos] != want {
+		pos = (pos + 1) & mask
+	}
+	for hole := pos; ; {
+		pos = (pos + 1) & mask
+		s := t.slots[pos]
+		if s == 0 {
+			t.slots[hole] = 0
+			break
+		}
+		home := uint32(s>>32) & mask
+		if (pos-home)&mask >= (pos-hole)&mask {
+			t.slots[hole] = s
+			hole = pos
+		}
+	}
+	e.live = false
+	e.link = t.free
+	t.free = i + 1
+	t.used--
+}
+
+// Each calls visit with every flow, in the order of their numbers. visit may remove the flow it is given.
+func (t *Table) Each(visit func(i uint32, e *Entry)) {
+	for i := uint32(0); i < t.next; i++ {
+		if e := t.Entry(i); e.live {
+			visit(i, e)
+		}
+	}
+}
