@@ -22,7 +22,7 @@ type DNS struct {
 
 	// ClientSubnet is valid iff the message carries EDNS client subnet (RFC 7871).
 	ClientSubnet netip.Prefix
-	// ClientMAC is valid iff HasClientMAC: the EDNS option that dnsmasq and others add (option 65001 or 5; see the parser).
+	// ClientMAC is valid iff HasClientMAC: the EDNS option that dnsmasq and others add (65001 or 65073; see the parser).
 	ClientMAC    [6]byte
 	HasClientMAC bool
 
@@ -35,6 +35,8 @@ type DNSQuestion struct {
 	Name  string
 	QType string // text: A, AAAA, HTTPS, TYPE65400
 	Class uint16
+	// Unicast says that the class had mDNS's top bit set: an answer by unicast is wanted (RFC 6762 5.4).
+	Unicast bool
 }
 
 // DNSRecord is one resource record of the answer section.

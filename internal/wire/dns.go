@@ -1,0 +1,193 @@
+package wire
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+const (
+	dnsHeaderLen   = 12        // RFC 1035 4.1.1
+	dnsMaxLen      = 1<<16 - 1 // the length prefix over TCP (RFC 1035 4.2.2) and UDP's own limit
+	dnsMinQuestion = 5         // shortest question: root, type, class
+	dnsMinRecord   = 11        // shortest record: root, type, class, TTL, length
+	dnsMaxRecords  = 4096      // records and questions looked at in one message
+	dnsMaxAddrs    = 64        // addresses that DNSAddrs gives
+
+	dnsOpcodeDSO = 6 // RFC 8490 5.4: all counts are zero
+
+	// dnsTopBit of a class is mDNS's: "unicast response wanted" in a question (RFC 6762 5.4), "flush the cache" in a
+	// record (10.2).
+	dnsTopBit = 0x8000
+)
+
+// Record types that are looked into in place; the numbers are IANA's "Resource Record (RR) TYPEs".
+const (
+	dnsTypeA     = 1
+	dnsTypeNS    = 2
+	dnsTypeCNAME = 5
+	dnsTypePTR   = 12
+	dnsTypeMX    = 15
+	dnsTypeAAAA  = 28
+	dnsTypeDNAME = 39
+	dnsTypeOPT   = 41
+	dnsTypeSVCB  = 64
+	dnsTypeHTTPS = 65
+)
+
+// DNSPeek is what a look at the header and the first question tells, in place.
+type DNSPeek struct {
+	ID, Flags      uint16 // as in the header
+	QD, AN, NS, AR uint16 // counts as the header claims them
+	QType, QClass  uint16 // first question; mDNS's top bit is taken off the class
+	// Name is the first qname: lower case, no trailing dot, "." for the root, bytes outside 33..126 (and '.' and '\'
+	// inside a label) as \DDD. It lies in the scratch buffer; nil iff QD is 0.
+	Name []byte
+	Rest int // offset behind the first question; 12 where QD is 0
+}
+
+// Response tells whether QR is set.
+func (p *DNSPeek) Response() bool { return p.Flags&0x8000 != 0 }
+
+// Opcode gives the kind of query (RFC 1035 4.1.1): 0 is the normal one, 5 a dynamic update.
+func (p *DNSPeek) Opcode() uint8 { return uint8(p.Flags >> 11 & 0xF) }
+
+// AA tells whether the answer is authoritative.
+func (p *DNSPeek) AA() bool { return p.Flags&0x0400 != 0 }
+
+// TC tells whether the message says of itself that it was cut.
+func (p *DNSPeek) TC() bool { return p.Flags&0x0200 != 0 }
+
+// RD tells whether recursion is desired.
+func (p *DNSPeek) RD() bool { return p.Flags&0x0100 != 0 }
+
+// RA tells whether recursion is available.
+func (p *DNSPeek) RA() bool { return p.Flags&0x0080 != 0 }
+
+// RCode gives the four bits of the header, without EDNS's extension.
+func (p *DNSPeek) RCode() uint8 { return uint8(p.Flags & 0xF) }
+
+// PeekDNS looks at the header and the first question of a DNS, mDNS or LLMNR message without allocating; scratch must
+// hold 1024 bytes. It is false for what is not plausibly DNS, and for what ends inside its first question.
+//
+// Plausible is a header whose counts could fit into a message, followed by a well-formed question (or, without
+// questions, record) of an assigned class. One random payload in ten million passes.
+func PeekDNS(msg, scratch []byte) (DNSPeek, bool) {
+	p, ok := peekDNSHeader(msg)
+	if !ok || len(msg) > dnsMaxLen {
+		return DNSPeek{}, false
+	}
+	if p.QD == 0 {
+		return p, p.bareOK(msg)
+	}
+	name, next, ok := readDNSName(msg, dnsHeaderLen, scratch[:0])
+	if !ok || len(msg)-next < 4 {
+		return DNSPeek{}, false
+	}
+	p.Name = name
+	p.QType = binary.BigEndian.Uint16(msg[next:])
+	p.QClass = dnsClass(binary.BigEndian.Uint16(msg[next+2:]))
+	p.Rest = next + 4
+	return p, dnsAssigned(p.QClass)
+}
+
+// peekDNSHeader reads the header; false where its counts could not be those of any message.
+func peekDNSHeader(msg []byte) (DNSPeek, bool) {
+	if len(msg) < dnsHeaderLen {
+		return DNSPeek{}, false
+	}
+	p := DNSPeek{
+		ID:    binary.BigEndian.Uint16(msg),
+		Flags: binary.BigEndian.Uint16(msg[2:]),
+		QD:    binary.BigEndian.Uint16(msg[4:]),
+		AN:    binary.BigEndian.Uint16(msg[6:]),
+		NS:    binary.BigEndian.Uint16(msg[8:]),
+		AR:    binary.BigEndian.Uint16(msg[10:]),
+		Rest:  dnsHeaderLen,
+	}
+	least := dnsHeaderLen + int(p.QD)*dnsMinQuestion + p.records()*dnsMinRecord
+	return p, least <= dnsMaxLen
+}
+
+// records is the number of records that the header claims.
+func (p *DNSPeek) records() int { return int(p.AN) + int(p.NS) + int(p.AR) }
+
+// bareOK tells whether a message without questions is plausible: a response of a header alone (a server that could not
+// read the question), a DSO message, or one whose first record is well-formed (mDNS, a query for a server's cookie).
+func (p *DNSPeek) bareOK(msg []byte) bool {
+	if p.records() == 0 {
+		alone := p.Response() && len(msg) == dnsHeaderLen
+		return alone || p.Opcode() == dnsOpcodeDSO && len(msg) >= dnsHeaderLen+4
+	}
+	rr, ok := readDNSRR(msg, dnsHeaderLen)
+	return ok && (rr.Type == dnsTypeOPT || rr.Type != 0 && dnsAssigned(rr.Class))
+}
+
+// dnsAssigned tells whether c is one of IANA's "DNS CLASSes" or CSNET, which RFC 1035 3.2.4 has as obsolete.
+func dnsAssigned(c uint16) bool { return 1 <= c && c <= 4 || c == 254 || c == 255 }
+
+// dnsClass takes mDNS's top bit off a class, unless what remains is none: then the class is a private one.
+func dnsClass(c uint16) uint16 {
+	if m := c &^ dnsTopBit; dnsAssigned(m) {
+		return m
+	}
+	return c
+}
+
+// DNSAddrs appends the data of the A and AAAA records of the answer section to dst, at most 64 of them, in place and
+// without allocating if dst has room. An IPv4-mapped AAAA stays what it is on the wire. A malformed record ends it.
+func DNSAddrs(msg []byte, p *DNSPeek, dst []netip.Addr) []netip.Addr {
+	most := len(dst) + dnsMaxAddrs
+	w := dnsAnswers(msg, p)
+	for rr, ok := w.next(); ok && len(dst) < most; rr, ok = w.next() {
+		if addr := rr.addr(msg); addr.IsValid() {
+			dst = append(dst, addr)
+		}
+	}
+	return dst
+}
+
+// DNSInteresting asks in.Name for the owner name of every record of the answer section and for the target of every
+// CNAME, DNAME, HTTPS and SVCB among them, in place and without allocating; it stops at the first yes. scratch must hold
+// 1024 bytes and is written over, so it must not be where p.Name lies if that is still needed.
+func DNSInteresting(msg []byte, p *DNSPeek, scratch []byte, in interface{ Name([]byte) bool }) bool {
+	w := dnsAnswers(msg, p)
+	last := -1 // owner asked for last, where it is a mere pointer
+	for rr, ok := w.next(); ok; rr, ok = w.next() {
+		if ptr := dnsPointer(msg, rr.Start); ptr < 0 || ptr != last {
+			last = ptr
+			if name, _, ok := readDNSName(msg, rr.Start, scratch[:0]); ok && in.Name(name) {
+				return true
+			}
+		}
+		at, ok := rr.leads()
+		if !ok {
+			continue
+		}
+		if name, _, ok := readDNSName(msg, at, scratch[:0]); ok && in.Name(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// NextDNSTCP takes one message off a stream of DNS over TCP (RFC 1035 4.2.2: two bytes of length before each). rest is
+// what follows it; where the status is not Whole, msg is nil and rest is b. It is No for a length that no message has
+// and, as soon as it is there, for a header that no message has.
+func NextDNSTCP(b []byte) (msg, rest []byte, st Status) {
+	if len(b) < 2 {
+		return nil, b, More
+	}
+	n := int(binary.BigEndian.Uint16(b))
+	if n < dnsHeaderLen {
+		return nil, b, No
+	}
+	if len(b) >= 2+dnsHeaderLen {
+		if _, ok := peekDNSHeader(b[2:]); !ok {
+			return nil, b, No
+		}
+	}
+	if len(b)-2 < n {
+		return nil, b, More
+	}
+	return b[2 : 2+n], b[2+n:], Whole
+}
