@@ -1,0 +1,53 @@
+package feeds
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+
+	"github.com/oschwald/maxminddb-golang/v2"
+)
+
+// placesType is the database_type of the embedded data; cmd/mkgeo writes it.
+const placesType = "avbeacon-Places"
+
+// placesName is what reports call it: whose data it is, and that it is not all of it.
+const placesName = "DB-IP City Lite extract (embedded)"
+
+//go:embed geo/avbeacon-places.mmdb
+var embeddedPlaces []byte
+
+// PlacesNotice is the attribution of the embedded place data in full, as its licences ask.
+//
+//go:embed geo/NOTICE
+var PlacesNotice string
+
+// attribution is the sentence that a maker asks for where its data is shown.
+func attribution(maker string) string {
+	switch maker {
+	case "MaxMind":
+		return "This product includes GeoLite Data created by MaxMind, available from https://www.maxmind.com"
+	case "DB-IP":
+		return "IP Geolocation by DB-IP (https://db-ip.com)"
+	case "IPinfo":
+		return "IP address data powered by IPinfo (https://ipinfo.io)"
+	case "IP2Location":
+		return "This product uses IP2Location LITE data available from https://lite.ip2location.com"
+	}
+	return ""
+}
+
+// openEmbedded opens the data that is part of the program. It stays in place: nothing is copied.
+func openEmbedded() (*base, error) {
+	reader, err := maxminddb.OpenBytes(embeddedPlaces)
+	if err != nil {
+		return nil, err
+	}
+	b, err := newBase(reader, "")
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(embeddedPlaces)
+	b.about.SHA256 = hex.EncodeToString(sum[:])
+	return b, nil
+}
