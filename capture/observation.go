@@ -53,6 +53,7 @@ type Host struct {
 	Addr   netip.Addr
 	MAC    [6]byte // source (or destination) hardware address seen beside Addr; valid iff HasMAC
 	HasMAC bool
+	Own    bool   // stamped by internal/hosts: MAC is known, by ARP or DHCP, to be this address's own and no router's
 	VLAN   uint16 // outermost VLAN id, 0 where untagged
 	Name   string // stamped by internal/hosts
 }
