@@ -1,0 +1,177 @@
+package capture
+
+// UDP ports of tunnels (IANA; 8472 is Linux's first choice for VXLAN).
+const (
+	portL2TP      = 1701
+	portGTPU      = 2152
+	portTeredo    = 3544
+	portVXLAN     = 4789
+	portVXLANGPE  = 4790
+	portGeneve    = 6081
+	portMPLSinUDP = 6635
+	portVXLANOld  = 8472
+)
+
+func isTunnelPort(p uint16) bool {
+	switch p {
+	case portL2TP, portGTPU, portTeredo, portVXLAN, portVXLANGPE, portGeneve, portMPLSinUDP, portVXLANOld:
+		return true
+	}
+	return false
+}
+
+// udpTunnel opens the tunnel that a UDP port speaks of, the destination's first. Where the payload is no such tunnel, or
+// holds what cannot be decoded, out stays the UDP packet that it is.
+func (d *Decoder) udpTunnel(out *Decoded, b []byte, wire int) Reason {
+	port := out.DstPort
+	if !isTunnelPort(port) {
+		port = out.SrcPort
+	}
+	why := d.onPort(out, port, b, wire)
+	if why == ReasonFragmentWaiting {
+		return why
+	}
+	if why != ReasonNone && why != ReasonTunnelHeader {
+		d.stats.Opaque[why]++
+	}
+	return ReasonNone
+}
+
+// onPort opens the tunnel of a port. ReasonTunnelHeader says that the payload is something else.
+func (d *Decoder) onPort(out *Decoded, port uint16, b []byte, wire int) Reason {
+	if len(b) < 8 {
+		return ReasonTunnelHeader
+	}
+	switch port {
+	case portVXLAN, portVXLANOld:
+		return d.vxlan(out, b, wire)
+	case portVXLANGPE:
+		return d.vxlanGPE(out, b, wire)
+	case portGeneve:
+		return d.geneve(out, b, wire)
+	case portGTPU:
+		return d.gtpu(out, b, wire)
+	case portTeredo:
+		return d.teredo(out, b, wire)
+	case portL2TP:
+		return d.l2tp(out, b, wire)
+	case portMPLSinUDP:
+		return d.mpls(out, wrapMPLSinIP, b, wire)
+	}
+	return ReasonTunnelHeader
+}
+
+// vxlan opens VXLAN (RFC 7348 5), with group policy too; the reserved bits are not looked at.
+func (d *Decoder) vxlan(out *Decoded, b []byte, wire int) Reason {
+	if b[0]&0x08 == 0 {
+		return ReasonTunnelHeader
+	}
+	return d.open(out, wrapVXLAN, be32(b[4:])>>8, etherTEB, b[8:], wire-8)
+}
+
+// vxlanGPE opens VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe 3). Without the P bit it is VXLAN.
+func (d *Decoder) vxlanGPE(out *Decoded, b []byte, wire int) Reason {
+	if b[0]&0x04 == 0 {
+		return d.vxlan(out, b, wire)
+	}
+	protos := [...]uint32{1: etherIPv4, 2: etherIPv6, 3: etherTEB, 4: etherNSH, 5: etherMPLS}
+	if b[0]&0x30 != 0 || int(b[3]) >= len(protos) || b[3] == 0 {
+		return ReasonTunnelHeader
+	}
+	return d.open(out, wrapVXLAN, be32(b[4:])>>8, protos[b[3]], b[8:], wire-8)
+}
+
+// geneve opens GENEVE (RFC 8926 3.4), passing over its options.
+func (d *Decoder) geneve(out *Decoded, b []byte, wire int) Reason {
+	size, proto := 8+int(b[0]&0x3f)*4, be16(b[2:])
+	if b[0]>>6 != 0 || proto <= 1500 || size > len(b) {
+		return ReasonTunnelHeader
+	}
+	return d.open(out, wrapGeneve, be32(b[4:])>>8, uint32(proto), b[size:], wire-size)
+}
+
+// gtpu opens a G-PDU of GTP version 1 (3GPP TS 29.281 5.1), passing over its extension headers. Tunnel.ID is the TEID.
+func (d *Decoder) gtpu(out *Decoded, b []byte, wire int) Reason {
+	const gPDU = 255
+	if b[0]>>4 != 3 || b[1] != gPDU {
+		return ReasonTunnelHeader
+	}
+	size, total := 8, 8+int(be16(b[2:]))
+	if total > wire {
+		return ReasonTunnelHeader
+	}
+	id := be32(b[4:])
+	b, wire = b[:min(len(b), total)], total
+	if b[0]&7 != 0 {
+		size = gtpExtensions(b)
+	}
+	if size > len(b) {
+		return tooShort(wire, size)
+	}
+	return d.open(out, wrapGTPU, id, insideIP, b[size:], wire-size)
+}
+
+// gtpExtensions says where the payload begins of a GTP header with its optional fields; more than len(b) where it does not.
+func gtpExtensions(b []byte) int {
+	const optional = 12
+	if b[0]&4 == 0 || len(b) < optional {
+		return optional
+	}
+	at, next := optional, b[optional-1]
+	for next != 0 {
+		if at >= len(b) || b[at] == 0 {
+			return len(b) + 1
+		}
+		at += int(b[at]) * 4
+		if at > len(b) {
+			return at
+		}
+		next = b[at-1]
+	}
+	return at
+}
+
+// teredo opens Teredo (RFC 4380 5.1.1): perhaps an authentication, perhaps an origin, then IPv6 that fits.
+func (d *Decoder) teredo(out *Decoded, b []byte, wire int) Reason {
+	if be16(b) == 1 { // lengths of client id and authentication value, then those, a nonce of 8 bytes and a confirmation
+		size := 4 + int(b[2]) + int(b[3]) + 9
+		if size > len(b) {
+			return ReasonTunnelHeader
+		}
+		b, wire = b[size:], wire-size
+	}
+	if len(b) >= 8 && be16(b) == 0 {
+		b, wire = b[8:], wire-8
+	}
+	if len(b) < 40 || b[0]>>4 != 6 || 40+int(be16(b[4:])) > wire {
+		return ReasonTunnelHeader
+	}
+	return d.open(out, wrapTeredo, 0, etherIPv6, b, wire)
+}
+
+// l2tp opens a data message of L2TP version 2 (RFC 2661 3.1). Tunnel.ID is tunnel<<16 | session.
+func (d *Decoder) l2tp(out *Decoded, b []byte, wire int) Reason {
+	const control, length, sequence, offset, version = 0x8000, 0x4000, 0x0800, 0x0200, 0x000f
+	flags, size := be16(b), 2
+	if flags&control != 0 || flags&version != 2 {
+		return ReasonTunnelHeader
+	}
+	if flags&length != 0 {
+		size += 2
+	}
+	if len(b) < size+10 {
+		return ReasonTunnelHeader
+	}
+	id := be32(b[size:])
+	size += 4
+	if flags&sequence != 0 {
+		size += 4
+	}
+	if flags&offset != 0 {
+		size += 2 + int(be16(b[size:]))
+	}
+	if size > len(b) {
+		return ReasonTunnelHeader
+	}
+	return d.open(out, wrapL2TP, id, etherPPP, b[size:], wire-size)
+}
