@@ -5,8 +5,11 @@ import (
 	"strings"
 )
 
-// httpMethodMax is the longest method that is believed, in bytes.
-const httpMethodMax = 24
+// Bounds of what is believed to be a request, in bytes.
+const (
+	httpMethodMax = 24
+	httpNameMax   = 64 // the first field's name, where the request line has no version
+)
 
 // RequestView is a request's head in place: its slices are parts of the bytes that were scanned. Values are trimmed;
 // one that was sent folded over several lines still holds the line ends.
@@ -23,7 +26,7 @@ type RequestView struct {
 
 // LooksRequest says whether b begins an HTTP/1.x request. It looks at the first line alone, as far as it is there:
 // Whole when the method is a usual one with a target behind it, or when any other upper-case word is followed by a path
-// and the line ends in a version; No when a whole line bears no HTTP/1.x; More when b is too short to tell.
+// and the line ends in a version; No when a whole line bears no HTTP/1.x and no field follows; More when b is too short to tell.
 func LooksRequest(b []byte) Status {
 	b = b[leadingLines(b):]
 	n := methodLen(b)
@@ -38,7 +41,11 @@ func LooksRequest(b []byte) Status {
 		return No
 	}
 	if end := bytes.IndexByte(b, '\n'); end >= 0 {
-		if _, _, _, ok := requestLine(b[:end]); ok {
+		_, _, _, bare, ok := requestLine(b[:end])
+		if ok && bare {
+			return looksField(b[end+1:])
+		}
+		if ok {
 			return Whole
 		}
 		return No
@@ -54,7 +61,7 @@ func LooksRequest(b []byte) Status {
 
 // ScanRequest reads the head of an HTTP/1.x request in place, without allocating. It says Whole when the blank line
 // behind the head is there, More when it is not (v then holds the lines that are there whole) and No when b begins no
-// such request: HTTP/0.9 and lines without a version are none. It looks at 64 KiB and 256 fields at most.
+// such request: HTTP/0.9 is none, and a line without a version only where a field follows it. It looks at 64 KiB and 256 fields at most.
 func ScanRequest(b []byte, v *RequestView) Status {
 	*v = RequestView{BodyLen: -1}
 	if len(b) > httpHeadMax {
@@ -68,9 +75,14 @@ func ScanRequest(b []byte, v *RequestView) Status {
 		}
 		return More
 	}
-	var ok bool
-	if v.Method, v.Target, v.Version, ok = requestLine(b[skip : skip+end]); !ok {
+	var bare, ok bool
+	if v.Method, v.Target, v.Version, bare, ok = requestLine(b[skip : skip+end]); !ok {
 		return No
+	}
+	if bare {
+		if looks := looksField(b[skip+end+1:]); looks != Whole {
+			return looks
+		}
 	}
 	v.Connect = string(v.Method) == "CONNECT"
 	v.fields = skip + end + 1
@@ -208,29 +220,46 @@ func trimLeft(b []byte) []byte {
 }
 
 // requestLine cuts a request line in three (RFC 9112 3). The target is all that stands between the method and the
-// version, so that one with blanks in it is kept.
-func requestLine(line []byte) (method, target, version []byte, ok bool) {
+// version, so that one with blanks in it is kept. A usual method with one word behind it, and no version, is a request
+// line only where a field follows: bare says so.
+func requestLine(line []byte) (method, target, version []byte, bare, ok bool) {
 	n := methodLen(line)
 	if n < 0 || n == len(line) {
-		return nil, nil, nil, false
+		return nil, nil, nil, false, false
 	}
 	rest := trimBlanks(line[n:])
-	if len(rest) < 8 {
-		return nil, nil, nil, false
+	at := bytes.LastIndexAny(rest, " \t") + 1
+	known := usualMethod(line[:n])
+	if at == 0 && known && len(rest) > 0 {
+		if !blank(line[n+1]) || !isVersion(rest) {
+			return line[:n], rest, nil, true, true
+		}
 	}
-	at := len(rest) - 8
-	if !isVersion(rest[at:]) || at > 0 && !blank(rest[at-1]) {
-		return nil, nil, nil, false
+	if !isVersion(rest[at:]) || at > 0 && !known && !pathBehind(rest) {
+		return nil, nil, nil, false, false
 	}
-	if !usualMethod(line[:n]) && at > 0 && !pathBehind(rest) {
-		return nil, nil, nil, false
-	}
-	return line[:n], trimBlanks(rest[:at]), rest[at+5:], true
+	return line[:n], trimBlanks(rest[:at]), rest[at+5:], false, true
 }
 
-// isVersion says that b begins with HTTP/1. and a digit.
+// isVersion says that b is a version of HTTP/1; the minor number may be missing, as some broken clients have it.
 func isVersion(b []byte) bool {
-	return len(b) >= 8 && is(b[:7], "http/1.") && '0' <= b[7] && b[7] <= '9'
+	if len(b) < 6 || len(b) > 8 || !is(b[:6], "http/1") {
+		return false
+	}
+	return len(b) == 6 || b[6] == '.' && (len(b) == 7 || '0' <= b[7] && b[7] <= '9')
+}
+
+// looksField says whether b begins a header field: a name without blanks and a colon (RFC 9112 5).
+func looksField(b []byte) Status {
+	for i, c := range b {
+		switch {
+		case c == ':' && i > 0:
+			return Whole
+		case c <= ' ' || c >= 127 || c == ':' || i > httpNameMax:
+			return No
+		}
+	}
+	return More
 }
 
 // versionText is string(b) without allocating for the usual two.

@@ -50,11 +50,11 @@ func ScanResponse(b []byte, v *ResponseView) Status {
 
 // statusLine reads version and status (RFC 9112 4); the reason is of no use.
 func (v *ResponseView) statusLine(line []byte) bool {
-	if len(line) < 12 || !isVersion(line) || !blank(line[8]) {
+	if len(line) < 12 || !isVersion(line[:8]) || !blank(line[8]) {
 		return false
 	}
 	rest := trimLeft(line[8:])
-	if len(rest) < 3 || len(rest) > 3 && !blank(rest[3]) {
+	if len(rest) < 3 || len(rest) > 3 && rest[3] > ' ' {
 		return false
 	}
 	n, ok := decimal(rest[:3])

@@ -28,7 +28,11 @@ func TestLooksRequest(t *testing.T) {
 		"GET /":                      Whole,
 		"GET  /a HTTP/1.1\r\n":       Whole,
 		"\r\nGET / HTTP/1.0\r\n":     Whole,
-		"GET /a\r\n":                 No,
+		"GET /a\r\n":                 More,
+		"GET /a\r\nHost: h":          Whole,
+		"GET /a\r\n\r\n":             No,
+		"GET /a b\r\nHost: h":        No,
+		"NOTIFY sip:a@b\r\n\r\n":     No,
 		"GET /a HTTP/0.9\r\n":        No,
 		"GET \x00":                   No,
 		"get / HTTP/1.1\r\n":         No,
@@ -81,6 +85,9 @@ func TestParseRequest(t *testing.T) {
 			Request{Method: "CONNECT", URI: "a.example:443", Version: "1.1", Host: "a.example:443"}},
 		{"blanks in the target", "GET /a b c HTTP/1.1\r\nHost: h\r\n\r\n", Whole,
 			Request{Method: "GET", URI: "/a b c", Version: "1.1", Host: "h"}},
+		{"no version", "GET /HTTP/1.1\nHost: h\n\n", Whole, Request{Method: "GET", URI: "/HTTP/1.1", Host: "h"}},
+		{"half a version", "GET / HTTP/1.\nHost: h\n\n", Whole, Request{Method: "GET", URI: "/", Version: "1.", Host: "h"}},
+		{"a version for a target", "OPTIONS HTTP/1.1\nHost: h\n\n", Whole, Request{Method: "OPTIONS", URI: "HTTP/1.1", Host: "h"}},
 		{"no target", "POST  HTTP/1.1\r\nHost: h\r\n\r\n", Whole, Request{Method: "POST", Version: "1.1", Host: "h"}},
 		{"proxy", "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n", Whole,
 			Request{Method: "GET", URI: "/", Version: "1.1", Host: "h", Via: true}},
@@ -122,7 +129,7 @@ func TestScanRequestBody(t *testing.T) {
 
 func TestScanRequestNo(t *testing.T) {
 	var v RequestView
-	for _, in := range []string{"GET /\r\n", "GET / HTTP/2.0\r\n\r\n", "EHLO x\r\n", "GET/ HTTP/1.1\r\n\r\n", "\x00\n"} {
+	for _, in := range []string{"GET /\r\n\r\n", "GET /\r\nno field\r\n", "GET / HTTP/2.0\r\n\r\n", "EHLO x\r\n", "GET/ HTTP/1.1\r\n\r\n", "\x00\n"} {
 		require.Equal(t, No, ScanRequest([]byte(in), &v), "%q", in)
 	}
 	require.Equal(t, No, ScanRequest([]byte("GET /"+strings.Repeat("a", httpHeadMax)), &v))
@@ -172,7 +179,7 @@ func TestParseResponse(t *testing.T) {
 		})
 	}
 	var v ResponseView
-	for in, want := range map[string]Status{"HTTP/1.1 20": More, "HTTP/1.1 20\r\n": No, "HTTP/1.1 2000\r\n": No, "HTTP/1.1 abc\r\n": No, "HTTP/1.1x200 OK\n": No} {
+	for in, want := range map[string]Status{"HTTP/1.1 20": More, "HTTP/1.1 20\r\n": No, "HTTP/1.1 2000\r\n": No, "HTTP/1.1 200\rA: b\nC: d\n\n": Whole, "HTTP/1.1 abc\r\n": No, "HTTP/1.1x200 OK\n": No} {
 		require.Equal(t, want, ScanResponse([]byte(in), &v), "%q", in)
 	}
 	require.Equal(t, More, ScanResponse([]byte("HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nX"), &v))
