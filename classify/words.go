@@ -1,7 +1,5 @@
 package classify
 
-import "avbeacon/feeds"
-
 // String gives the verdict in the report's words; "" for NoVerdict.
 func (v Verdict) String() string {
 	return [...]string{"", "visit", "possible", "likely", "installed"}[min(v, Installed)]
@@ -22,14 +20,3 @@ var kindWords = [...]string{"", "dns", "sni", "http_host", "connect", "derived_n
 
 // String gives the kind in the report's words.
 func (k Kind) String() string { return kindWords[min(k, KindAgainst)] }
-
-var roleWords = [...]string{"unknown", "update", "reputation", "telemetry", "licensing", "push", "management", "crash",
-	"web", "download", "cdn"}
-
-// RoleWord gives a catalogue role in the report's words.
-func RoleWord(r feeds.Role) string { return roleWords[min(r, feeds.RoleCDN)] }
-
-// StrengthWord gives a strength in the report's words.
-func StrengthWord(s feeds.Strength) string {
-	return [...]string{"none", "weak", "medium", "strong"}[min(s, feeds.Strong)]
-}

@@ -1,0 +1,212 @@
+package classify
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"sort"
+	"time"
+
+	"avbeacon/feeds"
+	"avbeacon/internal/beacon"
+)
+
+// finding makes the snapshot of a track; nil where there is no verdict.
+func (c *Classifier) finding(t *track) *Finding {
+	h := t.host
+	roles := c.roles(h)
+	j := c.judge(t, roles)
+	if j.verdict == NoVerdict {
+		return nil
+	}
+	f := &Finding{
+		ID: t.id, Vendor: t.vendor, Product: t.product, ProductVersion: t.version,
+		Host: h.snapshot(), HostRoles: roles, Behind: behind(h, roles), OEM: t.oemOf(j.verdict),
+		Verdict: j.verdict, State: c.state(t),
+		FirstSeen: t.first.UTC(), LastSeen: t.last.UTC(), Contacts: t.contacts, Lookups: t.lookups,
+		Destinations: c.destinations(t), Beacons: c.beacons(t), Evidence: c.evidence(t, j), Dropped: t.dropped,
+	}
+	if len(roles) > 0 {
+		f.HostRole = roles[0]
+	}
+	f.Reasons = c.reasons(t, f, j)
+	return f
+}
+
+func (h *host) snapshot() FindingHost {
+	f := FindingHost{Address: h.addr, MAC: h.mac, HasMAC: h.hasMAC, Name: h.name,
+		Addresses: slices.Clone(h.spans), VLANs: slices.Clone(h.vlans)}
+	for i := range f.Addresses {
+		s := &f.Addresses[i]
+		s.From, s.To = s.From.UTC(), s.To.UTC()
+	}
+	return f
+}
+
+// oemOf tells of the other product, where its engine is all there is.
+func (t *track) oemOf(v Verdict) *OEM {
+	if t.oem == nil || v > Possible {
+		return nil
+	}
+	return &OEM{Engine: t.vendor.Key, In: t.oem.OEM, Source: t.oem.Source}
+}
+
+func (c *Classifier) destinations(t *track) []Destination {
+	out := make([]Destination, 0, len(t.dests))
+	for _, d := range t.dests {
+		x := *d
+		x.Names = slices.Clone(d.Names)
+		sort.Strings(x.Names)
+		if asn, owner, ok := c.opt.Catalog.Network(d.Address); ok {
+			x.ASN, x.Owner = asn, owner
+		}
+		if c.opt.Locate != nil {
+			x.Place = c.opt.Locate(d.Address)
+		}
+		if x.ASN == 0 {
+			x.ASN, x.Owner = x.Place.ASN, cmp.Or(x.Owner, x.Place.Owner)
+		}
+		out = append(out, x)
+	}
+	slices.SortFunc(out, func(a, b Destination) int {
+		return cmp.Or(cmp.Compare(b.Contacts, a.Contacts), a.Address.Compare(b.Address), cmp.Compare(a.Port, b.Port))
+	})
+	return out
+}
+
+func (c *Classifier) beacons(t *track) []Beacon {
+	out := make([]Beacon, 0, len(t.beats))
+	for _, b := range t.beats {
+		r := beacon.Regularity(b.starts)
+		out = append(out, Beacon{Role: b.role, Score: r.Score, Scored: r.Scored, Period: r.Period, Sessions: r.Sessions,
+			Words: beatWords(&b, r)})
+	}
+	slices.SortFunc(out, func(a, b Beacon) int { return cmp.Compare(a.Role, b.Role) })
+	return out
+}
+
+func beatWords(b *beat, r beacon.Result) string {
+	if b.flows {
+		return r.Words
+	}
+	return r.Words + "; by look-ups alone, whose times a cache can make"
+}
+
+func newEvidence(g *sign) *Evidence {
+	e := &Evidence{Kind: g.kind, Value: g.value, Role: g.entry.Role, Strength: g.strength, Supports: g.bar == barNone,
+		Weight: weight(g.kind, g.strength), Source: g.entry.Source, Date: g.entry.Date, Pattern: g.entry.Pattern, Why: g.why}
+	if g.bar != barNone {
+		e.Weight = 0
+	}
+	if e.Why == "" {
+		e.Why = because(g)
+	}
+	return e
+}
+
+func because(g *sign) string {
+	switch g.bar {
+	case barTool:
+		return "sent by " + g.tool + ", a tool that a person or a script runs"
+	case barBuiltin:
+		return "built into the system: asked whatever antivirus runs"
+	case barOEM:
+		return "engine inside " + g.entry.OEM
+	case barOther:
+		return "another host's look-up named the address"
+	}
+	return kindWhy[g.kind]
+}
+
+var kindWhy = [...]string{
+	KindLookup:      "the host asked DNS for this name",
+	KindSNI:         "the host opened TLS or QUIC with this server name",
+	KindHTTPHost:    "the host sent an HTTP request to this name",
+	KindConnect:     "the host asked a proxy to connect it with this name",
+	KindDerived:     "the host last resolved this name to the address that it called",
+	KindOther:       "another host resolved this name to the address",
+	KindCertificate: "the server's certificate bears this name, and the host sent none",
+	KindIssuer:      "the server's certificate is issued by the vendor's own authority",
+	KindPath:        "the product asks this path",
+	KindQuery:       "the product sends these fields",
+	KindUserAgent:   "the product names itself",
+	KindHeader:      "the product sends this header",
+	KindBody:        "the server answered with the product's own format",
+	KindPayload:     "the flow begins as the product's own protocol does",
+	KindPort:        "a port of the vendor's service, in its network or under its name",
+	KindLANPort:     "a port of the vendor's own server inside the site",
+	KindNetwork:     "the address is in a network of the vendor's, which alone is weak",
+	KindAgainst:     "",
+}
+
+func (c *Classifier) evidence(t *track, j judgement) []Evidence {
+	out := make([]Evidence, 0, len(t.evidence)+len(j.caps))
+	for _, e := range t.evidence {
+		x := *e
+		x.Frames = slices.Clone(e.Frames)
+		x.First, x.Last = e.First.UTC(), e.Last.UTC()
+		out = append(out, x)
+	}
+	slices.SortStableFunc(out, func(a, b Evidence) int {
+		return cmp.Or(cmp.Compare(b.Weight, a.Weight), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value),
+			cmp.Compare(a.Role, b.Role))
+	})
+	for _, why := range j.caps {
+		out = append(out, Evidence{Kind: KindAgainst, Value: why, Count: 1, First: t.first.UTC(), Last: t.last.UTC(), Why: why})
+	}
+	return out
+}
+
+// state says how the contact goes at the end of what was seen.
+func (c *Classifier) state(t *track) State {
+	since := t.lastContact
+	if since.IsZero() {
+		since = t.last
+	}
+	switch {
+	case c.quiet(t, since):
+		return Quiet
+	case t.tries.blocked():
+		return Blocked
+	case !t.returned.IsZero() && c.now.Sub(t.returned) <= 7*24*time.Hour:
+		return Returned
+	}
+	return Active
+}
+
+// otherwiseSeen is in how many hours a host must have been seen for its silence towards a vendor to mean anything.
+const otherwiseSeen = 3
+
+func (c *Classifier) quiet(t *track, since time.Time) bool {
+	gone := t.host.last.Sub(since)
+	if gone < 24*time.Hour || t.host.active.between(since, t.host.last) < otherwiseSeen {
+		return false
+	}
+	period := time.Duration(0)
+	for _, b := range t.beats {
+		if p := beacon.Regularity(b.starts).Period; p > 0 && (period == 0 || p < period) {
+			period = p
+		}
+	}
+	return gone >= 6*period
+}
+
+// cameBack notes a contact after a quiet time of 48 h or more.
+func (t *track) cameBack(at time.Time) {
+	if !t.lastContact.IsZero() && at.Sub(t.lastContact) >= 48*time.Hour &&
+		t.host.active.between(t.lastContact, at) >= otherwiseSeen {
+		t.returned = at
+	}
+}
+
+// Of gives the finding of a host and vendor as it stands; nil where there is none.
+func (c *Classifier) Of(a netip.Addr, v *feeds.Vendor) *Finding {
+	h := c.hosts.find(a)
+	if h == nil {
+		return nil
+	}
+	if t := h.track(v); t != nil {
+		return c.finding(t)
+	}
+	return nil
+}

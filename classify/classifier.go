@@ -1,0 +1,182 @@
+package classify
+
+import (
+	"net/netip"
+	"sort"
+	"time"
+
+	"avbeacon/capture"
+	"avbeacon/feeds"
+)
+
+// Options says what a Classifier works with. Zero limits take the defaults.
+type Options struct {
+	Catalog *feeds.Catalog           // needed
+	Locate  func(a netip.Addr) Place // nil: destinations have no place
+	Home    []netip.Prefix           // the site's own addresses; nil: private, link-local and shared ranges
+	Sensor  string                   // part of finding IDs
+	IDKey   []byte                   // key of the hashes that stand for personal identifiers
+
+	MaxHosts        int // hosts remembered (65,536)
+	MaxEvidence     int // pieces of evidence a finding (64)
+	MaxDestinations int // destinations a finding (512)
+	MaxFlows        int // flows of interest remembered while open (16,384)
+	MaxPending      int // look-ups that wait for their answer (4,096)
+}
+
+// Stats counts what a Classifier did and lost.
+type Stats struct {
+	Observations     uint64
+	Hosts            int    // remembered now
+	HostsEvicted     uint64 // the longest unseen of a sample of 32, first those without a finding
+	FlowsEvicted     uint64 // the oldest; such a flow may count twice
+	PendingEvicted   uint64 // the oldest; judged without its answer
+	EvidenceDropped  uint64 // the newest beyond MaxEvidence; it counts for the verdict all the same
+	DestDropped      uint64 // the newest beyond MaxDestinations
+	InboundIgnored   uint64 // flows that came in from outside
+	ChangesDiscarded uint64 // changes that nobody fetched with Next
+}
+
+// Classifier judges. It is not safe for concurrent use: one goroutine owns it.
+type Classifier struct {
+	opt     Options
+	hosts   hostTable
+	flows   flowTable
+	pending pendingTable
+	changed []*track
+	now     time.Time // greatest packet time so far
+	swept   time.Time
+	stats   Stats
+	masker  masker
+	agents  agentCache
+	traffic traffic
+}
+
+// traffic is what the capture as a whole holds.
+type traffic struct {
+	flows uint64 // that are not DNS
+}
+
+// New makes a Classifier.
+func New(opt Options) *Classifier {
+	limit(&opt.MaxHosts, 65536)
+	limit(&opt.MaxEvidence, 64)
+	limit(&opt.MaxDestinations, 512)
+	limit(&opt.MaxFlows, 16384)
+	limit(&opt.MaxPending, 4096)
+	return &Classifier{
+		opt:     opt,
+		hosts:   newHostTable(opt.MaxHosts),
+		flows:   newFlowTable(opt.MaxFlows),
+		pending: newPendingTable(opt.MaxPending),
+		masker:  masker{key: opt.IDKey},
+		agents:  newAgentCache(opt.Catalog),
+	}
+}
+
+func limit(v *int, otherwise int) {
+	if *v <= 0 {
+		*v = otherwise
+	}
+}
+
+// Observe takes one Observation into account. It returns the finding that changed by it: a new verdict, new evidence,
+// a new hour. Where one Observation changes several findings, Next gives the others. The Observation is not kept.
+func (c *Classifier) Observe(obs *capture.Observation) (f *Finding, changed bool) {
+	c.stats.Observations++
+	c.discard()
+	c.advance(obs.Time)
+	switch obs.Kind {
+	case capture.Lookup:
+		c.lookup(obs)
+	case capture.Answer:
+		c.answer(obs)
+	case capture.Hello:
+		c.hello(obs)
+	case capture.Cert:
+		c.certificate(obs)
+	case capture.Request:
+		c.request(obs)
+	case capture.Response:
+		c.response(obs)
+	case capture.Contact:
+		c.contact(obs)
+	case capture.Identity:
+		c.identity(obs)
+	}
+	return c.Next()
+}
+
+// Next gives one more finding that the last Observe or Tick changed; false when there is none.
+func (c *Classifier) Next() (*Finding, bool) {
+	for len(c.changed) > 0 {
+		t := c.changed[0]
+		c.changed = c.changed[1:]
+		t.queued = false
+		if f := c.finding(t); f != nil && t.announce(f, c.now) {
+			return f, true
+		}
+	}
+	c.changed = nil
+	return nil, false
+}
+
+// discard forgets changes that nobody fetched.
+func (c *Classifier) discard() {
+	for _, t := range c.changed {
+		t.queued = false
+		c.stats.ChangesDiscarded++
+	}
+	c.changed = c.changed[:0]
+}
+
+// Tick tells the Classifier that packet time has reached now, so that look-ups without an answer get judged.
+func (c *Classifier) Tick(now time.Time) { c.advance(now) }
+
+func (c *Classifier) advance(now time.Time) {
+	if now.After(c.now) {
+		c.now = now
+	}
+	if c.now.Sub(c.swept) < time.Second {
+		return
+	}
+	c.swept = c.now
+	for p, ok := c.pending.expired(c.now); ok; p, ok = c.pending.expired(c.now) {
+		c.judgeLookup(p, unanswered)
+	}
+}
+
+// Findings gives every finding as it stands, sorted by host address and vendor. Look-ups that still wait are judged first.
+func (c *Classifier) Findings() []*Finding {
+	for p, ok := c.pending.oldest(); ok; p, ok = c.pending.oldest() {
+		c.judgeLookup(p, unanswered)
+	}
+	var all []*Finding
+	for _, h := range c.hosts.all() {
+		for _, t := range h.tracks {
+			if f := c.finding(t); f != nil {
+				all = append(all, f)
+			}
+		}
+	}
+	sort.Slice(all, func(i, j int) bool {
+		a, b := all[i], all[j]
+		if d := a.Host.Address.Compare(b.Host.Address); d != 0 {
+			return d < 0
+		}
+		if a.Vendor.Key != b.Vendor.Key {
+			return a.Vendor.Key < b.Vendor.Key
+		}
+		return a.ID < b.ID
+	})
+	return all
+}
+
+// Stats gives the counters.
+func (c *Classifier) Stats() Stats {
+	s := c.stats
+	s.Hosts = len(c.hosts.list)
+	s.HostsEvicted = c.hosts.evicted
+	s.FlowsEvicted = c.flows.evicted
+	return s
+}

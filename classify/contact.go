@@ -1,0 +1,258 @@
+package classify
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"avbeacon/capture"
+	"avbeacon/feeds"
+)
+
+// contact takes a flow record: the outcome of a flow that was seen to begin, or all there is of one without a name.
+func (c *Classifier) contact(obs *capture.Observation) {
+	if obs.Flow == nil {
+		return
+	}
+	h := c.subject(obs)
+	s := c.called(obs.Dst.Addr(), obs)
+	if s != nil {
+		s.last = later(s.last, obs.Time)
+	}
+	c.seeFlow(obs, h, s)
+	if h == nil {
+		c.stats.InboundIgnored++
+		return
+	}
+	if obs.Flow.Proto == capture.DNS || obs.Dst.Addr().IsMulticast() {
+		return
+	}
+	k := keyOf(obs)
+	f := c.flows.find(k)
+	if f == nil || len(f.tracks) == 0 {
+		f = c.nameless(obs, h, k)
+	}
+	if f == nil {
+		return
+	}
+	c.networks(obs, f, k)
+	c.payload(obs, f, k)
+	if obs.Flow.Final {
+		c.outcome(obs, f, k)
+		c.flows.end(k)
+	}
+}
+
+// startOf is when a flow began.
+func startOf(obs *capture.Observation) time.Time {
+	if obs.Flow.First.IsZero() {
+		return obs.Time
+	}
+	return obs.Flow.First
+}
+
+// nameless looks for signs in a flow that showed none on its way; nil where there are none.
+func (c *Classifier) nameless(obs *capture.Observation, h *host, k flowKey) *flow {
+	c.recordName(obs, h, k)
+	c.payload(obs, nil, k)
+	c.ports(obs, h, k)
+	f := c.flows.find(k)
+	if f == nil && len(c.opt.Catalog.MatchAddr(obs.Dst.Addr())) > 0 {
+		f = c.flows.get(k, h, startOf(obs))
+	}
+	if f != nil {
+		f.host, f.start = h, startOf(obs)
+	}
+	return f
+}
+
+// flowSign begins a sign that a flow record bears.
+func flowSign(obs *capture.Observation, e *feeds.Entry, k Kind, value string) sign {
+	g := signOf(obs, e, k, value)
+	g.time = startOf(obs)
+	if obs.Flow.FirstFrame != 0 {
+		g.frame.Frame = obs.Flow.FirstFrame
+	}
+	return g
+}
+
+// recordName takes the name of a flow record: what its hello or request bore, or what a look-up gave the address.
+func (c *Classifier) recordName(obs *capture.Observation, h *host, k flowKey) {
+	if obs.Name == "" {
+		return
+	}
+	for _, e := range c.opt.Catalog.MatchName(obs.Name) {
+		if e.Vendor == nil || searchList(e, obs.Name) {
+			continue
+		}
+		kind := KindSNI
+		switch {
+		case obs.Marks&capture.NameOther != 0:
+			kind = KindOther
+		case obs.Marks&capture.NameDerived != 0:
+			kind = KindDerived
+		case obs.Flow.Proto == capture.HTTP:
+			kind = KindHTTPHost
+		}
+		g := flowSign(obs, e, kind, c.masker.name(e, obs.Name))
+		if kind == KindOther {
+			g.strength, g.bar = min(g.strength, feeds.Weak), barOther
+		}
+		f := c.flows.get(k, h, g.time)
+		c.show(g, f, k, obs.Name)
+	}
+}
+
+// payload looks at the first bytes of a flow without a known protocol. f is the flow where it has signs already.
+func (c *Classifier) payload(obs *capture.Observation, f *flow, k flowKey) {
+	r := obs.Flow
+	if r.Proto != capture.ProtoNone || r.OutHeadLen == 0 && r.InHeadLen == 0 || f != nil && f.payload {
+		return
+	}
+	head := r.OutHead[:min(r.OutHeadLen, 8)]
+	es := c.opt.Catalog.MatchPayload(head)
+	if len(es) == 0 {
+		head = r.InHead[:min(r.InHeadLen, 8)]
+		es = c.opt.Catalog.MatchPayload(head)
+	}
+	for _, e := range es {
+		if e.Vendor == nil {
+			continue
+		}
+		g := flowSign(obs, e, KindPayload, printable(head, 5))
+		if f == nil {
+			f = c.flows.get(k, c.subject(obs), g.time)
+		}
+		f.payload = true
+		c.show(g, f, k, "")
+	}
+}
+
+// ports looks at the server's port: of a vendor's console inside the site, or of one in a vendor's network.
+func (c *Classifier) ports(obs *capture.Observation, h *host, k flowKey) {
+	r := obs.Flow
+	lan := c.home(obs.Dst.Addr())
+	if lan && (r.Outcome != capture.Established && r.Outcome != capture.Midstream || shell(r)) {
+		return
+	}
+	peer := feeds.Peer{Name: obs.Name, Addr: obs.Dst.Addr()}
+	if obs.Marks&capture.NameOther != 0 {
+		peer.Name = ""
+	}
+	for _, e := range c.opt.Catalog.MatchPortTo(obs.Transport == capture.UDP, obs.Dst.Port(), lan, peer) {
+		if e.Vendor == nil || !lan && !c.knownPeer(e, peer) {
+			continue
+		}
+		kind := KindPort
+		if lan {
+			kind = KindLANPort
+		}
+		g := flowSign(obs, e, kind, portText(obs))
+		g.strength = min(g.strength, feeds.Medium)
+		f := c.flows.get(k, h, g.time)
+		c.show(g, f, k, "")
+		if lan {
+			c.noteConsole(c.trackOf(h, e.Vendor), obs)
+		}
+	}
+}
+
+// knownPeer says that the vendor's name or network is there beside the port, without which a port on the Internet says
+// nothing.
+func (c *Classifier) knownPeer(e *feeds.Entry, p feeds.Peer) bool {
+	return c.opt.Catalog.InNetwork(p.Addr, e.Vendor) || ofVendor(c.opt.Catalog.MatchName(p.Name), e.Vendor)
+}
+
+// shell says that a flow opens as SSH does, which no vendor's console port speaks.
+func shell(r *capture.FlowRecord) bool {
+	return strings.HasPrefix(string(r.InHead[:]), "SSH-") || strings.HasPrefix(string(r.OutHead[:]), "SSH-")
+}
+
+func portText(obs *capture.Observation) string {
+	proto := "tcp "
+	if obs.Transport == capture.UDP {
+		proto = "udp "
+	}
+	return proto + itoa(obs.Dst.Port())
+}
+
+func itoa(p uint16) string {
+	s := netip.AddrPortFrom(netip.Addr{}, p).String()
+	return s[strings.LastIndexByte(s, ':')+1:]
+}
+
+// maxConsoles is how many servers with console ports a track keeps.
+const maxConsoles = 8
+
+// noteConsole remembers which vendor ports the host used on which server of the site.
+func (c *Classifier) noteConsole(t *track, obs *capture.Observation) {
+	if s := c.called(obs.Dst.Addr(), obs); s != nil {
+		s.did.consoles.add(uint32(obs.Dst.Port()))
+		s.did.managed.add(hashAddr(obs.Src.Addr()))
+	}
+	for i := range t.console {
+		if u := &t.console[i]; u.server == obs.Dst.Addr() {
+			if !slices.Contains(u.ports, obs.Dst.Port()) && len(u.ports) < 16 {
+				u.ports = append(u.ports, obs.Dst.Port())
+			}
+			return
+		}
+	}
+	if len(t.console) < maxConsoles {
+		t.console = append(t.console, consoleUse{server: obs.Dst.Addr(), ports: []uint16{obs.Dst.Port()}})
+	}
+}
+
+// networks notes that the address is in a vendor's own network. That is weak, whatever the entry says.
+func (c *Classifier) networks(obs *capture.Observation, f *flow, k flowKey) {
+	if f.network {
+		return
+	}
+	f.network = true
+	for _, e := range c.opt.Catalog.MatchAddr(obs.Dst.Addr()) {
+		if e.Vendor == nil {
+			continue
+		}
+		g := flowSign(obs, e, KindNetwork, networkText(e, obs.Dst.Addr()))
+		g.strength = min(g.strength, feeds.Weak)
+		c.show(g, f, k, "")
+	}
+}
+
+func networkText(e *feeds.Entry, a netip.Addr) string {
+	if e.Signal == feeds.SignalASN {
+		return a.String() + " in " + e.Pattern
+	}
+	return a.String()
+}
+
+// outcome counts how a flow went for every vendor it is a contact of.
+func (c *Classifier) outcome(obs *capture.Observation, f *flow, k flowKey) {
+	ok, failed := success(obs.Flow)
+	for _, t := range f.tracks {
+		d := t.dest(k.server)
+		if rtt := obs.Flow.RTT; rtt > 0 && (d.RTT == 0 || rtt < d.RTT) {
+			d.RTT = rtt
+		}
+		if failed {
+			d.Failed++
+		}
+		if ok || failed {
+			t.tries.add(startOf(obs), ok)
+		}
+		c.queue(t)
+	}
+}
+
+// success says whether a flow worked or failed; a one-sided or cut one did neither.
+func success(r *capture.FlowRecord) (ok, failed bool) {
+	switch r.Outcome {
+	case capture.NoAnswer, capture.Refused:
+		return false, true
+	case capture.Established:
+		failed = r.TLSAlert != 0 || r.ResetByServer && r.InHeadLen == 0
+		return !failed, failed
+	}
+	return false, false
+}

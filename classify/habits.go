@@ -1,0 +1,157 @@
+package classify
+
+import (
+	"net/netip"
+	"strings"
+
+	"avbeacon/capture"
+)
+
+// habits is how a host behaves, whatever the vendors: what host roles are read from.
+type habits struct {
+	opened, accepted uint32 // flows that are not DNS
+
+	lookups     uint32 // DNS questions seen, of interest or not, as far as they come here
+	answersGot  uint32
+	dnsFlows    uint32 // packets to DNS servers in DNS flows
+	noRecursion uint32 // of lookups
+	hour        int64  // of hourAsked
+	hourAsked   uint32
+	mostAsked   uint32 // in one hour
+
+	answersGiven uint32
+	askers       smallSet // who asked it
+
+	proxied  uint32 // CONNECT and absolute requests that it took
+	via      uint32 // requests that it sent with Via or X-Forwarded-For
+	clients  smallSet
+	ttls     [4]ttlCount
+	systems  systems
+	agents   smallSet
+	consoles smallSet // vendor LAN ports on which it took flows
+	managed  smallSet // who opened them
+}
+
+// smallSet counts distinct values up to its size.
+type smallSet struct {
+	n uint8
+	v [8]uint32
+}
+
+func (s *smallSet) add(v uint32) {
+	for _, x := range s.v[:s.n] {
+		if x == v {
+			return
+		}
+	}
+	if int(s.n) < len(s.v) {
+		s.v[s.n] = v
+		s.n++
+	}
+}
+
+// hashAddr and hashText are FNV-1a.
+func hashAddr(a netip.Addr) uint32 {
+	b := a.As16()
+	h := uint32(2166136261)
+	for _, x := range b {
+		h = (h ^ uint32(x)) * 16777619
+	}
+	return h
+}
+
+func hashText(s string) uint32 {
+	h := uint32(2166136261)
+	for i := range len(s) {
+		h = (h ^ uint32(s[i])) * 16777619
+	}
+	return h
+}
+
+type ttlCount struct {
+	ttl   uint8
+	flows uint32
+}
+
+func (d *habits) seeTTL(ttl uint8) {
+	if ttl == 0 {
+		return
+	}
+	for i := range d.ttls {
+		t := &d.ttls[i]
+		if t.ttl == ttl || t.flows == 0 {
+			t.ttl = ttl
+			t.flows++
+			return
+		}
+	}
+}
+
+// systems is a set of operating systems.
+type systems uint8
+
+const (
+	windows systems = 1 << iota
+	macOS
+	linux
+	mobile
+)
+
+// systemOf reads the operating system from a User-Agent; 0 where it tells none.
+func systemOf(ua string) systems {
+	switch {
+	case strings.Contains(ua, "Windows NT"), strings.HasPrefix(ua, "Microsoft-CryptoAPI/"), strings.HasPrefix(ua, "Windows-Update-Agent/"):
+		return windows
+	case strings.Contains(ua, "iPhone"), strings.Contains(ua, "Android"), strings.Contains(ua, "iPad"):
+		return mobile
+	case strings.Contains(ua, "Macintosh"), strings.Contains(ua, "Mac OS X"):
+		return macOS
+	case strings.Contains(ua, "X11; "), strings.HasPrefix(ua, "Debian APT-"):
+		return linux
+	}
+	return 0
+}
+
+// asked counts a question of the host at an hour.
+func (d *habits) askedAt(hour int64) {
+	if hour != d.hour {
+		d.hour, d.hourAsked = hour, 0
+	}
+	d.hourAsked++
+	d.mostAsked = max(d.mostAsked, d.hourAsked)
+}
+
+// asked says how many questions the host asked, by whichever count saw most.
+func (d *habits) asked() uint32 { return max(d.lookups, d.answersGot, d.dnsFlows) }
+
+// asksAsResolver says that it asks servers to answer for themselves, as only resolvers do.
+func (d *habits) asksAsResolver() bool { return d.noRecursion > 0 && 2*d.noRecursion >= d.lookups }
+
+// seeFlow notes a flow's end for the roles of both sides; server is nil where it is of no interest.
+func (c *Classifier) seeFlow(obs *capture.Observation, client, server *host) {
+	rec := obs.Flow
+	dns := rec.Proto == capture.DNS || rec.Proto == capture.MDNS || rec.Proto == capture.LLMNR || rec.Proto == capture.NBNS
+	if client != nil {
+		client.did.seeTTL(rec.TTL)
+	}
+	switch {
+	case dns:
+		if client != nil && rec.Proto == capture.DNS && rec.Final {
+			client.did.dnsFlows += uint32(min(rec.PacketsOut, 1<<20))
+		}
+		return
+	case !rec.Final || rec.Outcome == capture.NoAnswer || rec.Outcome == capture.Refused:
+		if client != nil && rec.Final {
+			client.did.opened++
+		}
+		return
+	}
+	c.traffic.flows++
+	if client != nil {
+		client.did.opened++
+	}
+	if server != nil && client != server {
+		server.did.accepted++
+		server.did.clients.add(hashAddr(obs.Src.Addr()))
+	}
+}

@@ -1,0 +1,144 @@
+package classify
+
+import (
+	"math/bits"
+	"time"
+)
+
+// hours remembers in which of the last 168 hours something was seen. The zero value is empty.
+type hours struct {
+	last int64 // hour since 1970 of bit 0
+	bits [3]uint64
+	any  bool
+}
+
+const hoursKept = 168
+
+func hourOf(t time.Time) int64 { return floorDiv(t.Unix(), 3600) }
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// set marks the hour of t; one that is older than those kept is left out.
+func (h *hours) set(t time.Time) {
+	hour := hourOf(t)
+	if !h.any {
+		h.any, h.last = true, hour
+	}
+	if hour > h.last {
+		h.shift(hour - h.last)
+		h.last = hour
+	}
+	if back := h.last - hour; back < hoursKept {
+		h.bits[back/64] |= 1 << (back % 64)
+	}
+}
+
+func (h *hours) shift(n int64) {
+	if n >= 192 {
+		h.bits = [3]uint64{}
+		return
+	}
+	for ; n >= 64; n -= 64 {
+		h.bits = [3]uint64{0, h.bits[0], h.bits[1]}
+	}
+	if n > 0 {
+		h.bits[2] = h.bits[2]<<n | h.bits[1]>>(64-n)
+		h.bits[1] = h.bits[1]<<n | h.bits[0]>>(64-n)
+		h.bits[0] <<= n
+	}
+}
+
+// count says in how many of the hours kept something was seen.
+func (h *hours) count() int {
+	return bits.OnesCount64(h.bits[0]) + bits.OnesCount64(h.bits[1]) + bits.OnesCount64(h.bits[2]&(1<<(hoursKept-128)-1))
+}
+
+// between says in how many hours after from and before to something was seen; both ends' own hours are left out.
+func (h *hours) between(from, to time.Time) int {
+	n := 0
+	for hour := max(hourOf(from)+1, h.last-hoursKept+1); hour < hourOf(to) && hour <= h.last; hour++ {
+		back := h.last - hour
+		if back >= 0 && h.bits[back/64]&(1<<(back%64)) != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// night says in how many of the hours kept between 02:00 and 05:00 UTC something was seen.
+func (h *hours) night() int {
+	n := 0
+	for back := int64(0); back < hoursKept; back++ {
+		of := ((h.last-back)%24 + 24) % 24
+		if of >= 2 && of < 5 && h.bits[back/64]&(1<<(back%64)) != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// attempts counts successes and failures in the last 24 hours in which there were any. The zero value is empty.
+type attempts struct {
+	slots [24]attemptHour // oldest first
+	n     int
+}
+
+type attemptHour struct {
+	hour     int64
+	ok, fail uint32
+}
+
+func (a *attempts) add(t time.Time, ok bool) {
+	s := a.slot(hourOf(t))
+	if s == nil {
+		return
+	}
+	if ok {
+		s.ok++
+		return
+	}
+	s.fail++
+}
+
+// slot gives the counter of an hour, nil for one older than those kept.
+func (a *attempts) slot(hour int64) *attemptHour {
+	at := a.n
+	for at > 0 && a.slots[at-1].hour > hour {
+		at--
+	}
+	if at > 0 && a.slots[at-1].hour == hour {
+		return &a.slots[at-1]
+	}
+	if a.n == len(a.slots) {
+		if at == 0 {
+			return nil
+		}
+		copy(a.slots[:], a.slots[1:at])
+		at--
+	} else {
+		copy(a.slots[at+1:a.n+1], a.slots[at:a.n])
+		a.n++
+	}
+	a.slots[at] = attemptHour{hour: hour}
+	return &a.slots[at]
+}
+
+// blocked says that there was no success, and three failures or more.
+func (a *attempts) blocked() bool {
+	ok, fail := a.sum()
+	return ok == 0 && fail >= 3
+}
+
+func (a *attempts) sum() (ok, fail uint32) {
+	for _, s := range a.slots[:a.n] {
+		ok += s.ok
+		fail += s.fail
+	}
+	return ok, fail
+}

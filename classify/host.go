@@ -1,0 +1,224 @@
+package classify
+
+import (
+	"net/netip"
+	"time"
+
+	"avbeacon/capture"
+	"avbeacon/feeds"
+)
+
+// host is what is remembered of one machine.
+type host struct {
+	key         string // stable: the MAC where it is known to be the machine's own, else the first address
+	addr        netip.Addr
+	spans       []AddressSpan
+	mac         [6]byte
+	hasMAC      bool
+	own         bool // mac is the machine's own, so that it joins addresses
+	name        string
+	vlans       []uint16
+	first, last time.Time
+	tracks      []*track // in the order in which they began
+	active      hours
+	at          int // place in hostTable.list
+
+	did habits
+}
+
+// maxSpans is how many addresses of one host stay on record; the oldest goes.
+const maxSpans = 32
+
+// see notes who the host is.
+func (h *host) see(obs *capture.Observation, a netip.Addr) {
+	h.last = later(h.last, obs.Time)
+	h.active.set(obs.Time)
+	h.seeAt(a, obs.Time)
+	if obs.Host.Addr != a {
+		return
+	}
+	if obs.Host.HasMAC && !h.own {
+		h.mac, h.hasMAC = obs.Host.MAC, true
+	}
+	if obs.Host.Name != "" {
+		h.name = obs.Host.Name
+	}
+	if obs.Host.VLAN != 0 {
+		h.seeVLAN(obs.Host.VLAN)
+	}
+}
+
+func (h *host) seeAt(a netip.Addr, at time.Time) {
+	if n := len(h.spans); n > 0 && h.spans[n-1].Address == a {
+		h.spans[n-1].To = later(h.spans[n-1].To, at)
+		return
+	}
+	for i := range h.spans {
+		if h.spans[i].Address == a {
+			h.spans[i].To = later(h.spans[i].To, at)
+			h.addr = a
+			return
+		}
+	}
+	if len(h.spans) >= maxSpans {
+		h.spans = append(h.spans[:0], h.spans[1:]...)
+	}
+	h.spans = append(h.spans, AddressSpan{Address: a, From: at, To: at})
+	h.addr = a
+}
+
+func (h *host) seeVLAN(id uint16) {
+	at := 0
+	for at < len(h.vlans) && h.vlans[at] < id {
+		at++
+	}
+	if at < len(h.vlans) && h.vlans[at] == id || len(h.vlans) >= 16 {
+		return
+	}
+	h.vlans = append(h.vlans, 0)
+	copy(h.vlans[at+1:], h.vlans[at:])
+	h.vlans[at] = id
+}
+
+// track gives what is remembered of a vendor on this host, nil where nothing is.
+func (h *host) track(v *feeds.Vendor) *track {
+	for _, t := range h.tracks {
+		if t.vendor == v {
+			return t
+		}
+	}
+	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// hostTable finds hosts by address and by MAC. It is bounded: when full it lets go the longest unseen of a sample,
+// first among those without a finding.
+type hostTable struct {
+	byAddr  map[netip.Addr]*host
+	byMAC   map[[6]byte]*host
+	list    []*host
+	hand    int
+	max     int
+	evicted uint64
+}
+
+func newHostTable(most int) hostTable {
+	return hostTable{byAddr: map[netip.Addr]*host{}, byMAC: map[[6]byte]*host{}, max: most}
+}
+
+// find gives the host at an address, nil where none is known.
+func (t *hostTable) find(a netip.Addr) *host { return t.byAddr[a] }
+
+// get gives the host at an address, made anew where none is known. obs, nil where it speaks of somebody else, tells by its
+// hardware address whether another machine is behind the address now.
+func (t *hostTable) get(a netip.Addr, obs *capture.Observation) *host {
+	h := t.byAddr[a]
+	own := obs != nil && obs.Host.Own && obs.Host.HasMAC && obs.Host.Addr == a
+	switch {
+	case own && (h == nil || !h.own || h.mac != obs.Host.MAC):
+		return t.join(a, h, obs.Host.MAC)
+	case h != nil:
+		return h
+	}
+	return t.add(&host{key: a.String()}, a)
+}
+
+// join gives the machine with this MAC and puts the address under it. A host known by the address alone takes the MAC.
+func (t *hostTable) join(a netip.Addr, h *host, mac [6]byte) *host {
+	if known := t.byMAC[mac]; known != nil {
+		if h == nil || h.own || len(h.tracks) == 0 {
+			if h != nil && h != known && !h.own {
+				t.drop(h)
+			}
+			t.byAddr[a] = known
+			return known
+		}
+		return h // evidence under both: they stay apart
+	}
+	if h == nil || h.own {
+		h = t.add(&host{key: macText(mac)}, a)
+	}
+	h.mac, h.hasMAC, h.own = mac, true, true
+	t.byMAC[mac] = h
+	return h
+}
+
+func (t *hostTable) add(h *host, a netip.Addr) *host {
+	if len(t.list) >= t.max {
+		t.evict()
+	}
+	h.addr, h.at = a, len(t.list)
+	t.list = append(t.list, h)
+	t.byAddr[a] = h
+	return h
+}
+
+// sample is how many hosts eviction looks at.
+const sample = 32
+
+func (t *hostTable) evict() {
+	var worst *host
+	for range min(sample, len(t.list)) {
+		t.hand = (t.hand + 1) % len(t.list)
+		h := t.list[t.hand]
+		if worst == nil || worse(h, worst) {
+			worst = h
+		}
+	}
+	t.drop(worst)
+	t.evicted++
+}
+
+// worse says that a is to go before b.
+func worse(a, b *host) bool {
+	if (len(a.tracks) == 0) != (len(b.tracks) == 0) {
+		return len(a.tracks) == 0
+	}
+	return a.last.Before(b.last)
+}
+
+func (t *hostTable) drop(h *host) {
+	for _, s := range h.spans {
+		if t.byAddr[s.Address] == h {
+			delete(t.byAddr, s.Address)
+		}
+	}
+	if t.byAddr[h.addr] == h {
+		delete(t.byAddr, h.addr)
+	}
+	if h.own && t.byMAC[h.mac] == h {
+		delete(t.byMAC, h.mac)
+	}
+	last := len(t.list) - 1
+	t.list[h.at] = t.list[last]
+	t.list[h.at].at = h.at
+	t.list[last] = nil
+	t.list = t.list[:last]
+}
+
+func (t *hostTable) all() []*host { return t.list }
+
+func macText(m [6]byte) string {
+	const hex = "0123456789abcdef"
+	b := make([]byte, 0, 17)
+	for i, v := range m {
+		if i > 0 {
+			b = append(b, ':')
+		}
+		b = append(b, hex[v>>4], hex[v&15])
+	}
+	return string(b)
+}

@@ -1,0 +1,210 @@
+package classify
+
+import (
+	"net/netip"
+	"strings"
+
+	"avbeacon/capture"
+	"avbeacon/feeds"
+)
+
+// lookup takes a DNS question. It waits for its answer before it is judged.
+func (c *Classifier) lookup(obs *capture.Observation) {
+	if obs.Proto != capture.DNS {
+		return
+	}
+	h := c.subject(obs)
+	if h == nil {
+		return
+	}
+	h.did.lookups++
+	h.did.askedAt(hourOf(obs.Time))
+	rd0 := obs.Marks&capture.NoRecursion != 0
+	if rd0 {
+		h.did.noRecursion++
+	}
+	es := c.asks(obs)
+	if es == nil {
+		return
+	}
+	client, server := sides(obs)
+	l := &lookup{key: lookupKey{client: client, server: server, id: obs.DNS.ID, name: obs.Name}, host: h, name: obs.Name,
+		entries: es, time: obs.Time, frame: frameOf(obs), noRecursion: rd0}
+	if out := c.pending.add(l); out != nil {
+		c.stats.PendingEvicted++
+		c.judgeLookup(out, unanswered)
+	}
+}
+
+func frameOf(obs *capture.Observation) FrameRef {
+	return FrameRef{Input: obs.Input, Frame: obs.Frame}
+}
+
+// asks gives the vendors' entries for the name in question, where the question is of a kind that a client asks.
+func (c *Classifier) asks(obs *capture.Observation) []*feeds.Entry {
+	if obs.Name == "" || obs.DNS == nil || len(obs.DNS.Questions) == 0 {
+		return nil
+	}
+	var mine []*feeds.Entry
+	for _, e := range c.opt.Catalog.MatchName(obs.Name) {
+		if e.Vendor != nil && clientType(e, obs.DNS.Questions[0].QType) && !serverName(e, obs.Name) && !searchList(e, obs.Name) {
+			mine = append(mine, e)
+		}
+	}
+	return mine
+}
+
+// clientType says whether a client's product asks this type. DS, MX, NS, PTR and TXT are asked by resolvers and mail
+// servers; TXT counts where the catalogue says that the product asks it.
+func clientType(e *feeds.Entry, qtype string) bool {
+	switch qtype {
+	case "A", "AAAA", "HTTPS", "SVCB", "CNAME", "ANY":
+		return true
+	case "TXT":
+		return strings.Contains(e.Note, "TXT")
+	}
+	return false
+}
+
+// serverName says that the name is a name server's own (dns2.example.com) under a vendor's catch-all entry.
+func serverName(e *feeds.Entry, name string) bool {
+	if e.Match != feeds.Suffix || e.Strength == feeds.Strong {
+		return false
+	}
+	label, _, _ := strings.Cut(name, ".")
+	for _, p := range []string{"dns", "ns"} {
+		if rest, ok := strings.CutPrefix(label, p); ok && (rest == "" || rest[0] == '-' || rest[0] >= '0' && rest[0] <= '9') {
+			return true
+		}
+	}
+	return false
+}
+
+// searchList says that the name is another's with the vendor's domain behind it, as a resolver's search list makes:
+// www.google.com.example.ru.
+func searchList(e *feeds.Entry, name string) bool {
+	if e.Match != feeds.Suffix || e.Strength == feeds.Strong {
+		return false
+	}
+	front, ok := strings.CutSuffix(name, "."+e.Pattern)
+	if !ok {
+		return false
+	}
+	at := strings.LastIndexByte(front, '.')
+	if at < 0 {
+		return front == "wpad" || front == "isatap"
+	}
+	switch front[at+1:] {
+	case "com", "net", "org", "local", "lan", "localdomain", "arpa", "ru", "de", "io":
+		return true
+	}
+	return false
+}
+
+// answer takes a DNS answer: it says what kind of server the client asked, and who answers DNS.
+func (c *Classifier) answer(obs *capture.Observation) {
+	if obs.Proto != capture.DNS {
+		return
+	}
+	client, server := sides(obs)
+	if s := c.called(server.Addr(), obs); s != nil && client.Addr() != server.Addr() {
+		s.last = later(s.last, obs.Time)
+		s.did.answersGiven++
+		s.did.askers.add(hashAddr(client.Addr()))
+	}
+	h := c.subject(obs)
+	if h == nil {
+		return
+	}
+	h.did.answersGot++
+	if h.did.answersGot > h.did.lookups {
+		h.did.askedAt(hourOf(obs.Time))
+	}
+	if obs.DNS == nil || obs.Name == "" {
+		return
+	}
+	l := c.pending.take(lookupKey{client: client, server: server, id: obs.DNS.ID, name: obs.Name})
+	if l == nil { // its question was not seen
+		es := c.asks(obs)
+		if es == nil {
+			return
+		}
+		l = &lookup{host: h, name: obs.Name, entries: es, time: obs.Time, frame: frameOf(obs), noRecursion: !obs.DNS.RD}
+	}
+	c.judgeLookup(l, replyOf(obs))
+}
+
+func replyOf(obs *capture.Observation) reply {
+	d := obs.DNS
+	switch {
+	case !d.RA && (d.AA || d.Referral):
+		return authoritative
+	case d.RCode == "NXDOMAIN" || d.RCode == "REFUSED":
+		return refused
+	case leadsNowhere(obs.Addrs):
+		return refused
+	}
+	return answered
+}
+
+// leadsNowhere says that all addresses are those that blockers answer with.
+func leadsNowhere(as []netip.Addr) bool {
+	for _, a := range as {
+		if !a.IsUnspecified() && !a.IsLoopback() {
+			return false
+		}
+	}
+	return len(as) > 0
+}
+
+// judgeLookup makes signs of a look-up, now that its answer is known.
+func (c *Classifier) judgeLookup(l *lookup, r reply) {
+	for _, e := range l.entries {
+		t := c.trackOf(l.host, e.Vendor)
+		s := sign{entry: e, kind: KindLookup, value: c.masker.name(e, l.name), strength: e.Strength, time: l.time, frame: l.frame}
+		switch {
+		case l.noRecursion:
+			s.bar, s.why = barResolver, "asked without recursion, as resolvers do"
+		case r == authoritative:
+			s.bar, s.why = barResolver, "asked of a server that answers for itself alone, as resolvers do"
+		}
+		if r == refused && e.Strength >= feeds.Medium {
+			t.tries.add(l.time, false)
+		}
+		t.lookups++
+		if s.bar == barNone {
+			c.noteList(l.host, t, l)
+		}
+		c.add(t, s)
+	}
+}
+
+// A list of names being checked: ten vendors or more from one host within an hour, without flows.
+const (
+	listVendors = 10
+	listHour    = int64(3600)
+)
+
+// noteList marks the vendors whose names the host looked up within the hour, where they are many.
+func (c *Classifier) noteList(h *host, t *track, l *lookup) {
+	at := l.time.Unix()
+	t.asked = at
+	near := func(x *track) bool {
+		return x.asked != 0 && x.contacts == 0 && at-x.asked <= listHour && x.asked-at <= listHour
+	}
+	n := 0
+	for _, x := range h.tracks {
+		if near(x) {
+			n++
+		}
+	}
+	if n < listVendors {
+		return
+	}
+	for _, x := range h.tracks {
+		if near(x) {
+			x.listed = max(x.listed, n)
+			c.queue(x)
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package classify
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+	"strings"
+
+	"avbeacon/feeds"
+)
+
+// masker puts keyed hashes in the place of what identifies a person or a machine.
+type masker struct{ key []byte }
+
+// hide gives what stands in the place of an identifier: a tilde and 12 hex digits of HMAC-SHA256.
+func (m *masker) hide(id string) string {
+	h := hmac.New(sha256.New, m.key)
+	h.Write([]byte(id))
+	return "~" + hex.EncodeToString(h.Sum(nil)[:6])
+}
+
+// name gives a host name with its identifiers hidden.
+func (m *masker) name(e *feeds.Entry, name string) string {
+	switch {
+	case e.Mask == feeds.MaskLabel && e.OEM != "":
+		return e.Hide(name, m.label)
+	case e.Mask != "":
+		return e.Hide(name, m.hide)
+	case len(name) > 36 && uuid.MatchString(name):
+		return uuid.ReplaceAllStringFunc(name, m.hide)
+	}
+	return name
+}
+
+// label hides a label; a product's prefix before the first hyphen stays ("netgear-").
+func (m *masker) label(l string) string {
+	if product, id, ok := strings.Cut(l, "-"); ok && id != "" && !strings.ContainsAny(product, "0123456789") {
+		return product + "-" + m.hide(id)
+	}
+	return m.hide(l)
+}
+
+// text gives a User-Agent or path with its identifiers hidden: by the entry's rule, then whatever looks like one.
+func (m *masker) text(e *feeds.Entry, s string) string {
+	s = e.Hide(s, m.hide)
+	s = named.ReplaceAllStringFunc(s, func(t string) string {
+		at := strings.IndexAny(t, "=:")
+		return t[:at+1] + m.hide(strings.TrimSpace(t[at+1:]))
+	})
+	s = uuid.ReplaceAllStringFunc(s, m.hide)
+	s = serial.ReplaceAllStringFunc(s, m.hide)
+	return longRun.ReplaceAllStringFunc(s, m.hide)
+}
+
+// query gives the keys of a query with every value hidden, or what the entry's own rule leaves of it.
+func (m *masker) query(e *feeds.Entry, q string) string {
+	if e.Mask != "" {
+		return e.Hide(q, m.hide)
+	}
+	parts := strings.Split(q, "&")
+	if len(parts) > 32 {
+		parts = parts[:32]
+	}
+	for i, p := range parts {
+		k, v, ok := strings.Cut(p, "=")
+		switch {
+		case ok && v != "":
+			parts[i] = m.text(e, k) + "=" + m.hide(v)
+		case !ok:
+			parts[i] = m.hide(p)
+		}
+	}
+	return strings.Join(parts, "&")
+}
+
+// What looks like an identifier whatever the vendor: a UUID, a serial in groups, a long run of hex or base64, and the value
+// of a field whose name says so.
+var (
+	uuid    = regexp.MustCompile(`(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}`)
+	serial  = regexp.MustCompile(`\b[0-9A-Z]{2,8}(?:-[0-9A-Z]{4,8}){2,}\b`)
+	longRun = regexp.MustCompile(`[0-9a-fA-F]{16,}|[A-Za-z0-9+/]{40,}={0,2}`)
+	named   = regexp.MustCompile(`(?i)\b(?:lic|licen[cs]e|hwf|serial|guid|uuid|mid|sid|key|token|user|email|account)(?:=|: )[^;&\s)]+`)
+)

@@ -1,0 +1,97 @@
+package classify
+
+import (
+	"net/netip"
+	"time"
+
+	"avbeacon/feeds"
+)
+
+// answerWait is how long a look-up waits for its answer: what resolvers wait before they give up (RFC 1035 7.2 and the
+// usual 5 s of stub resolvers).
+const answerWait = 5 * time.Second
+
+type lookupKey struct {
+	client, server netip.AddrPort
+	id             uint16
+	name           string
+}
+
+// lookup is one DNS question for a vendor's name. What the server answers tells whether a client asked or a resolver.
+type lookup struct {
+	key         lookupKey
+	host        *host
+	name        string
+	entries     []*feeds.Entry
+	time        time.Time
+	frame       FrameRef
+	noRecursion bool
+	gone        bool // judged
+}
+
+// reply is how a look-up was answered.
+type reply uint8
+
+const (
+	unanswered    reply = iota
+	answered            // with data or without
+	refused             // NXDOMAIN, REFUSED, or an address that leads nowhere
+	authoritative       // by a server that answers for itself alone: AA or a referral, without RA
+)
+
+// pendingTable holds look-ups until their answer comes. When full the oldest is judged without.
+type pendingTable struct {
+	open  map[lookupKey]*lookup
+	order fifo[*lookup]
+}
+
+func newPendingTable(most int) pendingTable {
+	return pendingTable{open: map[lookupKey]*lookup{}, order: newFIFO[*lookup](most)}
+}
+
+// add puts a look-up in; the one it gives back (nil where there is room) is to be judged now.
+func (t *pendingTable) add(l *lookup) (out *lookup) {
+	if t.order.full() {
+		out, _ = t.oldest()
+	}
+	t.open[l.key] = l
+	t.order.push(l)
+	return out
+}
+
+// take gives the look-up that an answer belongs to.
+func (t *pendingTable) take(k lookupKey) *lookup {
+	l := t.open[k]
+	if l != nil {
+		delete(t.open, k)
+		l.gone = true
+	}
+	return l
+}
+
+// oldest takes the look-up that waits longest.
+func (t *pendingTable) oldest() (*lookup, bool) {
+	for t.order.n > 0 {
+		l := t.order.pop()
+		if l.gone {
+			continue
+		}
+		if t.open[l.key] == l {
+			delete(t.open, l.key)
+		}
+		l.gone = true
+		return l, true
+	}
+	return nil, false
+}
+
+// expired takes the look-up that waits longest, if it waited long enough.
+func (t *pendingTable) expired(now time.Time) (*lookup, bool) {
+	for t.order.n > 0 && t.order.peek().gone {
+		t.order.pop()
+	}
+	if t.order.n == 0 || now.Sub(t.order.peek().time) < answerWait {
+		return nil, false
+	}
+	return t.oldest()
+}

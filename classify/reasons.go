@@ -1,0 +1,99 @@
+package classify
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"avbeacon/feeds"
+)
+
+// reasons gives the sentences that carry a verdict, the deciding one first.
+func (c *Classifier) reasons(t *track, f *Finding, j judgement) []string {
+	out := []string{j.why}
+	out = append(out, j.caps...)
+	out = append(out, c.barSentences(t, f)...)
+	if s := best(f); s != "" {
+		out = append(out, s)
+	}
+	if f.Behind != nil {
+		out = append(out, "It "+f.Behind.Words+".")
+	}
+	if s := stateSentence(t, f); s != "" {
+		out = append(out, s)
+	}
+	if night := nights(t); night != "" {
+		out = append(out, night)
+	}
+	return out
+}
+
+// best names the strongest piece of evidence.
+func best(f *Finding) string {
+	for i := range f.Evidence {
+		e := &f.Evidence[i]
+		if !e.Supports || e.Strength < feeds.Medium {
+			continue
+		}
+		return fmt.Sprintf("Strongest: %s %q (%s, %s), seen %s.", word(e.Kind), e.Value, e.Role, e.Strength, times(e.Count))
+	}
+	return ""
+}
+
+func word(k Kind) string { return strings.ReplaceAll(k.String(), "_", " ") }
+
+func times(n uint64) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// barSentences says what did not count, where that is not the verdict's own reason.
+func (c *Classifier) barSentences(t *track, f *Finding) (out []string) {
+	say := func(n uint32, s string) {
+		if n > 0 && !strings.Contains(s, "%") {
+			out = append(out, s)
+		}
+	}
+	if f.Verdict > Possible {
+		say(t.barred[barTool], "Signs that "+t.tool+" made did not count.")
+	}
+	say(t.barred[barResolver], "Look-ups asked as resolvers ask did not count.")
+	if t.barred[barBuiltin] > 0 && f.Verdict > Possible {
+		out = append(out, "Names that the system asks by itself did not count.")
+	}
+	if t.oem != nil {
+		out = append(out, "The engine is built into "+t.oem.OEM+".")
+	}
+	return out
+}
+
+func stateSentence(t *track, f *Finding) string {
+	switch f.State {
+	case Blocked:
+		_, fail := t.tries.sum()
+		return fmt.Sprintf("Every attempt of the last active hours failed (%d): the product is there, its way out is blocked.", fail)
+	case Quiet:
+		return fmt.Sprintf("Nothing since %s, although the host was seen later.", stamp(t.last))
+	case Returned:
+		return fmt.Sprintf("Contact came back at %s after more than 48 hours.", stamp(t.returned))
+	}
+	return ""
+}
+
+func stamp(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") }
+
+// nights says that contact went on while people sleep.
+func nights(t *track) string {
+	var h hours
+	for _, b := range t.beats {
+		for _, at := range b.starts {
+			h.set(time.Unix(at, 0))
+		}
+	}
+	if n := h.night(); n >= 2 && h.count() >= 12 {
+		return fmt.Sprintf("Contact goes on by night, in %d hours between 02:00 and 05:00 UTC.", n)
+	}
+	return ""
+}

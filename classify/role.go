@@ -1,0 +1,120 @@
+package classify
+
+import (
+	"fmt"
+
+	"avbeacon/feeds"
+)
+
+// What makes a resolver by sheer number: questions in one hour, and how many of them a flow. Where the capture holds
+// nothing but DNS, flows say nothing, and the number must be that of a busy resolver.
+const (
+	manyAsked        = 100
+	askedPerFlow     = 20
+	manyAskedDNSOnly = 500
+)
+
+// roles gives what the host does, leading role first. It is empty where too little was seen.
+func (c *Classifier) roles(h *host) []HostRole {
+	d := &h.did
+	var rs []HostRole
+	add := func(is bool, r HostRole) {
+		if is {
+			rs = append(rs, r)
+		}
+	}
+	add(c.resolver(d), HostResolver)
+	add(d.proxied > 0 || d.via > 0, HostProxy)
+	add(d.consoles.n >= 2 || d.consoles.n == 1 && d.managed.n >= 2, HostManagement)
+	add(natted(d), HostNAT)
+	add(d.accepted >= 3 && d.accepted >= 4*d.opened, HostServer)
+	add(len(rs) == 0 && d.opened > 0, HostEndpoint)
+	return rs
+}
+
+func (c *Classifier) resolver(d *habits) bool {
+	if d.answersGiven > 0 && (d.askers.n >= 2 || d.asked() > 0) || d.asksAsResolver() {
+		return true
+	}
+	if c.traffic.flows == 0 {
+		return d.mostAsked >= manyAskedDNSOnly
+	}
+	return d.mostAsked >= manyAsked && d.asked() >= askedPerFlow*max(1, d.opened)
+}
+
+// natted says that several machines show: TTLs of different systems on several flows each, or User-Agents of three.
+func natted(d *habits) bool {
+	classes := 0
+	var seen [4]bool
+	for _, t := range d.ttls {
+		if t.flows >= 5 && !seen[initialTTL(t.ttl)] {
+			seen[initialTTL(t.ttl)] = true
+			classes++
+		}
+	}
+	apart := 0
+	for s := d.systems; s != 0; s &= s - 1 {
+		apart++
+	}
+	return classes >= 2 && apart >= 2 || apart >= 3 && d.agents.n >= 6
+}
+
+// initialTTL gives the class of the value a packet started with: 32, 64, 128 or 255.
+func initialTTL(ttl uint8) int {
+	switch {
+	case ttl <= 32:
+		return 0
+	case ttl <= 64:
+		return 1
+	case ttl <= 128:
+		return 2
+	}
+	return 3
+}
+
+// behind estimates who stands behind a host of these roles; nil where it speaks for itself.
+func behind(h *host, roles []HostRole) *Behind {
+	if len(roles) == 0 {
+		return nil
+	}
+	d := &h.did
+	switch roles[0] {
+	case HostResolver:
+		return crowd(int(d.askers.n), "asks DNS for others", "asked it")
+	case HostProxy:
+		return crowd(int(d.clients.n), "fetches for others", "called it")
+	case HostManagement:
+		return crowd(int(d.managed.n), "serves the vendor's product on the site", "called its console ports")
+	case HostNAT:
+		n := 0
+		for s := d.systems; s != 0; s &= s - 1 {
+			n++
+		}
+		return &Behind{Estimate: max(2, n), AtLeast: 2, Words: "several systems speak from one address"}
+	}
+	return nil
+}
+
+func crowd(n int, does, did string) *Behind {
+	b := &Behind{Estimate: n, AtLeast: n, Words: does}
+	switch {
+	case n == len(smallSet{}.v):
+		b.Words = fmt.Sprintf("%s; %d machines or more %s", does, n, did)
+	case n > 0:
+		b.Words = fmt.Sprintf("%s; %d seen that %s", does, n, did)
+	}
+	return b
+}
+
+// capsAt gives the verdict beyond which a host of this leading role cannot come.
+func capsAt(r HostRole) Verdict {
+	if r == HostResolver || r == HostProxy {
+		return Possible
+	}
+	return Installed
+}
+
+// hasRole says whether a role counts as one of its own: what is unknown does not, and what a person does neither.
+func hasRole(r feeds.Role) bool {
+	return r != feeds.RoleUnknown && r != feeds.RoleWeb && r != feeds.RoleDownload
+}

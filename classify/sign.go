@@ -1,0 +1,197 @@
+package classify
+
+import (
+	"time"
+
+	"avbeacon/feeds"
+)
+
+// bar is what keeps a sign from speaking for a product on the host itself.
+type bar uint8
+
+const (
+	barNone     bar = iota
+	barTool         // a person's tool (wget, curl ...) did it
+	barResolver     // a resolver asked it
+	barBuiltin      // part of the operating system
+	barOEM          // part of another product
+	barOther        // another host's look-up named the address
+)
+
+// sign is one sighting of one catalogue entry.
+type sign struct {
+	entry    *feeds.Entry
+	kind     Kind
+	value    string         // identifiers hidden
+	strength feeds.Strength // as the entry has it, or less
+	time     time.Time
+	frame    FrameRef
+	flow     *flow // nil for a look-up
+	bar      bar
+	tool     string // valid iff bar is barTool
+	why      string // "" for the kind's own sentence
+}
+
+// family is what kind of sign it is when kinds are counted: all that show a name are one.
+type family uint32
+
+const (
+	famName family = 1 << iota
+	famCertificate
+	famIssuer
+	famPath
+	famQuery
+	famUserAgent
+	famHeader
+	famBody
+	famPayload
+	famPort
+	famLANPort
+)
+
+var families = [...]family{KindLookup: famName, KindSNI: famName, KindHTTPHost: famName, KindConnect: famName, KindDerived: famName,
+	KindOther: famName, KindCertificate: famCertificate, KindIssuer: famIssuer, KindPath: famPath, KindQuery: famQuery,
+	KindUserAgent: famUserAgent, KindHeader: famHeader, KindBody: famBody, KindPayload: famPayload, KindPort: famPort,
+	KindLANPort: famLANPort, KindNetwork: 0, KindAgainst: 0}
+
+// session is a run of starts that are at most 30 s apart, and what it showed without a bar.
+type session struct {
+	start, last int64 // nanoseconds since 1970
+
+	strong      family // kinds of strong sign
+	medium      family // kinds of medium or strong sign on flows
+	roles       uint32 // bits of the roles of those
+	strongFlow  bool
+	anyFlow     bool // a flow that no tool made
+	tool        bool // a tool's flow
+	lookStrong  uint32
+	lookRoles   uint32 // roles of strong look-ups
+	lookMedium  bool   // a medium or strong look-up
+	lookAll     uint32 // roles of medium or strong look-ups
+	cloudPort   bool   // a console port in the vendor's own network
+	lanPort     bool
+	strongRoles uint32 // roles of strong signs on flows
+}
+
+// sessionGap is how long after the last start a session ends.
+const sessionGap = int64(30 * time.Second)
+
+// maxSessions is how many sessions a track keeps one by one; older ones are summed up.
+const maxSessions = 24
+
+// sessionAt gives the session that a start falls into, made anew where none does. Late starts are borne: they find their
+// own session while it is kept one by one.
+func (t *track) sessionAt(at int64) *session {
+	for i := len(t.sessions) - 1; i >= 0; i-- {
+		s := &t.sessions[i]
+		if at >= s.start-sessionGap && at <= s.last+sessionGap {
+			s.start, s.last = min(s.start, at), max(s.last, at)
+			return s
+		}
+	}
+	if len(t.sessions) >= maxSessions {
+		t.past.fold(&t.sessions[0])
+		t.sessions = append(t.sessions[:0], t.sessions[1:]...)
+	}
+	t.sessions = append(t.sessions, session{start: at, last: at})
+	return &t.sessions[len(t.sessions)-1]
+}
+
+// note puts an unbarred sign into the session.
+func (s *session) note(g *sign) {
+	fam, role := families[g.kind], uint32(1)<<g.entry.Role
+	if !hasRole(g.entry.Role) {
+		role = 0
+	}
+	if g.flow == nil {
+		s.noteLookup(g, role)
+		return
+	}
+	s.anyFlow = true
+	if g.strength < feeds.Medium {
+		return
+	}
+	s.medium |= fam
+	s.roles |= role
+	s.cloudPort = s.cloudPort || g.kind == KindPort
+	s.lanPort = s.lanPort || g.kind == KindLANPort
+	if g.strength == feeds.Strong {
+		s.strong |= fam
+		s.strongRoles |= role
+		s.strongFlow = true
+	}
+}
+
+func (s *session) noteLookup(g *sign, role uint32) {
+	if g.strength < feeds.Medium {
+		return
+	}
+	s.lookMedium = true
+	s.lookAll |= role
+	if g.strength == feeds.Strong {
+		s.lookStrong++
+		s.lookRoles |= role
+	}
+}
+
+// facts is what all sessions of a track show together: what the verdict is read from.
+type facts struct {
+	twoKinds     family // strong kinds of the first session that showed two
+	flowSessions int    // with a strong sign on a flow
+	lookSessions int    // with a strong look-up
+	strongBoth   int    // sessions with a strong sign of either sort
+	lookups      uint32 // strong look-ups
+	lookRoles    uint32
+	medium       family
+	roles        uint32
+	portHours    int
+	lastPortHour int64
+	lanSessions  int
+	toolLookups  bool // medium or strong look-ups that a tool's flow explains
+}
+
+// fold adds one session.
+func (f *facts) fold(s *session) {
+	looks := s.lookMedium && (!s.tool || s.anyFlow)
+	if s.lookMedium && !looks {
+		f.toolLookups = true
+	}
+	strong := s.strong
+	if looks && s.lookStrong > 0 && strong != 0 {
+		strong |= famName
+	}
+	if f.twoKinds == 0 && strong&(strong-1) != 0 {
+		f.twoKinds = strong
+	}
+	f.medium |= s.medium
+	f.roles |= s.roles
+	if looks {
+		f.medium |= famName
+		f.roles |= s.lookAll
+		f.lookups += s.lookStrong
+		f.lookRoles |= s.lookRoles
+	}
+	strongLook := looks && s.lookStrong > 0
+	count(&f.flowSessions, s.strongFlow)
+	count(&f.lookSessions, strongLook)
+	count(&f.strongBoth, s.strongFlow || strongLook)
+	count(&f.lanSessions, s.lanPort)
+	if hour := floorDiv(s.start, int64(time.Hour)); s.cloudPort && (f.portHours == 0 || hour != f.lastPortHour) {
+		f.portHours, f.lastPortHour = f.portHours+1, hour
+	}
+}
+
+func count(n *int, is bool) {
+	if is {
+		*n++
+	}
+}
+
+// facts sums up the sessions.
+func (t *track) facts() facts {
+	f := t.past
+	for i := range t.sessions {
+		f.fold(&t.sessions[i])
+	}
+	return f
+}

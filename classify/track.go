@@ -1,0 +1,269 @@
+package classify
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/netip"
+	"slices"
+	"time"
+
+	"avbeacon/feeds"
+)
+
+// track is what is remembered of one vendor on one host: a finding in the making.
+type track struct {
+	host   *host
+	vendor *feeds.Vendor
+	id     string
+
+	first, last time.Time
+	lastContact time.Time
+	returned    time.Time // when contact came back after 48 h or more
+	contacts    uint64
+	ownContacts uint64 // contacts without a bar
+	lookups     uint64
+
+	evidence []*Evidence
+	dests    []*Destination
+	noDest   Destination // takes what is thrown away
+	dropped  uint64
+
+	sessions []session
+	past     facts // sessions that are no longer kept one by one
+	beats    []beat
+	tries    attempts
+	barred   [barOther + 1]uint32 // medium or strong signs by what bars them
+	tool     string
+	visited  bool // a person's sign: web site or download
+	console  []consoleUse
+	oem      *feeds.Entry
+	asked    int64 // seconds since 1970 of the last look-up
+	listed   int   // vendors in the list that was being checked, 0 where none
+	lookedUp recentNames
+
+	product, version string
+
+	queued    bool
+	fresh     bool // new evidence since it was last announced
+	told      Verdict
+	toldState State
+	toldHour  int64
+}
+
+// beat is the session starts in one role.
+type beat struct {
+	role   feeds.Role
+	starts []int64 // seconds since 1970, in order, at most maxBeats
+	last   int64   // last start, so that closer ones join
+	flows  bool    // starts are of flows; else of look-ups
+}
+
+// maxBeats is how many session starts a role keeps: a week of an update every two hours.
+const maxBeats = 96
+
+// consoleUse is a server inside the site and the vendor's ports on it that the host used.
+type consoleUse struct {
+	server netip.Addr
+	ports  []uint16
+}
+
+// recentNames remembers the last strong names looked up, so that A and AAAA and repeated questions count once.
+type recentNames [4]struct {
+	name uint32
+	at   int64
+}
+
+// sameLookup is how close two questions for one name are one look-up.
+const sameLookup = int64(5 * time.Second)
+
+func (r *recentNames) again(name string, at int64) bool {
+	h, oldest := hashText(name), 0
+	for i := range r {
+		if r[i].name == h && r[i].at != 0 && abs(at-r[i].at) <= sameLookup {
+			r[i].at = max(r[i].at, at)
+			return true
+		}
+		if r[i].at < r[oldest].at {
+			oldest = i
+		}
+	}
+	r[oldest].name, r[oldest].at = h, at
+	return false
+}
+
+func abs(d int64) int64 { return max(d, -d) }
+
+// trackOf gives the track of a vendor on a host, made anew where there is none.
+func (c *Classifier) trackOf(h *host, v *feeds.Vendor) *track {
+	if t := h.track(v); t != nil {
+		return t
+	}
+	t := &track{host: h, vendor: v, id: findingID(c.opt.Sensor, h.key, v.Key)}
+	h.tracks = append(h.tracks, t)
+	return t
+}
+
+func findingID(sensor, key, vendor string) string {
+	sum := sha256.Sum256([]byte(sensor + "\x00" + key + "\x00" + vendor))
+	return hex.EncodeToString(sum[:8])
+}
+
+// add takes a sign into account.
+func (c *Classifier) add(t *track, g sign) {
+	c.bars(t, &g)
+	t.first, t.last = earlier(t.first, g.time), later(t.last, g.time)
+	c.record(t, &g)
+	c.count(t, &g)
+	c.beat(t, &g)
+	c.describe(t, &g)
+	c.queue(t)
+}
+
+// bars finds what keeps the sign from speaking for the host.
+func (c *Classifier) bars(t *track, g *sign) {
+	switch {
+	case g.bar != barNone:
+	case g.flow != nil && g.flow.tool != "":
+		g.bar, g.tool = barTool, g.flow.tool
+	case g.entry.OEM != "":
+		g.bar = barOEM
+	case g.entry.Builtin && !t.host.addedOn():
+		g.bar = barBuiltin
+	}
+	if g.entry.OEM != "" && t.oem == nil {
+		t.oem = g.entry
+	}
+}
+
+// addedOn says that the host runs a system that has no antivirus built in, so that one was added.
+func (h *host) addedOn() bool {
+	return h.did.systems&(macOS|linux) != 0 && h.did.systems&windows == 0
+}
+
+// count puts the sign into its session.
+func (c *Classifier) count(t *track, g *sign) {
+	s := t.sessionAt(g.time.UnixNano())
+	if g.bar == barTool {
+		s.tool = true
+		t.tool = g.tool
+	}
+	if g.strength == feeds.Weak && (g.entry.Role == feeds.RoleWeb || g.entry.Role == feeds.RoleDownload || g.entry.Role == feeds.RoleCDN) &&
+		g.kind != KindNetwork && g.bar != barResolver {
+		t.visited = true
+	}
+	if g.bar != barNone {
+		if g.strength >= feeds.Medium {
+			t.barred[g.bar]++
+		}
+		return
+	}
+	if g.flow == nil && t.lookedUp.again(g.value, g.time.UnixNano()) {
+		return
+	}
+	s.note(g)
+}
+
+// record keeps the sign as evidence.
+func (c *Classifier) record(t *track, g *sign) {
+	e := t.find(g)
+	if e == nil {
+		if len(t.evidence) >= c.opt.MaxEvidence {
+			t.dropped++
+			c.stats.EvidenceDropped++
+			return
+		}
+		e = newEvidence(g)
+		t.evidence = append(t.evidence, e)
+		t.fresh = true
+	}
+	e.Count++
+	e.First, e.Last = earlier(e.First, g.time), later(e.Last, g.time)
+	if n := len(e.Frames); g.frame.Frame != 0 && n < maxFrames && (n == 0 || e.Frames[n-1] != g.frame) {
+		e.Frames = append(e.Frames, g.frame)
+	}
+}
+
+// maxFrames is how many packet records a piece of evidence names.
+const maxFrames = 8
+
+func (t *track) find(g *sign) *Evidence {
+	for _, e := range t.evidence {
+		if e.Kind == g.kind && e.Supports == (g.bar == barNone) && e.Role == g.entry.Role && e.Value == g.value {
+			return e
+		}
+	}
+	return nil
+}
+
+// beat notes when the host called in the sign's role.
+func (c *Classifier) beat(t *track, g *sign) {
+	if g.bar == barResolver || g.kind == KindNetwork || g.strength < feeds.Medium {
+		return
+	}
+	at, role := g.time.Unix(), g.entry.Role
+	for i := range t.beats {
+		if t.beats[i].role == role {
+			t.beats[i].start(at, g.flow != nil)
+			return
+		}
+	}
+	t.beats = append(t.beats, beat{role: role, last: at, starts: []int64{at}, flows: g.flow != nil})
+}
+
+// start adds a start. The first flow throws away what look-ups alone had shown: those are scored only where nothing else
+// was seen.
+func (b *beat) start(at int64, flow bool) {
+	switch {
+	case flow && !b.flows:
+		b.flows, b.last, b.starts = true, at, append(b.starts[:0], at)
+		return
+	case !flow && b.flows:
+		return
+	case at-b.last <= sessionGap/int64(time.Second) && at >= b.last:
+		b.last = at
+		return
+	case at < b.last:
+		b.late(at)
+		return
+	}
+	b.last = at
+	if len(b.starts) >= maxBeats {
+		b.starts = append(b.starts[:0], b.starts[1:]...)
+	}
+	b.starts = append(b.starts, at)
+}
+
+// late adds a start that comes out of order, unless it is part of a session.
+func (b *beat) late(at int64) {
+	i, found := slices.BinarySearch(b.starts, at)
+	gap := sessionGap / int64(time.Second)
+	if found || i > 0 && at-b.starts[i-1] <= gap || i < len(b.starts) && b.starts[i]-at <= gap || len(b.starts) >= maxBeats {
+		return
+	}
+	b.starts = slices.Insert(b.starts, i, at)
+}
+
+// describe reads product and version.
+func (c *Classifier) describe(t *track, g *sign) {
+	if g.entry.Product != "" && (t.product == "" || g.strength == feeds.Strong && g.bar == barNone) {
+		t.product = g.entry.Product
+	}
+}
+
+// queue marks the track for Next.
+func (c *Classifier) queue(t *track) {
+	if !t.queued {
+		t.queued = true
+		c.changed = append(c.changed, t)
+	}
+}
+
+// announce says whether the finding differs from what was told last, and notes it as told.
+func (t *track) announce(f *Finding, now time.Time) bool {
+	hour := hourOf(now)
+	if !t.fresh && f.Verdict == t.told && f.State == t.toldState && hour == t.toldHour {
+		return false
+	}
+	t.fresh, t.told, t.toldState, t.toldHour = false, f.Verdict, f.State, hour
+	return true
+}
