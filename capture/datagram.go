@@ -1,0 +1,187 @@
+package capture
+
+import (
+	"avbeacon/internal/wire"
+)
+
+// Well-known UDP ports (https://www.iana.org/assignments/service-names-port-numbers).
+const (
+	portDNS      = 53
+	portDHCP     = 67
+	portDHCPc    = 68
+	portNBNS     = 137
+	portDHCPv6c  = 546
+	portDHCPv6   = 547
+	portSSDP     = 1900
+	portMDNS     = 5353
+	portLLMNR    = 5355
+	maxQUICTries = 16 // datagrams that a client's hello may be spread over
+)
+
+func (o *observer) udp(d *Decoded, pl *place) {
+	s, i, e, forward := o.enter(d, pl)
+	g := segment{d: d, s: s, e: e, index: i}
+	if !forward {
+		g.dir = 1
+	}
+	b := d.Payload
+	if len(b) == 0 {
+		return
+	}
+	switch e.Class {
+	case classDoneQUIC, classDoneDTLS:
+	case classQUIC:
+		o.readQUIC(&g, b)
+	case classDTLS:
+		o.readDTLS(&g, b)
+	default:
+		o.datagram(&g, b)
+	}
+}
+
+// datagram reads what its ports or its first bytes say it is.
+func (o *observer) datagram(g *segment, b []byte) {
+	switch d := g.d; {
+	case d.DstPort == portDNS || d.SrcPort == portDNS:
+		g.e.Class = classDNS
+		o.dns(g, b, DNS)
+	case d.DstPort == portMDNS || d.SrcPort == portMDNS:
+		o.dns(g, b, MDNS)
+	case d.DstPort == portLLMNR || d.SrcPort == portLLMNR:
+		o.dns(g, b, LLMNR)
+	case d.DstPort == portNBNS || d.SrcPort == portNBNS:
+		o.netbios(g, b)
+	case d.DstPort == portDHCP || d.DstPort == portDHCPc:
+		m, err := wire.ParseDHCP(b)
+		o.dhcp(g, m, err)
+	case d.DstPort == portDHCPv6 || d.DstPort == portDHCPv6c:
+		m, err := wire.ParseDHCPv6(b)
+		o.dhcp(g, m, err)
+	case b[0]&0xc0 == 0xc0 && o.beginQUIC(g, b):
+	case b[0] == 22 && wire.LooksDTLS(b):
+		g.e.Class = classDTLS
+		o.readDTLS(g, b)
+	case (b[0] == 'M' || b[0] == 'N') && o.in == nil:
+		o.ssdp(g, b)
+	}
+}
+
+func (o *observer) netbios(g *segment, b []byte) {
+	names, err := wire.ParseNBNS(b)
+	if err != nil && len(names) == 0 {
+		o.stats.MalformedOther++
+		return
+	}
+	for i := range names {
+		obs := o.emit(g.d, Identity, NBNS)
+		obs.from(g.d, true)
+		obs.ID = &IdentityDetail{NBNS: &names[i]}
+	}
+}
+
+func (o *observer) dhcp(g *segment, m *wire.DHCP, err error) {
+	if err != nil || m == nil {
+		o.stats.MalformedOther++
+		return
+	}
+	obs := o.emit(g.d, Identity, DHCP)
+	obs.from(g.d, g.d.DstPort == portDHCP || g.d.DstPort == portDHCPv6)
+	obs.ID = &IdentityDetail{DHCP: m}
+}
+
+// ssdp reads the HTTP over UDP of UPnP device architecture 1.1, on any port.
+func (o *observer) ssdp(g *segment, b []byte) {
+	if wire.LooksRequest(b) == wire.No || wire.ScanRequest(b, &o.request) == wire.No || len(o.request.Target) == 0 {
+		return
+	}
+	o.sayRequest(g, b, &o.request)
+}
+
+// beginQUIC looks for the first Initial of a QUIC connection. false: it is no QUIC.
+func (o *observer) beginQUIC(g *segment, b []byte) bool {
+	if _, ok := wire.LooksQUIC(b); !ok {
+		return o.gquic(g, b)
+	}
+	g.e.Class = classQUIC
+	o.quicOne.Reset()
+	if !o.feedQUIC(g, o.quicOne, b) && g.e.Class == classQUIC {
+		g.e.Aux = g.s.quics.put(o.quicOne)
+		o.quicOne = new(wire.QUICStream)
+	}
+	return true
+}
+
+func (o *observer) readQUIC(g *segment, b []byte) {
+	o.feedQUIC(g, *g.s.quics.get(g.e.Aux), b)
+}
+
+// feedQUIC gives a datagram to a connection's stream. true: the flow is done with.
+func (o *observer) feedQUIC(g *segment, s *wire.QUICStream, b []byte) bool {
+	if g.e.Phase[1] != 0 && int(g.e.Phase[1]) == g.dir+1 { // the client's side is known, and this is not it
+		o.quic.FeedServer(s, b)
+		return false
+	}
+	hello, st := o.quic.Feed(s, b)
+	switch st {
+	case wire.Whole:
+		g.opens()
+		if _, ok := o.sayHello(g, hello, QUIC, s.Version); !ok {
+			o.stats.MalformedQUIC++
+		}
+	case wire.More:
+		g.e.Phase[1] = uint8(2 - g.dir) // the other direction is the server's
+		if g.e.Phase[0]++; g.e.Phase[0] < maxQUICTries {
+			return false
+		}
+		o.stats.MalformedQUIC++
+	default:
+		if g.e.Phase[0]++; g.e.Phase[0] < maxQUICTries { // server's packets, or those of a Retry
+			o.quic.FeedServer(s, b)
+			return false
+		}
+	}
+	g.s.release(g.e)
+	g.e.Class = classDoneQUIC
+	return true
+}
+
+// gquic reads the hello of Google's QUIC before it spoke TLS.
+func (o *observer) gquic(g *segment, b []byte) bool {
+	return false
+}
+
+func (o *observer) readDTLS(g *segment, b []byte) {
+	if g.e.Aux == 0 {
+		g.e.Aux = g.s.dtls.put(new([2]wire.DTLSStream))
+	}
+	s := &(*g.s.dtls.get(g.e.Aux))[g.dir]
+	s.Feed(b)
+	for {
+		typ, body, ok := s.Next()
+		if !ok {
+			return
+		}
+		switch typ {
+		case wire.HandshakeClientHello:
+			g.opens()
+			if _, ok := o.sayHello(g, body, DTLS, 0); !ok {
+				o.stats.MalformedTLS++
+			}
+		case wire.HandshakeServerHello:
+			h, err := wire.ParseServerHello(body, true)
+			if err != nil {
+				o.stats.MalformedTLS++
+				continue
+			}
+			obs := o.emit(g.d, ServerHello, DTLS)
+			obs.from(g.d, false)
+			obs.Server = h
+		case wire.HandshakeCertificate:
+			o.certificates(g, body, DTLS)
+		case helloDone:
+			g.s.release(g.e)
+			g.e.Class = classDoneDTLS
+			return
+		}
+	}
+}

@@ -1,0 +1,340 @@
+package capture
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"avbeacon/internal/flow"
+)
+
+// Facts about a flow, in flow.Entry.Flags. The sides are A, which sent the first packet seen, and B.
+const (
+	flowReversed  = 1 << iota // B opened it
+	flowSYN                   // the opener's SYN was seen
+	flowSYNACK                // the answer to it was seen
+	flowFINA                  // A said FIN
+	flowFINB                  // B said FIN
+	flowRSTA                  // A sent RST
+	flowRSTB                  // B sent RST
+	flowSyncA                 // Next[0] is valid
+	flowSyncB                 // Next[1] is valid
+	flowBeyond                // a bare ACK or data came from the opener after SYN, and no SYN-ACK was seen
+	flowUnreach               // an ICMP error spoke of it
+	flowHello                 // a hello or request was seen
+	flowNoCert                // the server's certificate does not matter
+	flowMAC                   // MAC is valid
+	flowNoRD                  // a DNS question with RD=0 was seen
+	flowAlertFrom             // the TLS alert came from B
+)
+
+// Times without a packet after which a flow is over. Zeek's defaults are of the same size (tcp_inactivity_timeout 5 min,
+// udp_inactivity_timeout 1 min, tcp_attempt_delay 5 s); ours are longer where an antivirus keeps a push channel open.
+const (
+	idleTCP     = 15 * time.Minute
+	idleAttempt = time.Minute
+	idleClosed  = 15 * time.Second
+	idleUDP     = 2 * time.Minute
+	idleDNS     = 20 * time.Second
+	reportEvery = 10 * time.Minute
+	tickEvery   = 10 * time.Second
+)
+
+// enter finds the flow of a packet or begins it. forward says that the packet goes from A to B.
+func (o *observer) enter(d *Decoded, pl *place) (s *shard, i uint32, e *flow.Entry, forward bool) {
+	s = o.shards[flow.Shard(pl.hash)]
+	i, forward, ok := s.table.Find(&pl.key, pl.hash)
+	if ok {
+		e = s.table.Entry(i)
+		if d.Time-e.Last <= int64(idle(e)) && !reopened(d, e, forward) {
+			o.touch(s, d, e, forward)
+			return s, i, e, forward
+		}
+		o.end(s, i, e)
+	}
+	if s.table.Full() {
+		v := s.table.Victim()
+		o.end(s, v, s.table.Entry(v))
+	}
+	i, e = s.table.Insert(&pl.key, pl.hash)
+	o.begin(s, d, e)
+	return s, i, e, true
+}
+
+func (o *observer) begin(s *shard, d *Decoded, e *flow.Entry) {
+	o.stats.Flows++
+	e.First, e.Last = d.Time, d.Time
+	e.FirstFrame, e.FirstInput = d.Frame, d.Input
+	e.Reported = uint32(d.Time / 1e9)
+	if opensBackward(d) {
+		e.Flags |= flowReversed
+	}
+	if d.HasMAC {
+		e.Flags |= flowMAC
+		e.MAC = d.SrcMAC
+		if e.Flags&flowReversed != 0 {
+			e.MAC = d.DstMAC
+		}
+	}
+	if e.Flags&flowReversed == 0 {
+		e.TTL = d.TTL
+	}
+	if d.Link != nil {
+		e.Link = s.link(d.Link)
+	}
+	o.count(d, e, 0)
+}
+
+// opensBackward says that the first packet seen of a flow is most likely the answer to one that was not seen.
+func opensBackward(d *Decoded) bool {
+	if d.Proto == protoTCP && d.TCPFlags&SYN != 0 {
+		return d.TCPFlags&ACK != 0
+	}
+	return service(d.SrcPort) && !service(d.DstPort)
+}
+
+// service says that a port is a server's rather than one that a client got for the moment.
+func service(p uint16) bool {
+	return p < 1024 && p != 0 || p == 1900 || p == 5353 || p == 5355 || p == 8080 || p == 8443 || p == 3128
+}
+
+func (s *shard) link(l *Link) uint32 {
+	if h, ok := s.linkOf[l]; ok {
+		return h
+	}
+	if len(s.linkOf) >= 4096 {
+		return 0
+	}
+	h := s.links.put(l)
+	s.linkOf[l] = h
+	return h
+}
+
+func (o *observer) touch(s *shard, d *Decoded, e *flow.Entry, forward bool) {
+	dir := 0
+	if !forward {
+		dir = 1
+	}
+	e.Last = max(e.Last, d.Time)
+	o.count(d, e, dir)
+	if d.Time/1e9-int64(e.Reported) >= int64(reportEvery/time.Second) {
+		o.record(s, e, false)
+		e.Reported = uint32(d.Time / 1e9)
+	}
+}
+
+func (o *observer) count(d *Decoded, e *flow.Entry, dir int) {
+	e.LastFrame, e.LastInput = d.Frame, d.Input
+	e.Packets[dir]++
+	e.Bytes[dir] += uint64(d.IPLen)
+	if e.TTL == 0 && (dir == 0) == (e.Flags&flowReversed == 0) {
+		e.TTL = d.TTL
+	}
+	if e.HeadLen[dir] == 0 && len(d.Payload) > 0 {
+		e.HeadLen[dir] = uint8(copy(e.Head[dir][:], d.Payload))
+	}
+}
+
+func idle(e *flow.Entry) time.Duration {
+	switch {
+	case e.Proto == protoTCP && e.Flags&(flowRSTA|flowRSTB) != 0, e.Flags&(flowFINA|flowFINB) == flowFINA|flowFINB:
+		return idleClosed
+	case e.Proto == protoTCP && e.Packets[1] == 0:
+		return idleAttempt
+	case e.Proto == protoTCP:
+		return idleTCP
+	case e.PortB == 53 || e.PortA == 53:
+		return idleDNS
+	default:
+		return idleUDP
+	}
+}
+
+// reopened says that a SYN begins a new connection on the ports of an old one.
+func reopened(d *Decoded, e *flow.Entry, forward bool) bool {
+	if d.Proto != protoTCP || d.TCPFlags&(SYN|ACK|RST) != SYN {
+		return false
+	}
+	if e.Flags&flowSYN == 0 {
+		return e.Flags&flowSYNACK == 0
+	}
+	return d.Seq != e.ISN || forward != (e.Flags&flowReversed == 0)
+}
+
+// end writes a flow's last record and forgets it.
+func (o *observer) end(s *shard, i uint32, e *flow.Entry) {
+	o.drain(s, i, e)
+	o.record(s, e, true)
+	for dir := range e.Pend {
+		s.stitch.Close(e.Pend[dir])
+	}
+	s.release(e)
+	s.names.drop(e.Name)
+	s.table.Remove(i)
+}
+
+// release forgets what a flow's class keeps elsewhere.
+func (s *shard) release(e *flow.Entry) {
+	switch e.Class {
+	case classHTTP:
+		s.http.drop(e.Aux)
+	case classQUIC:
+		s.quics.drop(e.Aux)
+	case classDTLS:
+		s.dtls.drop(e.Aux)
+	case classHTTP2:
+		s.h2.drop(e.Aux)
+	}
+	e.Aux = 0
+}
+
+// record writes what a flow came to so far.
+func (o *observer) record(s *shard, e *flow.Entry, final bool) {
+	out, in := 0, 1
+	if e.Flags&flowReversed != 0 {
+		out, in = 1, 0
+	}
+	r := &o.records.take(1)[0]
+	*r = FlowRecord{
+		FirstFrame: e.FirstFrame, LastFrame: e.LastFrame, FirstInput: e.FirstInput,
+		First: time.Unix(0, e.First).UTC(), Last: time.Unix(0, e.Last).UTC(),
+		PacketsOut: uint64(e.Packets[out]), PacketsIn: uint64(e.Packets[in]), BytesOut: e.Bytes[out], BytesIn: e.Bytes[in],
+		RTT: time.Duration(e.RTT) * time.Microsecond, Outcome: outcome(e), Final: final, Proto: protoOf[e.Class], TTL: e.TTL,
+		Reset:         e.Flags&(flowRSTA|flowRSTB) != 0,
+		ResetByServer: e.Flags&(flowRSTA<<in) != 0,
+		TLSAlert:      e.Alert, TLSAlertFromServer: e.Alert != 0 && (e.Flags&flowAlertFrom != 0) == (in == 1),
+		OutHead: e.Head[out], InHead: e.Head[in], OutHeadLen: e.HeadLen[out], InHeadLen: e.HeadLen[in],
+		Lookups: e.Count, NoRecursion: e.Flags&flowNoRD != 0,
+	}
+	if r.Outcome == OneSided && final {
+		o.stats.OneSided++
+	}
+	obs := o.grow()
+	obs.Time, obs.Frame, obs.Input = r.Last, e.LastFrame, e.LastInput
+	obs.Kind, obs.FromClient, obs.Flow = Contact, true, r
+	obs.Proto, obs.Transport = TCP, TCP
+	if e.Proto == protoUDP {
+		obs.Proto, obs.Transport = UDP, UDP
+	}
+	a := netip.AddrPortFrom(Addr16(e.A).Netip(), e.PortA)
+	b := netip.AddrPortFrom(Addr16(e.B).Netip(), e.PortB)
+	obs.Src, obs.Dst = a, b
+	if out == 1 {
+		obs.Src, obs.Dst = b, a
+	}
+	if e.Link != 0 {
+		obs.Link = *s.links.get(e.Link)
+	}
+	obs.Host = Host{Addr: obs.Src.Addr(), MAC: e.MAC, HasMAC: e.Flags&flowMAC != 0}
+	if obs.Link != nil && len(obs.Link.VLANs) > 0 {
+		obs.Host.VLAN = obs.Link.VLANs[0]
+	}
+	obs.SrcMAC, obs.HasSrcMAC = obs.Host.MAC, obs.Host.HasMAC
+	if e.Name != 0 {
+		obs.Name = *s.names.get(e.Name)
+	}
+}
+
+func outcome(e *flow.Entry) Outcome {
+	back := 1
+	if e.Flags&flowReversed != 0 {
+		back = 0
+	}
+	answered := e.Packets[back] > 0
+	if e.Proto == protoUDP {
+		switch {
+		case answered && e.Packets[1-back] > 0:
+			return Established
+		case answered:
+			return OneSided
+		case e.Flags&flowUnreach != 0:
+			return Refused
+		default:
+			return NoAnswer
+		}
+	}
+	resetBack := e.Flags&(flowRSTA<<back) != 0
+	switch {
+	case e.Flags&(flowSYN|flowSYNACK) == flowSYN|flowSYNACK:
+		return Established
+	case e.Flags&flowSYN != 0 && resetBack, e.Flags&flowSYN != 0 && e.Flags&flowUnreach != 0:
+		return Refused
+	case e.Packets[0] == 0 || e.Packets[1] == 0:
+		if e.Flags&flowSYN != 0 && e.Flags&flowBeyond == 0 {
+			return NoAnswer
+		}
+		return OneSided
+	default:
+		return Midstream
+	}
+}
+
+// due is a flow whose time has come.
+type due struct {
+	frame uint64
+	input int32
+	shard uint8
+	entry uint32
+}
+
+// sweep ends the flows that have been idle too long at time now, or all of them, in the order of their first frames.
+func (o *observer) sweep(now int64, all bool, at uint64) {
+	o.dues = o.dues[:0]
+	for n, s := range o.shards {
+		if s == nil {
+			continue
+		}
+		s.table.Each(func(i uint32, e *flow.Entry) {
+			if all || now-e.Last > int64(idle(e)) {
+				o.dues = append(o.dues, due{e.FirstFrame, e.FirstInput, uint8(n), i})
+			}
+		})
+	}
+	slices.SortFunc(o.dues, func(a, b due) int {
+		return cmp.Or(cmp.Compare(a.input, b.input), cmp.Compare(a.frame, b.frame))
+	})
+	for _, x := range o.dues {
+		o.key = order{at: at, flow: uint64(x.input)<<48 | x.frame&(1<<48-1)}
+		s := o.shards[x.shard]
+		o.end(s, x.entry, s.table.Entry(x.entry))
+	}
+}
+
+// quoted reads the flow that an ICMP "destination unreachable" (RFC 792; RFC 4443 3.1) speaks of.
+func quoted(d *Decoded, k *flow.Key) bool {
+	kind := d.SrcPort >> 8
+	b := d.Payload
+	switch {
+	case d.Proto == protoICMP && kind == 3 && len(b) >= 28 && b[0]>>4 == 4:
+		h := int(b[0]&15) * 4
+		if h < 20 || len(b) < h+8 {
+			return false
+		}
+		k.Proto = b[9]
+		k.Src, k.Dst = mapped(b[12:16]), mapped(b[16:20])
+		b = b[h:]
+	case d.Proto == protoICMPv6 && kind == 1 && len(b) >= 48 && b[0]>>4 == 6:
+		k.Proto = b[6]
+		k.Src, k.Dst = [16]byte(b[8:24]), [16]byte(b[24:40])
+		b = b[40:]
+	default:
+		return false
+	}
+	k.SrcPort = uint16(b[0])<<8 | uint16(b[1])
+	k.DstPort = uint16(b[2])<<8 | uint16(b[3])
+	return k.Proto == protoTCP || k.Proto == protoUDP
+}
+
+func mapped(b []byte) (a [16]byte) {
+	a[10], a[11] = 0xff, 0xff
+	copy(a[12:], b)
+	return a
+}
+
+func (o *observer) unreachable(_ *Decoded, pl *place) {
+	s := o.shards[flow.Shard(pl.hash)]
+	if i, _, ok := s.table.Find(&pl.key, pl.hash); ok {
+		s.table.Entry(i).Flags |= flowUnreach
+	}
+}

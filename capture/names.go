@@ -1,0 +1,92 @@
+package capture
+
+import (
+	"net/netip"
+
+	"avbeacon/internal/wire"
+)
+
+// readDNS reads the messages of DNS over TCP.
+func (o *observer) readDNS(g *segment, b []byte) (n int, more bool) {
+	msg, rest, st := wire.NextDNSTCP(b)
+	switch st {
+	case wire.More:
+		return 0, true
+	case wire.No:
+		o.stats.MalformedDNS++
+		return len(b), false
+	}
+	o.dns(g, msg, DNS)
+	return len(b) - len(rest), false
+}
+
+// dns looks at one DNS, mDNS or LLMNR message.
+func (o *observer) dns(g *segment, msg []byte, p Proto) {
+	peek, ok := wire.PeekDNS(msg, o.name)
+	if !ok {
+		o.stats.MalformedDNS++
+		return
+	}
+	if peek.Response() {
+		o.answered(g, msg, &peek, p)
+		return
+	}
+	g.e.Count++
+	if !peek.RD() && p == DNS {
+		g.e.Flags |= flowNoRD
+	}
+	if o.in != nil && p == DNS && !o.in.Name(peek.Name) {
+		return
+	}
+	m, err := wire.ParseDNS(msg)
+	if err != nil {
+		o.stats.MalformedDNS++
+		return
+	}
+	obs := o.emit(g.d, Lookup, p)
+	obs.from(g.d, true)
+	obs.DNS = m
+	if len(m.Questions) > 0 {
+		obs.Name = m.Questions[0].Name
+	}
+	if !m.RD && p == DNS {
+		obs.Marks |= NoRecursion
+	}
+}
+
+func (o *observer) answered(g *segment, msg []byte, peek *wire.DNSPeek, p Proto) {
+	if o.in != nil && p == DNS && !o.in.Name(peek.Name) && !wire.DNSInteresting(msg, peek, o.scratch[:1024], o.in) {
+		o.plainAnswer(g, msg, peek)
+		return
+	}
+	m, err := wire.ParseDNS(msg)
+	if err != nil {
+		o.stats.MalformedDNS++
+		return
+	}
+	obs := o.emit(g.d, Answer, p)
+	obs.from(g.d, p == MDNS) // who announces itself by mDNS speaks of itself
+	obs.DNS = m
+	if len(m.Questions) > 0 {
+		obs.Name = m.Questions[0].Name
+	}
+	for i := range m.Answers {
+		if a := m.Answers[i].Addr; a.IsValid() {
+			obs.Addrs = append(obs.Addrs, a)
+		}
+	}
+}
+
+// plainAnswer passes on the addresses of an answer that nobody has interest in, so that what they were called before can
+// be forgotten.
+func (o *observer) plainAnswer(g *segment, msg []byte, peek *wire.DNSPeek) {
+	var few [64]netip.Addr
+	got := wire.DNSAddrs(msg, peek, few[:0])
+	if len(got) == 0 {
+		return
+	}
+	obs := o.emit(g.d, Answer, DNS)
+	obs.from(g.d, false)
+	obs.Addrs = o.addrs.take(len(got))
+	copy(obs.Addrs, got)
+}

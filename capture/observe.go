@@ -1,0 +1,134 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"avbeacon/internal/flow"
+)
+
+// Options say how to observe.
+type Options struct {
+	Decoder  DecoderOptions
+	Observer ObserverOptions
+	// Workers is how many goroutines look at packets. 1 (or less) runs all inline.
+	Workers int
+	// Interest, where not nil, is asked once a block and takes the place of Observer.Interest.
+	Interest func() Interest
+}
+
+// Sink takes what was observed, in packet order. Exactly one of Observation and Line is set; Line goes with Encode.
+type Sink struct {
+	// Observation gets each one; the pointer is valid during the call, what it points to stays.
+	Observation func(*Observation) error
+	// Encode appends an Observation's text to dst. It is called by the workers, side by side.
+	Encode func(dst []byte, obs *Observation) []byte
+	// Line gets each text that is not empty; the bytes are valid during the call.
+	Line func([]byte) error
+}
+
+// Stats is what a run came to.
+type Stats struct {
+	Decode   DecodeStats
+	Observer ObserverStats
+}
+
+// Observe reads src to its end, or until ctx is done, and gives all that was observed to sink. The order is that of the
+// packets, whatever the number of workers. An error of sink ends it and is returned as it is.
+func Observe(ctx context.Context, src Source, opt Options, sink Sink) (Stats, error) {
+	if opt.Workers > 1 {
+		return observeSideBySide(ctx, src, opt, sink)
+	}
+	return observeInline(ctx, src, opt, sink)
+}
+
+// clock is the running maximum of packet time. It tells when it is time to look for idle flows.
+type clock struct {
+	now, next int64
+	count     uint64
+}
+
+// pass moves the clock to a packet's time. at numbers the packet; tick says to sweep before it, as number at-1.
+func (c *clock) pass(t int64) (at uint64, tick bool) {
+	c.count += 2
+	if c.count == 2 {
+		c.now, c.next = t, t+int64(tickEvery)
+	}
+	c.now = max(c.now, t)
+	if tick = c.now >= c.next; tick {
+		c.next = c.now + int64(tickEvery)
+	}
+	return c.count, tick
+}
+
+func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Stats, error) {
+	dec := NewDecoder(opt.Decoder)
+	o := newObserver(opt.Observer, func(int) bool { return true })
+	var failed error
+	var text []byte
+	o.flush = func() {
+		for i := 0; i < len(o.out) && failed == nil; i++ {
+			text, failed = sink.take(&o.out[i], text)
+		}
+		o.out, o.keys = o.out[:0], o.keys[:0]
+	}
+	var b Block
+	var c clock
+	var d Decoded
+	for failed == nil {
+		err := src.Next(ctx, &b)
+		if err != nil && !errors.Is(err, io.EOF) {
+			failed = err
+			break
+		}
+		if err != nil {
+			o.sweep(c.now, true, c.count+1)
+			o.flush()
+			break
+		}
+		if opt.Interest != nil {
+			o.in = opt.Interest()
+		}
+		for i := range b.Packets {
+			at, tick := c.pass(b.Packets[i].Time)
+			if tick {
+				o.sweep(c.now, false, at-1)
+			}
+			if dec.Decode(&b.Packets[i], &d) == LayerNone {
+				continue
+			}
+			pl := locate(&d, &o.opt.Seed)
+			o.packet(&d, &pl, at)
+		}
+		o.flush()
+		b.done()
+	}
+	return Stats{Decode: dec.Stats(), Observer: o.Stats()}, failed
+}
+
+func (b *Block) done() {
+	if b.Release != nil {
+		b.Release()
+		b.Release = nil
+	}
+}
+
+func (s *Sink) take(obs *Observation, text []byte) ([]byte, error) {
+	if s.Encode == nil {
+		return text, s.Observation(obs)
+	}
+	text = s.Encode(text[:0], obs)
+	if len(text) == 0 {
+		return text, nil
+	}
+	return text, s.Line(text)
+}
+
+// workerOf tells which of n workers a packet belongs to.
+func workerOf(pl *place, n int) int {
+	if pl.none {
+		return 0
+	}
+	return flow.Shard(pl.hash) % n
+}

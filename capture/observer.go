@@ -1,0 +1,310 @@
+package capture
+
+import (
+	"net/netip"
+	"time"
+
+	"avbeacon/internal/flow"
+	"avbeacon/internal/wire"
+)
+
+// ObserverOptions bound an Observer. Zero values mean the defaults, which hold for all shards together.
+type ObserverOptions struct {
+	Interest Interest // nil lets all through
+	Headers  []string // HTTP request headers to keep
+	Seed     flow.Seed
+	// MaxFlows is how many flows are remembered: 1,048,576.
+	MaxFlows int
+	// MaxWaiting is how many stream bytes may wait for others: 16 MiB; MaxWaitingEach for one direction: 128 KiB.
+	MaxWaiting, MaxWaitingEach int
+}
+
+const (
+	defaultMaxFlows       = 1 << 20
+	defaultMaxWaiting     = 16 << 20
+	defaultMaxWaitingEach = 128 << 10
+	batchSize             = 512
+)
+
+func (o *ObserverOptions) fill() {
+	if o.MaxFlows <= 0 {
+		o.MaxFlows = defaultMaxFlows
+	}
+	if o.MaxWaiting <= 0 {
+		o.MaxWaiting = defaultMaxWaiting
+	}
+	if o.MaxWaitingEach <= 0 {
+		o.MaxWaitingEach = defaultMaxWaitingEach
+	}
+	if o.Seed == (flow.Seed{}) {
+		o.Seed = flow.FixedSeed
+	}
+}
+
+// ObserverStats counts what an Observer could not make sense of, and what hid itself.
+type ObserverStats struct {
+	Flows          uint64 // flows begun
+	FlowsOpen      int
+	FlowsEvicted   uint64 // gone early because the table was full
+	OneSided       uint64
+	Waiting        int    // stream bytes waiting
+	WaitingEvicted uint64 // directions that lost waiting bytes because the total was reached
+	WaitingFull    uint64 // directions over their own limit
+	StreamGaps     uint64 // places where stream bytes were missing before a message was whole
+	MalformedDNS   uint64
+	MalformedTLS   uint64
+	MalformedQUIC  uint64
+	MalformedOther uint64
+	HellosECH      uint64 // hellos with encrypted_client_hello: offered or GREASE
+	HellosUnnamed  uint64 // hellos without SNI
+	FlowsDoT       uint64 // TLS on TCP 853
+	FlowsDoQ       uint64 // QUIC on UDP 853 or 784
+}
+
+func (s *ObserverStats) add(t *ObserverStats) {
+	s.Flows += t.Flows
+	s.FlowsOpen += t.FlowsOpen
+	s.FlowsEvicted += t.FlowsEvicted
+	s.OneSided += t.OneSided
+	s.Waiting += t.Waiting
+	s.WaitingEvicted += t.WaitingEvicted
+	s.WaitingFull += t.WaitingFull
+	s.StreamGaps += t.StreamGaps
+	s.MalformedDNS += t.MalformedDNS
+	s.MalformedTLS += t.MalformedTLS
+	s.MalformedQUIC += t.MalformedQUIC
+	s.MalformedOther += t.MalformedOther
+	s.HellosECH += t.HellosECH
+	s.HellosUnnamed += t.HellosUnnamed
+	s.FlowsDoT += t.FlowsDoT
+	s.FlowsDoQ += t.FlowsDoQ
+}
+
+// observer turns decoded packets of its shards into Observations. One goroutine uses it.
+type observer struct {
+	opt    ObserverOptions
+	in     Interest
+	shards [flow.Shards]*shard // nil where another observer has it
+	stats  ObserverStats
+
+	out  []Observation
+	keys []order // of each Observation in out: what the fan-in merges by
+	key  order
+	// flush takes out and keys away; both may be used again when it returns.
+	flush func()
+
+	scratch []byte // joins messages over records
+	early   []byte // one early segment on its way
+	name    []byte // qnames
+	hello   wire.HelloView
+	request wire.RequestView
+	answer  wire.ResponseView
+	quic    *wire.QUICReader
+	quicOne *wire.QUICStream
+	records arena[FlowRecord]
+	addrs   arena[netip.Addr]
+	dues    []due
+}
+
+// shard is the state of a sixteenth of all flows.
+type shard struct {
+	table  *flow.Table
+	stitch *flow.Stitcher
+	http   slab[httpState]
+	quics  slab[*wire.QUICStream]
+	dtls   slab[*[2]wire.DTLSStream]
+	h2     slab[*wire.H2Stream]
+	names  slab[string]
+	links  slab[*Link]
+	linkOf map[*Link]uint32
+}
+
+// newObserver makes one for the shards for which mine is true. flush is called when 512 Observations are ready.
+func newObserver(opt ObserverOptions, mine func(shard int) bool) *observer {
+	opt.fill()
+	o := &observer{
+		opt: opt, in: opt.Interest,
+		out: make([]Observation, 0, batchSize), keys: make([]order, 0, batchSize),
+		scratch: make([]byte, 0, 64<<10), name: make([]byte, 1024),
+		quic: wire.NewQUICReader(), quicOne: new(wire.QUICStream),
+	}
+	for i := range o.shards {
+		if mine(i) {
+			o.shards[i] = newShard(&opt)
+		}
+	}
+	return o
+}
+
+func newShard(opt *ObserverOptions) *shard {
+	return &shard{
+		table:  flow.NewTable(opt.MaxFlows / flow.Shards),
+		stitch: flow.NewStitcher(opt.MaxWaiting/flow.Shards, opt.MaxWaitingEach),
+		linkOf: map[*Link]uint32{},
+	}
+}
+
+// Stats tells what happened so far.
+func (o *observer) Stats() ObserverStats {
+	st := o.stats
+	for _, s := range o.shards {
+		if s == nil {
+			continue
+		}
+		w := s.stitch.Stats()
+		st.FlowsOpen += s.table.Len()
+		st.FlowsEvicted += s.table.Evicted
+		st.Waiting += w.Bytes
+		st.WaitingEvicted += w.Evicted
+		st.WaitingFull += w.Full
+	}
+	return st
+}
+
+// place is where a packet belongs: the hash of its flow, or of the flow that an ICMP error speaks of.
+type place struct {
+	key  flow.Key
+	hash uint64
+	icmp bool // key is the flow that an ICMP error quotes
+	none bool // no flow: ARP, and what has no ports
+}
+
+// locate finds the place of d. It is pure, so that the reader can ask it before it picks a worker.
+func locate(d *Decoded, seed *flow.Seed) (pl place) {
+	if d.Layer == LayerIP && (d.Proto == protoTCP || d.Proto == protoUDP) {
+		pl.key = flow.Key{Src: d.Src, Dst: d.Dst, SrcPort: d.SrcPort, DstPort: d.DstPort, Proto: d.Proto}
+		pl.hash = pl.key.Hash(seed)
+		return pl
+	}
+	if d.Layer == LayerIP && quoted(d, &pl.key) {
+		pl.icmp = true
+		pl.hash = pl.key.Hash(seed)
+		return pl
+	}
+	pl.none = true
+	return pl
+}
+
+// IP protocol numbers (https://www.iana.org/assignments/protocol-numbers).
+const (
+	protoICMP   = 1
+	protoTCP    = 6
+	protoUDP    = 17
+	protoICMPv6 = 58
+)
+
+// packet looks at one decoded packet. at orders what comes of it among other observers' Observations.
+func (o *observer) packet(d *Decoded, pl *place, at uint64) {
+	o.key = order{at: at}
+	switch {
+	case pl.icmp:
+		o.unreachable(d, pl)
+	case pl.none:
+		o.flowless(d)
+	case d.Proto == protoTCP:
+		o.tcp(d, pl)
+	default:
+		o.udp(d, pl)
+	}
+}
+
+func (o *observer) flowless(d *Decoded) {
+	if d.Layer != LayerARP {
+		return
+	}
+	a, err := wire.ParseARP(d.Payload)
+	if err != nil {
+		o.stats.MalformedOther++
+		return
+	}
+	obs := o.emit(d, Identity, ARP)
+	obs.Src = netip.AddrPortFrom(a.Sender, 0)
+	obs.Dst = netip.AddrPortFrom(a.Target, 0)
+	obs.ID = &IdentityDetail{ARP: &a}
+	obs.Host = Host{Addr: a.Sender, MAC: a.SenderMAC, HasMAC: true, VLAN: d.VLAN}
+}
+
+// order is where an Observation stands among those of all observers: by the packet (or tick) that made it, and within a
+// tick by the first frame of the flow that ended.
+type order struct{ at, flow uint64 }
+
+// emit appends an Observation of packet d, from its source to its destination. The pointer is valid until the next emit.
+func (o *observer) emit(d *Decoded, k Kind, p Proto) *Observation {
+	obs := o.grow()
+	obs.Time = time.Unix(0, d.Time).UTC()
+	obs.Frame, obs.Input = d.Frame, d.Input
+	obs.Kind, obs.Proto = k, p
+	obs.Src = netip.AddrPortFrom(d.Src.Netip(), d.SrcPort)
+	obs.Dst = netip.AddrPortFrom(d.Dst.Netip(), d.DstPort)
+	obs.Link = d.Link
+	obs.SrcMAC, obs.HasSrcMAC = d.SrcMAC, d.HasMAC
+	switch d.Proto {
+	case protoTCP:
+		obs.Transport = TCP
+	case protoUDP:
+		obs.Transport = UDP
+	}
+	return obs
+}
+
+// from says which side of d the Observation speaks of, and fills in its Host.
+func (obs *Observation) from(d *Decoded, client bool) {
+	obs.FromClient = client
+	obs.Host = Host{Addr: obs.Src.Addr(), MAC: d.SrcMAC, HasMAC: d.HasMAC, VLAN: d.VLAN}
+	if !client {
+		obs.Host.Addr, obs.Host.MAC = obs.Dst.Addr(), d.DstMAC
+	}
+}
+
+func (o *observer) grow() *Observation {
+	if len(o.out) == cap(o.out) {
+		o.flush()
+	}
+	o.out = append(o.out, Observation{})
+	o.keys = append(o.keys, o.key)
+	return &o.out[len(o.out)-1]
+}
+
+// wants says whether a name or the server's address may matter.
+func (o *observer) wants(name []byte, server netip.Addr) bool {
+	return o.in == nil || len(name) > 0 && o.in.Name(name) || o.in.Addr(server)
+}
+
+// arena hands out pieces of larger allocations; a piece is never used again.
+type arena[T any] struct{ free []T }
+
+func (a *arena[T]) take(n int) []T {
+	if n > len(a.free) {
+		a.free = make([]T, max(n, 256))
+	}
+	p := a.free[:n:n]
+	a.free = a.free[n:]
+	return p
+}
+
+// slab keeps values behind small handles; 0 is no handle.
+type slab[T any] struct {
+	items []T
+	free  []uint32
+}
+
+func (s *slab[T]) put(v T) uint32 {
+	if n := len(s.free); n > 0 {
+		h := s.free[n-1]
+		s.free = s.free[:n-1]
+		s.items[h-1] = v
+		return h
+	}
+	s.items = append(s.items, v)
+	return uint32(len(s.items))
+}
+
+func (s *slab[T]) get(h uint32) *T { return &s.items[h-1] }
+
+func (s *slab[T]) drop(h uint32) {
+	if h != 0 {
+		var zero T
+		s.items[h-1] = zero
+		s.free = append(s.free, h)
+	}
+}

@@ -1,0 +1,227 @@
+package capture
+
+import (
+	"net/netip"
+
+	"avbeacon/internal/wire"
+)
+
+// How far one direction of a TLS flow has come, in flow.Entry.Phase.
+const (
+	tlsBegin     = iota // nothing whole yet
+	tlsHello            // client: its hello was read
+	tlsAnswered         // server: its hello was read
+	tlsCertified        // server: its certificates were read
+	tlsEnd              // nothing more is wanted
+)
+
+// Handshake types that tell what follows (RFC 8446 B.3, RFC 5246 7.4).
+const helloDone = 14
+
+// readTLS reads the plaintext handshake at the start of b.
+func (o *observer) readTLS(g *segment, b []byte) (n int, more bool) {
+	switch g.e.Phase[g.dir] {
+	case tlsEnd:
+		return len(b), false
+	case tlsHello:
+		return o.afterHello(g, b)
+	}
+	scan := wire.ScanHandshake(b, o.scratch)
+	for {
+		typ, body, st := scan.Next()
+		switch {
+		case st == wire.More:
+			return 0, true
+		case st == wire.No:
+			o.alert(g, &scan)
+			o.finish(g)
+			return len(b), false
+		case typ == wire.HandshakeClientHello && g.e.Phase[g.dir] == tlsBegin:
+			o.clientHello(g, body)
+			return len(b), false
+		case !o.serverMessage(g, typ, body):
+			o.finish(g)
+			return len(b), false
+		}
+	}
+}
+
+// serverMessage reads one message of a server's flight. false: no more is wanted of it.
+func (o *observer) serverMessage(g *segment, typ byte, body []byte) bool {
+	phase := &g.e.Phase[g.dir]
+	switch {
+	case g.e.Flags&flowNoCert != 0 || typ == helloDone:
+		return false
+	case typ == wire.HandshakeServerHello && *phase == tlsBegin:
+		*phase = tlsAnswered
+		h, err := wire.ParseServerHello(body, false)
+		if err != nil {
+			o.stats.MalformedTLS++
+			return true
+		}
+		obs := o.emit(g.d, ServerHello, TLS)
+		obs.from(g.d, false)
+		obs.Server = h
+	case typ == wire.HandshakeCertificate && *phase <= tlsAnswered:
+		*phase = tlsCertified
+		o.certificates(g, body, TLS)
+	}
+	return true
+}
+
+func (o *observer) certificates(g *segment, body []byte, p Proto) {
+	certs, err := wire.ParseCertificates(body, p == DTLS)
+	if err != nil {
+		o.stats.MalformedTLS++
+	}
+	for i := range certs {
+		obs := o.emit(g.d, Cert, p)
+		obs.from(g.d, false)
+		obs.Cert = &certs[i]
+		obs.Name = hostName(certs[i].SubjectCN)
+	}
+}
+
+// clientHello reads a client's hello and decides what else of the flow is wanted.
+func (o *observer) clientHello(g *segment, body []byte) {
+	e := g.e
+	e.Phase[g.dir] = tlsHello
+	e.Flags |= flowHello
+	g.opens()
+	wanted, ok := o.sayHello(g, body, TLS, 0)
+	if !ok {
+		o.stats.MalformedTLS++
+		return
+	}
+	if o.in == nil || wanted || len(o.hello.SNI) == 0 {
+		return
+	}
+	e.Flags |= flowNoCert
+	e.Class = classDone
+}
+
+// opens makes the side that this segment comes from the one that opened the flow, where no SYN told otherwise.
+func (g *segment) opens() {
+	if g.e.Flags&(flowSYN|flowSYNACK) != 0 {
+		return
+	}
+	if g.dir == 1 {
+		g.e.Flags |= flowReversed
+	} else {
+		g.e.Flags &^= flowReversed
+	}
+}
+
+// sayHello emits a ClientHello if it may matter. The view of it stays in o.hello.
+func (o *observer) sayHello(g *segment, body []byte, p Proto, quic uint32) (wanted, ok bool) {
+	v := &o.hello
+	if p == DTLS {
+		ok = wire.PeekDTLSClientHello(body, v)
+	} else {
+		ok = wire.PeekClientHello(body, v)
+	}
+	if !ok {
+		return false, false
+	}
+	if v.ECH {
+		o.stats.HellosECH++
+	}
+	if len(v.SNI) == 0 {
+		o.stats.HellosUnnamed++
+	}
+	server := g.d.Dst.Netip()
+	o.hidden(p, g.d.DstPort)
+	wanted = o.wants(v.SNI, server)
+	if !wanted {
+		return false, true
+	}
+	h, err := wire.ParseClientHello(body, p == DTLS, quic)
+	if err != nil {
+		return true, false
+	}
+	obs := o.emit(g.d, Hello, p)
+	obs.from(g.d, true)
+	obs.Hello = h
+	obs.Name = string(v.SNI)
+	if v.ECH {
+		obs.Marks |= ECHPresent
+	}
+	o.nameFlow(g, obs.Name)
+	return true, true
+}
+
+// hidden counts flows that carry DNS out of sight: DoT (RFC 7858) and DoQ (RFC 9250), by their ports.
+func (o *observer) hidden(p Proto, port uint16) {
+	if port != 853 && port != 784 && port != 8853 {
+		return
+	}
+	if p == QUIC {
+		o.stats.FlowsDoQ++
+	} else if port == 853 {
+		o.stats.FlowsDoT++
+	}
+}
+
+// nameFlow keeps the name that a flow's hello or request bore, for its record.
+func (o *observer) nameFlow(g *segment, name string) {
+	if o.in == nil || name == "" || g.e.Name != 0 {
+		return
+	}
+	g.e.Name = g.s.names.put(name)
+}
+
+// afterHello looks for a second hello, which answers a HelloRetryRequest (RFC 8446 4.1.4), and for an alert.
+func (o *observer) afterHello(g *segment, b []byte) (int, bool) {
+	rest := b
+	if len(rest) >= 6 && rest[0] == 20 && rest[4] == 1 { // the ChangeCipherSpec of middlebox compatibility mode
+		rest = rest[6:]
+	}
+	if len(rest) == 0 {
+		return len(b), false
+	}
+	if rest[0] == 22 && wire.LooksTLS(rest) != wire.No {
+		scan := wire.ScanHandshake(rest, o.scratch)
+		typ, body, st := scan.Next()
+		if st == wire.More {
+			return 0, true
+		}
+		if st == wire.Whole && typ == wire.HandshakeClientHello {
+			o.sayHello(g, body, TLS, 0)
+			o.finish(g)
+			return len(b), false
+		}
+	}
+	if rest[0] == 21 && wire.LooksTLS(rest) == wire.Whole {
+		scan := wire.ScanHandshake(rest, o.scratch)
+		scan.Next()
+		o.alert(g, &scan)
+	}
+	o.finish(g)
+	return len(b), false
+}
+
+// alert keeps the first alert in the clear that ends a handshake (level 2, fatal; RFC 8446 6).
+func (o *observer) alert(g *segment, scan *wire.HandshakeScan) {
+	if scan.HasAlert && scan.AlertLevel == 2 && g.e.Alert == 0 && !scan.Encrypted {
+		g.e.Alert = max(scan.AlertDesc, 1)
+		if g.dir == 1 {
+			g.e.Flags |= flowAlertFrom
+		}
+	}
+}
+
+// finish ends the reading of one direction; when both are read, the flow's packets are only counted.
+func (o *observer) finish(g *segment) {
+	g.e.Phase[g.dir] = tlsEnd
+	if g.e.Phase[0] == tlsEnd && g.e.Phase[1] == tlsEnd {
+		g.e.Class = classDone
+	}
+}
+
+// server gives the address of the side that did not open the flow.
+func (g *segment) server() netip.Addr {
+	if g.e.Flags&flowReversed != 0 {
+		return Addr16(g.e.A).Netip()
+	}
+	return Addr16(g.e.B).Netip()
+}

@@ -1,0 +1,429 @@
+package report
+
+import (
+	"encoding/hex"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"avbeacon/capture"
+	"avbeacon/internal/wire"
+)
+
+// Lines encodes Observations as `avbeacon observe` prints them: one JSON object a line (OUTPUT.md). The zero value with
+// Files set is ready; Append may be called side by side.
+type Lines struct {
+	Files []string // names of the inputs, by index
+}
+
+// Append adds the lines of one Observation to dst: none, one, or one a question.
+func (l *Lines) Append(dst []byte, o *capture.Observation) []byte {
+	switch o.Kind {
+	case capture.Lookup, capture.Answer:
+		return l.dns(dst, o)
+	case capture.Identity:
+		return l.identity(dst, o)
+	}
+	kind, ok := kindText(o)
+	if !ok {
+		return dst
+	}
+	w := l.begin(dst, o, kind)
+	switch o.Kind {
+	case capture.Hello:
+		w.hello(o)
+	case capture.ServerHello:
+		w.serverHello(o.Server)
+	case capture.Cert:
+		w.certificate(o.Cert)
+	case capture.Request:
+		w.request(o.Req)
+	case capture.Response:
+		w.num("status", int64(o.Resp.Status))
+		w.text("content_type", o.Resp.ContentType)
+	case capture.Contact:
+		w.flow(o.Flow)
+	}
+	return w.end()
+}
+
+func kindText(o *capture.Observation) (string, bool) {
+	switch o.Kind {
+	case capture.Hello:
+		if o.Proto == capture.QUIC {
+			return "quic_client_hello", true
+		}
+		return "tls_client_hello", true
+	case capture.ServerHello:
+		return "tls_server_hello", true
+	case capture.Cert:
+		return "tls_certificate", true
+	case capture.Request:
+		return "http_request", true
+	case capture.Response:
+		return "http_response", true
+	case capture.Contact:
+		return "flow", o.Flow.Final
+	}
+	return "", false
+}
+
+func (l *Lines) dns(dst []byte, o *capture.Observation) []byte {
+	m := o.DNS
+	if m == nil {
+		return dst
+	}
+	prefix := map[capture.Proto]string{capture.MDNS: "mdns", capture.LLMNR: "llmnr"}[o.Proto]
+	if prefix == "" {
+		prefix = "dns"
+	}
+	kind := prefix + "_query"
+	if o.Kind == capture.Answer {
+		kind = prefix + "_response"
+	}
+	for i := range max(1, len(m.Questions)) {
+		w := l.begin(dst, o, kind)
+		if i < len(m.Questions) {
+			w.text("name", m.Questions[i].Name)
+			w.text("qtype", m.Questions[i].QType)
+		}
+		w.num("id", int64(m.ID))
+		if o.Kind == capture.Answer {
+			w.text("rcode", m.RCode)
+			if i == 0 {
+				w.answers(m.Answers)
+			}
+		}
+		dst = w.end()
+	}
+	return dst
+}
+
+func (w *object) answers(list []wire.DNSRecord) {
+	if len(list) == 0 {
+		return
+	}
+	w.key("answers")
+	w.b = append(w.b, '[')
+	for i := range list {
+		r := &list[i]
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		in := object{b: append(w.b, '{'), first: true}
+		in.text("name", r.Name)
+		in.text("type", r.Type)
+		in.num("ttl", int64(r.TTL))
+		if r.Type == "TXT" {
+			in.list("data", r.Texts)
+		} else {
+			in.key("data")
+			in.b = appendText(in.b, r.Data)
+		}
+		w.b = append(in.b, '}')
+	}
+	w.b = append(w.b, ']')
+}
+
+func (l *Lines) identity(dst []byte, o *capture.Observation) []byte {
+	switch id := o.ID; {
+	case id.DHCP != nil:
+		w := l.begin(dst, o, "dhcp")
+		w.dhcp(id.DHCP)
+		return w.end()
+	case id.ARP != nil:
+		w := l.begin(dst, o, "arp")
+		w.text("mac", mac(id.ARP.SenderMAC))
+		w.addr("address", id.ARP.Sender)
+		return w.end()
+	case id.NBNS != nil:
+		w := l.begin(dst, o, "nbns")
+		w.text("name", id.NBNS.Name)
+		w.text("suffix", hex.EncodeToString([]byte{id.NBNS.Suffix}))
+		w.text("op", id.NBNS.Op)
+		return w.end()
+	}
+	return dst
+}
+
+// begin writes what all lines have.
+func (l *Lines) begin(dst []byte, o *capture.Observation, kind string) object {
+	w := object{b: append(dst, '{'), first: true}
+	if int(o.Input) < len(l.Files) {
+		w.text("file", l.Files[o.Input])
+	}
+	w.num("frame", int64(o.Frame))
+	w.time("time", o.Time)
+	w.text("kind", kind)
+	switch o.Transport {
+	case capture.TCP:
+		w.text("transport", "tcp")
+	case capture.UDP:
+		w.text("transport", "udp")
+	}
+	w.end5(o)
+	if o.Link != nil {
+		w.link(o.Link)
+	}
+	if o.HasSrcMAC && o.Kind != capture.Identity {
+		w.text("mac", mac(o.SrcMAC))
+	}
+	return w
+}
+
+func (w *object) end5(o *capture.Observation) {
+	w.addr("src", o.Src.Addr())
+	if o.Transport != capture.ProtoNone {
+		w.num("sport", int64(o.Src.Port()))
+	}
+	w.addr("dst", o.Dst.Addr())
+	if o.Transport != capture.ProtoNone {
+		w.num("dport", int64(o.Dst.Port()))
+	}
+}
+
+func (w *object) link(l *capture.Link) {
+	if len(l.VLANs) > 0 {
+		w.key("vlan")
+		w.b = append(w.b, '[')
+		for i, v := range l.VLANs {
+			if i > 0 {
+				w.b = append(w.b, ',')
+			}
+			w.b = strconv.AppendUint(w.b, uint64(v), 10)
+		}
+		w.b = append(w.b, ']')
+	}
+	if len(l.Tunnels) == 0 {
+		return
+	}
+	w.key("tunnel")
+	w.b = append(w.b, '[')
+	for i := range l.Tunnels {
+		t := &l.Tunnels[i]
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		in := object{b: append(w.b, '{'), first: true}
+		in.text("type", t.Type)
+		in.addr("src", t.Src)
+		in.addr("dst", t.Dst)
+		if t.ID != 0 {
+			in.num("id", int64(t.ID))
+		}
+		w.b = append(in.b, '}')
+	}
+	w.b = append(w.b, ']')
+}
+
+func (w *object) hello(o *capture.Observation) {
+	h := o.Hello
+	w.text("sni", h.SNI)
+	if len(h.ALPN) > 0 {
+		w.list("alpn", h.ALPN)
+	}
+	w.text("version", tlsVersion(h.Version))
+	w.text("ja3", h.JA3)
+	w.text("ja4", h.JA4)
+	if h.ECH {
+		w.text("ech", "grease_or_offered")
+	} else {
+		w.text("ech", "none")
+	}
+	w.flag("dtls", h.DTLS)
+	if o.Proto == capture.QUIC {
+		w.text("quic_version", wire.QUICVersionName(h.QUIC))
+	}
+}
+
+// tlsVersion is a protocol version as its RFC calls it, without the protocol's name (RFC 8446 4.2.1, RFC 9147 5.3).
+func tlsVersion(v uint16) string {
+	switch v {
+	case 0x0002, 0x0200:
+		return "ssl2"
+	case 0x0300:
+		return "ssl3"
+	case 0x0301, 0xfeff:
+		return "1.0"
+	case 0x0302:
+		return "1.1"
+	case 0x0303, 0xfefd:
+		return "1.2"
+	case 0x0304, 0xfefc:
+		return "1.3"
+	case 0:
+		return ""
+	}
+	return "0x" + strconv.FormatUint(uint64(v)+0x10000, 16)[1:]
+}
+
+func (w *object) serverHello(h *wire.ServerHello) {
+	w.text("version", tlsVersion(h.Version))
+	w.text("cipher", "0x"+strconv.FormatUint(uint64(h.Cipher)+0x10000, 16)[1:])
+	w.text("alpn", h.ALPN)
+	w.text("ja3s", h.JA3S)
+	w.flag("dtls", h.DTLS)
+}
+
+func (w *object) certificate(c *wire.Certificate) {
+	w.num("index", int64(c.Index))
+	w.text("subject_cn", c.SubjectCN)
+	if len(c.SAN) > 0 {
+		w.list("san", c.SAN)
+	}
+	w.text("issuer_cn", c.IssuerCN)
+	w.text("sha256", hex.EncodeToString(c.SHA256[:]))
+	if !c.NotBefore.IsZero() {
+		w.time("not_before", c.NotBefore)
+	}
+	if !c.NotAfter.IsZero() {
+		w.time("not_after", c.NotAfter)
+	}
+	w.flag("dtls", c.DTLS)
+}
+
+func (w *object) request(r *wire.Request) {
+	w.text("version", r.Version)
+	w.text("method", r.Method)
+	w.text("host", r.Host)
+	w.text("uri", r.URI)
+	w.text("user_agent", r.UserAgent)
+	if len(r.Headers) == 0 {
+		return
+	}
+	w.key("headers")
+	w.b = append(w.b, '[')
+	for i, h := range r.Headers {
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		in := object{b: append(w.b, '{'), first: true}
+		in.text("name", h.Name)
+		in.key("value")
+		in.b = appendText(in.b, h.Value)
+		w.b = append(in.b, '}')
+	}
+	w.b = append(w.b, ']')
+}
+
+func (w *object) dhcp(d *wire.DHCP) {
+	w.num("ip_version", int64(d.IPVersion))
+	w.text("mac", d.MAC)
+	w.text("message", d.Message)
+	w.text("hostname", d.Hostname)
+	w.text("fqdn", d.FQDN)
+	w.text("vendor_class", d.VendorClass)
+	w.text("client_id", d.ClientID)
+	w.addr("address", d.Address)
+	w.addr("server", d.Server)
+}
+
+func (w *object) flow(f *capture.FlowRecord) {
+	w.num("packets_out", int64(f.PacketsOut))
+	w.num("packets_in", int64(f.PacketsIn))
+	w.num("bytes_out", int64(f.BytesOut))
+	w.num("bytes_in", int64(f.BytesIn))
+	w.time("first", f.First)
+	w.time("last", f.Last)
+	if f.RTT > 0 {
+		w.key("rtt_ms")
+		w.b = strconv.AppendFloat(w.b, float64(f.RTT.Microseconds())/1000, 'f', -1, 64)
+	}
+	w.text("outcome", OutcomeText(f.Outcome))
+}
+
+// OutcomeText is a flow's outcome in OUTPUT.md's words.
+func OutcomeText(o capture.Outcome) string {
+	switch o {
+	case capture.Established:
+		return "established"
+	case capture.Refused:
+		return "refused"
+	case capture.NoAnswer:
+		return "no_answer"
+	case capture.Midstream:
+		return "midstream"
+	case capture.OneSided:
+		return "one_sided"
+	}
+	return ""
+}
+
+func mac(m [6]byte) string {
+	const digits = "0123456789abcdef"
+	var b [17]byte
+	for i, c := range m {
+		if i > 0 {
+			b[3*i-1] = ':'
+		}
+		b[3*i], b[3*i+1] = digits[c>>4], digits[c&15]
+	}
+	return string(b[:])
+}
+
+// object writes one JSON object, members in the order of the calls. Absent values are left out.
+type object struct {
+	b     []byte
+	first bool
+}
+
+func (w *object) key(k string) {
+	if !w.first {
+		w.b = append(w.b, ',')
+	}
+	w.first = false
+	w.b = append(w.b, '"')
+	w.b = append(w.b, k...)
+	w.b = append(w.b, '"', ':')
+}
+
+func (w *object) text(k, v string) {
+	if v == "" {
+		return
+	}
+	w.key(k)
+	w.b = appendText(w.b, v)
+}
+
+func (w *object) num(k string, v int64) {
+	w.key(k)
+	w.b = strconv.AppendInt(w.b, v, 10)
+}
+
+func (w *object) flag(k string, v bool) {
+	if v {
+		w.key(k)
+		w.b = append(w.b, "true"...)
+	}
+}
+
+func (w *object) time(k string, t time.Time) {
+	w.key(k)
+	w.b = append(w.b, '"')
+	w.b = t.UTC().AppendFormat(w.b, "2006-01-02T15:04:05.000000000Z")
+	w.b = append(w.b, '"')
+}
+
+func (w *object) addr(k string, a netip.Addr) {
+	if !a.IsValid() {
+		return
+	}
+	w.key(k)
+	w.b = append(w.b, '"')
+	w.b = a.AppendTo(w.b)
+	w.b = append(w.b, '"')
+}
+
+func (w *object) list(k string, v []string) {
+	w.key(k)
+	w.b = append(w.b, '[')
+	for i, s := range v {
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		w.b = appendText(w.b, s)
+	}
+	w.b = append(w.b, ']')
+}
+
+func (w *object) end() []byte { return append(w.b, '}', '\n') }
