@@ -2,6 +2,11 @@
 // gives immutable snapshots that answer: whose name, address or sign is this, and where in the world is that address.
 package feeds
 
+import (
+	"net/netip"
+	"regexp"
+)
+
 // Role is what a name or sign is for.
 type Role uint8
 
@@ -68,7 +73,32 @@ type Vendor struct {
 	Country string // ISO 3166 alpha-2 of the maker's home; several with "/"
 	Group   string // key of the group it belongs to, "" where none
 	Note    string
+	// Fallback holds the public resolvers that the vendor's products ask, in this order, when the system's own resolver
+	// fails; nil where none are documented.
+	Fallback []netip.Addr
 }
+
+// Need is what else must be true before an entry's sign counts.
+type Need uint8
+
+// The needs. NeedHost is met by a host name under one of Entry.Hosts; NeedNetwork by an address in the vendor's own
+// network; NeedNameOrNetwork by such an address, a name under Entry.Hosts, or any name of the same vendor.
+const (
+	NeedNothing Need = iota
+	NeedHost
+	NeedNetwork
+	NeedNameOrNetwork
+)
+
+// Confidence is how well the source bears the entry.
+type Confidence uint8
+
+// The confidences.
+const (
+	Low    Confidence = iota // recollection or one weak source: such an entry is never strong
+	Middle                   // seen in DNS, the role inferred from the name
+	High                     // a vendor's page, or a family that two sources name
+)
 
 // Entry is one line of the catalogue. Entries are immutable and shared.
 type Entry struct {
@@ -91,4 +121,22 @@ type Entry struct {
 	Note   string
 	File   string // catalogue file and line, for explain
 	Line   int
+
+	Licence    string // of the source, "" where only a fact was taken
+	Confidence Confidence
+	Country    string // ISO 3166 alpha-2 where this entry's differs from the vendor's, else ""
+	Wire       string // ports and protocols as the source tells them, for display
+	Sample     string // a value that Pattern matches; always set where Match is Regexp and Signal is SignalName
+	Need       Need
+	Hosts      []string // names (each with its subdomains) that NeedHost and NeedNameOrNetwork speak of
+
+	ASN      uint32         // valid iff Signal is SignalASN
+	Owner    string         // the registrant's name; valid iff Signal is SignalASN
+	Prefixes []netip.Prefix // valid iff Signal is SignalASN, SignalAddress or SignalResolver
+
+	TCP, UDP            bool   // valid iff Signal is SignalPort or SignalLANPort
+	FirstPort, LastPort uint16 // valid iff TCP or UDP; a range, both ends included
+
+	re   *regexp.Regexp // Pattern, compiled; nil where Match is not Regexp
+	mask *regexp.Regexp // Mask, compiled; nil where Mask is no expression
 }

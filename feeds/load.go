@@ -1,0 +1,165 @@
+package feeds
+
+import (
+	"embed"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+)
+
+const (
+	maxFiles    = 1000
+	sourcesFile = "_sources.yaml" // sources that all files may name
+)
+
+//go:embed vendors/*.yaml
+var embedded embed.FS
+
+// Embedded gives the catalogue that is built into the program.
+func Embedded() (*Catalog, error) {
+	files, err := EmbeddedFiles()
+	if err != nil {
+		return nil, err
+	}
+	return LoadFS(files)
+}
+
+// EmbeddedFiles gives the built-in catalogue's files, for checking or copying them.
+func EmbeddedFiles() (fs.FS, error) {
+	files, err := fs.Sub(embedded, "vendors")
+	if err != nil {
+		return nil, fmt.Errorf("open the embedded catalogue: %w", err)
+	}
+	return files, nil
+}
+
+// LoadDir gives the catalogue of the *.yaml files in a folder, not in its subfolders. Where anything in them is wrong it
+// gives no catalogue and a *LoadError with every error in every file.
+func LoadDir(dir string) (*Catalog, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("load catalogue: %w", err)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("load catalogue: %s is no folder", dir)
+	}
+	return LoadFS(os.DirFS(dir))
+}
+
+// LoadFS is LoadDir over any file system's root.
+func LoadFS(fsys fs.FS) (*Catalog, error) {
+	var found problems
+	files := readAll(fsys, &found)
+	checkAcross(files, &found)
+	if err := found.err(); err != nil {
+		return nil, err
+	}
+	return build(files), nil
+}
+
+// readAll parses every catalogue file of a folder, in order of name.
+func readAll(fsys fs.FS, out *problems) []catalogFile {
+	names := catalogNames(fsys, out)
+	shared := map[string]source{}
+	if slices.Contains(names, sourcesFile) {
+		shared = readSources(fsys, out)
+	}
+	var files []catalogFile
+	for _, name := range names {
+		if name == sourcesFile {
+			continue
+		}
+		r := reader{file: name, out: out}
+		if data, ok := r.read(fsys); ok {
+			if root := r.document(data); root != nil {
+				files = append(files, parseFile(name, root, shared, out))
+			}
+		}
+	}
+	return files
+}
+
+// catalogNames lists the *.yaml and *.yml files of a folder; hidden files are none.
+func catalogNames(fsys fs.FS, out *problems) []string {
+	list, err := fs.ReadDir(fsys, ".")
+	if err != nil {
+		out.add(Problem{File: ".", Text: fmt.Sprintf("read the folder: %v", err)})
+		return nil
+	}
+	var names []string
+	for _, f := range list {
+		yaml := strings.HasSuffix(f.Name(), ".yaml") || strings.HasSuffix(f.Name(), ".yml")
+		if yaml && !f.IsDir() && !strings.HasPrefix(f.Name(), ".") {
+			names = append(names, f.Name())
+		}
+	}
+	switch {
+	case len(names) == 0:
+		out.add(Problem{File: ".", Text: "the folder holds no *.yaml file"})
+	case len(names) > maxFiles:
+		out.add(Problem{File: ".", Text: fmt.Sprintf("the folder holds more than %d *.yaml files", maxFiles)})
+		return nil
+	}
+	return names
+}
+
+// read gives the file's bytes, at most one more than a file may have.
+func (r *reader) read(fsys fs.FS) (data []byte, ok bool) {
+	f, err := fsys.Open(r.file)
+	if err == nil {
+		defer f.Close()
+		data, err = io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	}
+	if err != nil {
+		r.out.add(Problem{File: r.file, Text: fmt.Sprintf("read the file: %v", err)})
+		return nil, false
+	}
+	return data, true
+}
+
+func readSources(fsys fs.FS, out *problems) map[string]source {
+	p := &fileParser{reader: reader{file: sourcesFile, out: out}, sources: map[string]source{}}
+	data, ok := p.read(fsys)
+	if !ok {
+		return p.sources
+	}
+	if root := p.document(data); root != nil {
+		for _, f := range p.fields(root, "note", "sources") {
+			p.header(f)
+		}
+	}
+	return p.sources
+}
+
+// checkAcross finds what no file shows alone: entries, keys and groups that stand twice.
+func checkAcross(files []catalogFile, out *problems) {
+	entries := map[string]*located{}
+	vendors := map[string]string{}
+	for _, f := range files {
+		owner := f.name
+		if f.vendor != nil {
+			owner = f.vendor.Key
+			if first, ok := vendors[owner]; ok {
+				out.add(Problem{File: f.name, Text: fmt.Sprintf("vendor %q is in %s already", owner, first)})
+			}
+			vendors[owner] = f.name
+		}
+		for _, e := range f.entries {
+			id := fmt.Sprint(owner, "\x00", e.Mark, e.Signal, e.Match, e.Pattern, e.Hosts, e.Need)
+			if e.Vendor == nil {
+				id = fmt.Sprint("\x00", e.Signal, e.Match, e.Pattern, e.Hosts, e.Need)
+			}
+			first, ok := entries[id]
+			if !ok {
+				entries[id] = e
+				continue
+			}
+			line, col := position(e.at)
+			out.add(Problem{File: e.File, Line: line, Col: col,
+				Text: fmt.Sprintf("%s %s %q stands twice: first in %s:%d", e.Signal, e.Match, e.Pattern, first.File, first.Line)})
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package feeds
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Peer is whom a host talks to, as far as it is known: for signs that count only towards certain peers.
+type Peer struct {
+	Name string     // lower case, no trailing dot; "" where unknown or a bare address
+	Addr netip.Addr // the zero Addr where unknown
+}
+
+// Applies says whether what an entry needs is true of a peer. An entry that needs nothing always applies.
+func (c *Catalog) Applies(e *Entry, p Peer) bool {
+	byHost := slices.ContainsFunc(e.Hosts, func(h string) bool { return under(p.Name, h) })
+	switch e.Need {
+	case NeedNothing:
+		return true
+	case NeedHost:
+		return byHost
+	case NeedNetwork:
+		return c.InNetwork(p.Addr, e.Vendor)
+	}
+	ofVendor := func(o *Entry) bool { return o.Vendor == e.Vendor }
+	return byHost || c.InNetwork(p.Addr, e.Vendor) || slices.ContainsFunc(c.MatchName(p.Name), ofVendor)
+}
+
+// under says whether a name is host or a subdomain of it.
+func under(name, host string) bool {
+	rest, ok := strings.CutSuffix(name, host)
+	return ok && (rest == "" || strings.HasSuffix(rest, "."))
+}
+
+// applying drops the entries whose need is not met.
+func (c *Catalog) applying(list []*Entry, p Peer) []*Entry {
+	var out []*Entry
+	for _, e := range list {
+		if c.Applies(e, p) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// matching gives the entries of one kind whose expression matches s.
+func (c *Catalog) matching(kind Signal, s string) []*Entry {
+	var out []*Entry
+	for _, e := range c.signs[kind] {
+		if s != "" && e.re.MatchString(s) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func (c *Catalog) matchingBytes(kind Signal, b []byte) []*Entry {
+	var out []*Entry
+	for _, e := range c.signs[kind] {
+		if len(b) > 0 && e.re.Match(b) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// MatchPath gives the entries that match an HTTP target's path (from its first "/", without the query) and need no
+// certain peer.
+func (c *Catalog) MatchPath(path string) []*Entry { return c.MatchPathTo(path, Peer{}) }
+
+// MatchPathTo gives the entries that match a path asked of a certain peer: those of MatchPath, and those whose need the
+// peer meets.
+func (c *Catalog) MatchPathTo(path string, p Peer) []*Entry {
+	return c.applying(c.matching(SignalPath, path), p)
+}
+
+// MatchQuery gives the entries that match an HTTP target's query (without its "?").
+func (c *Catalog) MatchQuery(query string) []*Entry {
+	return c.applying(c.matching(SignalQuery, query), Peer{})
+}
+
+// MatchUserAgent gives the entries that match a User-Agent.
+func (c *Catalog) MatchUserAgent(ua string) []*Entry {
+	return c.applying(c.matching(SignalUserAgent, ua), Peer{})
+}
+
+// MatchHeader gives the entries for a request header's name, in whatever case.
+func (c *Catalog) MatchHeader(name string) []*Entry {
+	return c.applying(c.headers[strings.ToLower(name)], Peer{})
+}
+
+// MatchBody gives the entries that match the first bytes of an HTTP response's body.
+func (c *Catalog) MatchBody(b []byte) []*Entry {
+	return c.applying(c.matchingBytes(SignalBody, b), Peer{})
+}
+
+// MatchPayload gives the entries that match the first bytes of a flow that speaks no known protocol.
+func (c *Catalog) MatchPayload(b []byte) []*Entry {
+	return c.applying(c.matchingBytes(SignalPayload, b), Peer{})
+}
+
+// MatchIssuer gives the entries that match the common name of a certificate's issuer.
+func (c *Catalog) MatchIssuer(cn string) []*Entry {
+	return c.applying(c.matching(SignalIssuer, cn), Peer{})
+}
+
+// MatchPort gives the entries for a server's port inside the site (lan) or on the Internet that need no certain peer.
+func (c *Catalog) MatchPort(udp bool, port uint16, lan bool) []*Entry {
+	return c.MatchPortTo(udp, port, lan, Peer{})
+}
+
+// MatchPortTo gives the entries for a port of a certain peer: those of MatchPort, and those whose need the peer meets.
+func (c *Catalog) MatchPortTo(udp bool, port uint16, lan bool, p Peer) []*Entry {
+	kind := SignalPort
+	if lan {
+		kind = SignalLANPort
+	}
+	var out []*Entry
+	for _, e := range c.ports {
+		proto := e.UDP && udp || e.TCP && !udp
+		if e.Signal == kind && proto && e.FirstPort <= port && port <= e.LastPort && c.Applies(e, p) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// HeaderNames gives the request headers, as the catalogue writes them, that observers must keep for MatchHeader.
+func (c *Catalog) HeaderNames() []string {
+	var out []string
+	for _, list := range c.headers {
+		out = append(out, list[0].Pattern)
+	}
+	slices.Sort(out)
+	return out
+}

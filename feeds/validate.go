@@ -1,0 +1,198 @@
+package feeds
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+	"golang.org/x/net/publicsuffix"
+)
+
+const (
+	dateLayout  = "2006-01-02"
+	maxNameText = 253 // bytes of a host name as text (RFC 1035, 3.1)
+	maxLabel    = 63
+)
+
+// finish completes an entry from its source, checks it on its own and adds it to the file.
+func (p *fileParser) finish(e *located) {
+	e.Vendor, e.File = p.file.vendor, p.file.name
+	e.Line, _ = position(e.at)
+	p.resolveSource(e)
+	p.checkWords(e)
+	p.checkPattern(e)
+	p.checkMask(e)
+	p.file.entries = append(p.file.entries, e)
+}
+
+// resolveSource puts a source's text in the place of its short word. A source of several words stands for itself.
+func (p *fileParser) resolveSource(e *located) {
+	if isWord(e.Source) {
+		s, ok := p.sources[e.Source]
+		if !ok {
+			p.fail(e.sourceAt, "source %q is not declared", e.Source)
+			return
+		}
+		e.Source = s.text
+		if e.Date == "" {
+			e.Date = s.date
+		}
+		if e.Licence == "" {
+			e.Licence = s.licence
+		}
+	}
+	if e.Source == "" {
+		p.fail(e.at, "the entry has no source")
+	}
+	if e.Date == "" {
+		p.fail(e.at, "the entry has no date")
+	}
+}
+
+func (p *fileParser) checkWords(e *located) {
+	mark := p.file.vendor == nil
+	for _, required := range []string{"role", "strength"} {
+		if e.fields[required] == nil && !mark {
+			p.fail(e.at, "the entry has no %s", required)
+		}
+	}
+	switch {
+	case mark && !isWord(e.Mark):
+		p.fail(e.at, "an entry without a vendor needs a mark: one word")
+	case !mark && e.Mark != "":
+		p.fail(e.fields["mark"], "only entries without a vendor bear a mark")
+	case mark && e.Strength > Weak:
+		p.fail(e.at, "a mark is never %s", e.Strength)
+	}
+	if e.Confidence == Low && e.Strength == Strong {
+		p.fail(e.at, "what is of low confidence is never strong")
+	}
+	if e.section == "signals" && e.fields["kind"] == nil {
+		p.fail(e.at, "the entry has no kind")
+	}
+}
+
+// badName says why s is no host name in the catalogue's form, "" where it is one: lower case, at least two labels.
+func badName(s string) string {
+	if s == "" || len(s) > maxNameText {
+		return fmt.Sprintf("a name has 1 to %d characters", maxNameText)
+	}
+	if strings.ToLower(s) != s {
+		return "names are written in lower case"
+	}
+	labels := strings.Split(s, ".")
+	if len(labels) < 2 {
+		return "a name needs at least two labels"
+	}
+	for _, l := range labels {
+		switch {
+		case l == "":
+			return "a label is empty"
+		case len(l) > maxLabel:
+			return fmt.Sprintf("a label is longer than %d characters", maxLabel)
+		case strings.Trim(l, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "":
+			return fmt.Sprintf("label %q has characters that no host name has", l)
+		case l[0] == '-' || l[len(l)-1] == '-':
+			return fmt.Sprintf("label %q begins or ends with a hyphen", l)
+		}
+	}
+	return ""
+}
+
+// badSuffix says why a name may not stand for all its subdomains, "" where it may.
+func badSuffix(s string) string {
+	if reason := badName(s); reason != "" {
+		return reason
+	}
+	if suffix, _ := publicsuffix.PublicSuffix(s); suffix == s {
+		return "is a public suffix: it belongs to everybody"
+	}
+	return ""
+}
+
+func (p *fileParser) date(n ast.Node) string {
+	s := p.text(n)
+	if _, err := time.Parse(dateLayout, s); err != nil {
+		p.fail(n, "date %q is not of the form YYYY-MM-DD", s)
+	}
+	return s
+}
+
+// country reads one or more upper-case ISO 3166 alpha-2 codes with "/" between them.
+func (p *fileParser) country(n ast.Node) string {
+	s := p.text(n)
+	for _, c := range strings.Split(s, "/") {
+		if len(c) != 2 || strings.Trim(c, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			p.fail(n, "country %q is not of the form XX or XX/YY", s)
+			break
+		}
+	}
+	return s
+}
+
+func (p *fileParser) address(n ast.Node) netip.Addr {
+	a, err := netip.ParseAddr(p.text(n))
+	if err != nil || a.Zone() != "" {
+		p.fail(n, "%q is no address", p.text(n))
+	}
+	return a
+}
+
+// asn reads AS64500.
+func (p *fileParser) asn(n ast.Node) uint32 {
+	digits, ok := strings.CutPrefix(p.text(n), "AS")
+	v, err := strconv.ParseUint(digits, 10, 32)
+	if !ok || err != nil || v == 0 || digits[0] == '0' {
+		p.fail(n, "%q is no autonomous system (AS and a number)", p.text(n))
+		return 0
+	}
+	return uint32(v)
+}
+
+// parsePrefix reads a prefix or a single address, and says why it is none.
+func parsePrefix(s string) (pfx netip.Prefix, reason string) {
+	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" && !a.Is4In6() {
+		return netip.PrefixFrom(a, a.BitLen()), ""
+	}
+	pfx, err := netip.ParsePrefix(s)
+	switch {
+	case err != nil:
+		return pfx, fmt.Sprintf("%q is no prefix", s)
+	case pfx.Masked() != pfx:
+		return pfx, fmt.Sprintf("prefix %s has bits behind its length; meant is %s", s, pfx.Masked())
+	case pfx.Addr().Is4In6():
+		return pfx, fmt.Sprintf("prefix %s is an IPv4 address in IPv6 form", s)
+	case pfx.Bits() < 8 || pfx.Addr().Is6() && pfx.Bits() < 16:
+		return pfx, fmt.Sprintf("prefix %s is too wide", s)
+	}
+	return pfx, ""
+}
+
+// parsePorts reads "tcp 13000", "udp 53", "tcp+udp 53535" or "tcp 23100-23199" into e, and says why it cannot.
+func (e *Entry) parsePorts() (reason string) {
+	proto, number, ok := strings.Cut(e.Pattern, " ")
+	switch proto {
+	case "tcp":
+		e.TCP = true
+	case "udp":
+		e.UDP = true
+	case "tcp+udp":
+		e.TCP, e.UDP = true, true
+	default:
+		ok = false
+	}
+	low, high, isRange := strings.Cut(number, "-")
+	if !isRange {
+		high = low
+	}
+	first, err1 := strconv.ParseUint(low, 10, 16)
+	last, err2 := strconv.ParseUint(high, 10, 16)
+	if !ok || err1 != nil || err2 != nil || first == 0 || first > last {
+		return fmt.Sprintf("%q is no port (tcp 13000, udp 53, tcp+udp 53535, tcp 23100-23199)", e.Pattern)
+	}
+	e.FirstPort, e.LastPort = uint16(first), uint16(last)
+	return ""
+}

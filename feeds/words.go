@@ -1,0 +1,57 @@
+package feeds
+
+import "slices"
+
+// The words of the catalogue, in the order of the constants. A word is looked up by position.
+func roleWords() []string {
+	return []string{"unknown", "update", "reputation", "telemetry", "licensing", "push", "management", "crash", "web",
+		"download", "cdn"}
+}
+
+func strengthWords() []string { return []string{"none", "weak", "medium", "strong"} }
+
+func signalWords() []string {
+	return []string{"name", "path", "query", "user-agent", "header", "body", "payload", "issuer", "port", "lan-port",
+		"range", "asn", "resolver"}
+}
+
+func matchWords() []string { return []string{"exact", "suffix", "regexp"} }
+
+func needWords() []string { return []string{"nothing", "host", "network", "name-or-network"} }
+
+func confidenceWords() []string { return []string{"low", "medium", "high"} }
+
+// word gives the name of constant i, "" for a number that is none.
+func word(words []string, i uint8) string {
+	if int(i) < len(words) {
+		return words[i]
+	}
+	return ""
+}
+
+// constant gives the number of a word.
+func constant(words []string, w string) (uint8, bool) {
+	i := slices.Index(words, w)
+	if i < 0 {
+		return 0, false
+	}
+	return uint8(i), true
+}
+
+// String gives the role's word in the catalogue.
+func (r Role) String() string { return word(roleWords(), uint8(r)) }
+
+// String gives the strength's word in the catalogue.
+func (s Strength) String() string { return word(strengthWords(), uint8(s)) }
+
+// String gives the signal's word in the catalogue.
+func (s Signal) String() string { return word(signalWords(), uint8(s)) }
+
+// String gives the match's word in the catalogue.
+func (m Match) String() string { return word(matchWords(), uint8(m)) }
+
+// String gives the need's word in the catalogue.
+func (n Need) String() string { return word(needWords(), uint8(n)) }
+
+// String gives the confidence's word in the catalogue.
+func (c Confidence) String() string { return word(confidenceWords(), uint8(c)) }
