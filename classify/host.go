@@ -37,8 +37,8 @@ func (h *host) see(obs *capture.Observation, a netip.Addr) {
 	if obs.Host.Addr != a {
 		return
 	}
-	if obs.Host.HasMAC && !h.own {
-		h.mac, h.hasMAC = obs.Host.MAC, true
+	if !h.own { // hosts takes a router's address away once it knows
+		h.mac, h.hasMAC = obs.Host.MAC, obs.Host.HasMAC
 	}
 	if obs.Host.Name != "" {
 		h.name = obs.Host.Name

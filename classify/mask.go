@@ -22,23 +22,11 @@ func (m *masker) hide(id string) string {
 
 // name gives a host name with its identifiers hidden.
 func (m *masker) name(e *feeds.Entry, name string) string {
-	switch {
-	case e.Mask == feeds.MaskLabel && e.OEM != "":
-		return e.Hide(name, m.label)
-	case e.Mask != "":
-		return e.Hide(name, m.hide)
-	case len(name) > 36 && uuid.MatchString(name):
-		return uuid.ReplaceAllStringFunc(name, m.hide)
+	name = e.Hide(name, m.hide)
+	if len(name) < 36 || !uuid.MatchString(name) {
+		return name
 	}
-	return name
-}
-
-// label hides a label; a product's prefix before the first hyphen stays ("netgear-").
-func (m *masker) label(l string) string {
-	if product, id, ok := strings.Cut(l, "-"); ok && id != "" && !strings.ContainsAny(product, "0123456789") {
-		return product + "-" + m.hide(id)
-	}
-	return m.hide(l)
+	return uuid.ReplaceAllStringFunc(name, m.hide)
 }
 
 // text gives a User-Agent or path with its identifiers hidden: by the entry's rule, then whatever looks like one.
@@ -56,7 +44,7 @@ func (m *masker) text(e *feeds.Entry, s string) string {
 // query gives the keys of a query with every value hidden, or what the entry's own rule leaves of it.
 func (m *masker) query(e *feeds.Entry, q string) string {
 	if e.Mask != "" {
-		return e.Hide(q, m.hide)
+		return m.text(e, q)
 	}
 	parts := strings.Split(q, "&")
 	if len(parts) > 32 {
