@@ -4,7 +4,7 @@ import "strings"
 
 // The masks that are no expressions.
 const (
-	MaskLabel = "label" // the first label of a name
+	MaskLabel = "label" // the first label of a name; where a suffix matched, all that stands before it
 	MaskValue = "value" // all of the value
 )
 
@@ -18,11 +18,7 @@ func (e *Entry) Hide(value string, hide func(id string) string) string {
 	case e.Mask == MaskValue:
 		return hide(value)
 	case e.Mask == MaskLabel:
-		label, rest, more := strings.Cut(value, ".")
-		if !more || e.Match == Suffix && value == e.Pattern {
-			return value
-		}
-		return hide(label) + "." + rest
+		return e.hideLabel(value, hide)
 	case e.mask == nil:
 		return value
 	}
@@ -37,4 +33,18 @@ func (e *Entry) Hide(value string, hide func(id string) string) string {
 		last = m[3]
 	}
 	return b.String() + value[last:]
+}
+
+func (e *Entry) hideLabel(name string, hide func(id string) string) string {
+	if e.Match == Suffix {
+		if own, ok := strings.CutSuffix(name, "."+e.Pattern); ok && own != "" {
+			return hide(own) + "." + e.Pattern
+		}
+		return name
+	}
+	label, rest, more := strings.Cut(name, ".")
+	if !more {
+		return name
+	}
+	return hide(label) + "." + rest
 }
