@@ -61,7 +61,7 @@ func (o *observer) datagram(g *segment, b []byte) {
 	case b[0] == 22 && wire.LooksDTLS(b):
 		g.e.Class = classDTLS
 		o.readDTLS(g, b)
-	case (b[0] == 'M' || b[0] == 'N') && o.in == nil:
+	case (d.DstPort == portSSDP || d.SrcPort == portSSDP) && o.in == nil:
 		o.ssdp(g, b)
 	}
 }
@@ -89,7 +89,7 @@ func (o *observer) dhcp(g *segment, m *wire.DHCP, err error) {
 	obs.ID = &IdentityDetail{DHCP: m}
 }
 
-// ssdp reads the HTTP over UDP of UPnP device architecture 1.1, on any port.
+// ssdp reads the HTTP over UDP of UPnP device architecture 1.1.
 func (o *observer) ssdp(g *segment, b []byte) {
 	if wire.LooksRequest(b) == wire.No || wire.ScanRequest(b, &o.request) == wire.No || len(o.request.Target) == 0 {
 		return

@@ -5,8 +5,13 @@ import "net/netip"
 // Addr16 is an IP address in 16 bytes; an IPv4 address is v4-mapped (RFC 4291 2.5.5.2).
 type Addr16 [16]byte
 
-// Netip gives a as a netip.Addr, unmapped.
-func (a Addr16) Netip() netip.Addr { return netip.AddrFrom16(a).Unmap() }
+// Netip gives a as a netip.Addr: unmapped, unless it stood in an IPv6 header.
+func (a Addr16) Netip(ipv6 bool) netip.Addr {
+	if ipv6 {
+		return netip.AddrFrom16(a)
+	}
+	return netip.AddrFrom16(a).Unmap()
+}
 
 // TCP flags as they stand in the header (RFC 9293 3.1).
 const (

@@ -27,6 +27,7 @@ const (
 	flowMAC                   // MAC is valid
 	flowNoRD                  // a DNS question with RD=0 was seen
 	flowAlertFrom             // the TLS alert came from B
+	flowIPv6                  // the packets are IPv6, whatever the addresses look like
 )
 
 // Times without a packet after which a flow is over. Zeek's defaults are of the same size (tcp_inactivity_timeout 5 min,
@@ -69,6 +70,9 @@ func (o *observer) begin(s *shard, d *Decoded, e *flow.Entry) {
 	e.Reported = uint32(d.Time / 1e9)
 	if opensBackward(d) {
 		e.Flags |= flowReversed
+	}
+	if d.IPv6 {
+		e.Flags |= flowIPv6
 	}
 	if d.HasMAC {
 		e.Flags |= flowMAC
@@ -217,8 +221,9 @@ func (o *observer) record(s *shard, e *flow.Entry, final bool) {
 	if e.Proto == protoUDP {
 		obs.Proto, obs.Transport = UDP, UDP
 	}
-	a := netip.AddrPortFrom(Addr16(e.A).Netip(), e.PortA)
-	b := netip.AddrPortFrom(Addr16(e.B).Netip(), e.PortB)
+	six := e.Flags&flowIPv6 != 0
+	a := netip.AddrPortFrom(Addr16(e.A).Netip(six), e.PortA)
+	b := netip.AddrPortFrom(Addr16(e.B).Netip(six), e.PortB)
 	obs.Src, obs.Dst = a, b
 	if out == 1 {
 		obs.Src, obs.Dst = b, a

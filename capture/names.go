@@ -70,6 +70,9 @@ func (o *observer) answered(g *segment, msg []byte, peek *wire.DNSPeek, p Proto)
 	if len(m.Questions) > 0 {
 		obs.Name = m.Questions[0].Name
 	}
+	if m.Opcode != 0 {
+		return
+	}
 	for i := range m.Answers {
 		if a := m.Answers[i].Addr; a.IsValid() {
 			obs.Addrs = append(obs.Addrs, a)

@@ -234,8 +234,8 @@ func (o *observer) emit(d *Decoded, k Kind, p Proto) *Observation {
 	obs.Time = time.Unix(0, d.Time).UTC()
 	obs.Frame, obs.Input = d.Frame, d.Input
 	obs.Kind, obs.Proto = k, p
-	obs.Src = netip.AddrPortFrom(d.Src.Netip(), d.SrcPort)
-	obs.Dst = netip.AddrPortFrom(d.Dst.Netip(), d.DstPort)
+	obs.Src = netip.AddrPortFrom(d.Src.Netip(d.IPv6), d.SrcPort)
+	obs.Dst = netip.AddrPortFrom(d.Dst.Netip(d.IPv6), d.DstPort)
 	obs.Link = d.Link
 	obs.SrcMAC, obs.HasSrcMAC = d.SrcMAC, d.HasMAC
 	switch d.Proto {

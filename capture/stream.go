@@ -273,6 +273,7 @@ func (o *observer) stale(s *shard, e *flow.Entry, dir int) Decoded {
 func (o *observer) deliver(g *segment, b []byte) {
 	h := g.e.Pend[g.dir]
 	joined := false
+	var fresh []byte
 	if h != 0 && len(g.s.stitch.Get(h).Buf) > 0 {
 		if !g.s.stitch.Hold(h, b) {
 			o.broken(g, g.s.stitch.Get(h).Buf)
@@ -280,13 +281,20 @@ func (o *observer) deliver(g *segment, b []byte) {
 			return
 		}
 		p := g.s.stitch.Get(h)
-		if !worthALook(len(p.Buf), p.Parsed) {
+		if !worthALook(p) {
 			return
 		}
 		p.Parsed = len(p.Buf)
+		p.Looks++
+		fresh = b
 		b, joined = p.Buf, true
 	}
 	n, more := o.consume(g, b)
+	if joined && n == 0 && !more && g.e.Class == classNew { // what waited was nothing, but here something may begin
+		o.forget(g, h)
+		b, joined = fresh, false
+		n, more = o.consume(g, b)
+	}
 	switch {
 	case !more || n >= len(b):
 		if joined {
@@ -304,9 +312,9 @@ func (o *observer) deliver(g *segment, b []byte) {
 	}
 }
 
-// worthALook keeps the cost of looking at a growing message linear: beyond 8 KiB it must have grown by an eighth.
-func worthALook(have, seen int) bool {
-	return have < 8<<10 || have-seen >= have/8
+// worthALook keeps the cost of looking at a growing message linear: after 96 looks it must have grown by an eighth.
+func worthALook(p *flow.Pend) bool {
+	return p.Looks < 96 || len(p.Buf)-p.Parsed >= len(p.Buf)/8
 }
 
 // forget drops a direction's waiting message, and its Pend if nothing else waits there.
@@ -373,7 +381,7 @@ func (o *observer) recognise(g *segment, b []byte) (more bool) {
 			return true
 		}
 	}
-	if b[0] < 'A' || b[0] > 'z' {
+	if (b[0] < 'A' || b[0] > 'z') && b[0] != '\r' && b[0] != '\n' {
 		return false
 	}
 	if st := wire.LooksH2(b); st != wire.No {
@@ -387,6 +395,12 @@ func (o *observer) recognise(g *segment, b []byte) (more bool) {
 
 // broken reads what there is of a message that will never be whole.
 func (o *observer) broken(g *segment, b []byte) {
+	if p := g.s.stitch.Get(g.e.Pend[g.dir]); p.Parsed < len(b) {
+		p.Parsed = len(b)
+		if n, _ := o.consume(g, b); n > 0 || g.e.Pend[g.dir] == 0 {
+			return
+		}
+	}
 	switch g.e.Class {
 	case classHTTP:
 		o.brokenHTTP(g, b)

@@ -1,10 +1,6 @@
 package capture
 
-import (
-	"net/netip"
-
-	"avbeacon/internal/wire"
-)
+import "avbeacon/internal/wire"
 
 // How far one direction of a TLS flow has come, in flow.Entry.Phase.
 const (
@@ -32,11 +28,18 @@ func (o *observer) readTLS(g *segment, b []byte) (n int, more bool) {
 		switch {
 		case st == wire.More:
 			return 0, true
+		case st == wire.No && g.e.Phase[g.dir] == tlsBegin && wire.LooksResponse(b) == wire.Whole:
+			o.tunnel(g) // a web server's answer to a TLS hello
+			return 0, false
 		case st == wire.No:
 			o.alert(g, &scan)
 			o.finish(g)
 			return len(b), false
 		case typ == wire.HandshakeClientHello && g.e.Phase[g.dir] == tlsBegin:
+			if b[0]&0x80 != 0 { // an SSLv2-framed hello has no name, and no fingerprint is defined for it
+				g.e.Phase[g.dir] = tlsHello
+				return len(b), false
+			}
 			o.clientHello(g, body)
 			return len(b), false
 		case !o.serverMessage(g, typ, body):
@@ -129,7 +132,7 @@ func (o *observer) sayHello(g *segment, body []byte, p Proto, quic uint32) (want
 	if len(v.SNI) == 0 {
 		o.stats.HellosUnnamed++
 	}
-	server := g.d.Dst.Netip()
+	server := g.d.Dst.Netip(g.d.IPv6)
 	o.hidden(p, g.d.DstPort)
 	wanted = o.wants(v.SNI, server)
 	if !wanted {
@@ -216,12 +219,4 @@ func (o *observer) finish(g *segment) {
 	if g.e.Phase[0] == tlsEnd && g.e.Phase[1] == tlsEnd {
 		g.e.Class = classDone
 	}
-}
-
-// server gives the address of the side that did not open the flow.
-func (g *segment) server() netip.Addr {
-	if g.e.Flags&flowReversed != 0 {
-		return Addr16(g.e.A).Netip()
-	}
-	return Addr16(g.e.B).Netip()
 }

@@ -32,6 +32,7 @@ type Owner struct {
 type Pend struct {
 	Buf    []byte // contiguous bytes from a message's beginning
 	Parsed int    // length of Buf when it was looked at last
+	Looks  int    // how often it was looked at
 	early  []segment
 	owner  Owner
 	bytes  int
@@ -133,7 +134,7 @@ func (s *Stitcher) Keep(h uint32, b []byte) bool {
 		p.Buf = s.buffer(len(b))
 	}
 	p.Buf = append(p.Buf[:0], b...)
-	p.Parsed = 0
+	p.Parsed, p.Looks = 0, 0
 	p.bytes += len(b)
 	s.bytes += len(b)
 	return true

@@ -16,7 +16,8 @@ type Entry struct {
 	PortA, PortB uint16
 	Proto        uint8
 	Class        uint8
-	Flags        uint16
+	live         bool
+	Flags        uint32
 	Last         int64 // nanoseconds: time of the newest packet
 	Next         [2]uint32
 	Pend         [2]uint32 // handles of a Stitcher, 0 for none
@@ -25,6 +26,7 @@ type Entry struct {
 	Phase        [2]uint8
 	TTL          uint8
 	Alert        uint8
+	Count        uint32 // DNS questions
 
 	First      int64
 	FirstFrame uint64
@@ -35,7 +37,6 @@ type Entry struct {
 	Bytes      [2]uint64
 	RTT        uint32 // microseconds
 	Reported   uint32 // seconds since 1970 of the last record written
-	Count      uint32
 	Head       [2][8]byte
 	HeadLen    [2]uint8
 	MAC        [6]byte // of the side that opened the flow, valid iff the observer's flag says so
@@ -44,7 +45,6 @@ type Entry struct {
 
 	link uint32 // free list
 	hash uint32
-	live bool
 }
 
 const chunkBits = 9 // 512 entries a piece

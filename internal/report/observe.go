@@ -81,7 +81,11 @@ func (l *Lines) dns(dst []byte, o *capture.Observation) []byte {
 	if o.Kind == capture.Answer {
 		kind = prefix + "_response"
 	}
-	for i := range max(1, len(m.Questions)) {
+	lines := len(m.Questions)
+	if o.Kind == capture.Answer {
+		lines = max(1, lines)
+	}
+	for i := range lines {
 		w := l.begin(dst, o, kind)
 		if i < len(m.Questions) {
 			w.text("name", m.Questions[i].Name)
@@ -90,7 +94,7 @@ func (l *Lines) dns(dst []byte, o *capture.Observation) []byte {
 		w.num("id", int64(m.ID))
 		if o.Kind == capture.Answer {
 			w.text("rcode", m.RCode)
-			if i == 0 {
+			if i == 0 && m.Opcode != opcodeUpdate {
 				w.answers(m.Answers)
 			}
 		}
@@ -98,6 +102,9 @@ func (l *Lines) dns(dst []byte, o *capture.Observation) []byte {
 	}
 	return dst
 }
+
+// opcodeUpdate marks a dynamic update, whose second section holds prerequisites, not answers (RFC 2136 2.4).
+const opcodeUpdate = 5
 
 func (w *object) answers(list []wire.DNSRecord) {
 	if len(list) == 0 {
