@@ -131,10 +131,10 @@ func countryMeans(d Database) meaning {
 		kind = strings.ToLower(d.Name)
 	}
 	switch {
-	case has(kind, "whois", "abuse", "company", "asn-country"):
-		return registeredCountry
 	case has(kind, "iptoasn", "carrier", "poi_"):
 		return noCountry
+	case has(kind, "whois", "abuse", "company", "asn-country"):
+		return registeredCountry
 	case d.Maker == "IPinfo" && !has(kind, "location", "country"):
 		return noCountry
 	}
@@ -150,13 +150,14 @@ func has(s string, parts ...string) bool {
 	return false
 }
 
-// probeRecords is how many records are read to find out what a database holds.
-const probeRecords = 256
+// probeRecords is how many records are read to find out what a database holds, and probeSteps how many networks, empty
+// ones too, are walked for them: a tree that leads back into itself has more than can ever be walked.
+const probeRecords, probeSteps = 256, 1 << 16
 
 // probe reads the first records, and refuses a database that cannot help.
 func (b *base) probe() error {
-	n, broken := 0, error(nil)
-	for r := range b.reader.Networks() {
+	records, steps, broken := 0, 0, error(nil)
+	for r := range b.reader.Networks(maxminddb.IncludeNetworksWithoutData()) {
 		var o Opinion
 		if err := b.decode(r, &o); err != nil {
 			broken = err
@@ -164,7 +165,10 @@ func (b *base) probe() error {
 		b.about.Country = b.about.Country || o.Country != "" || o.Registered != ""
 		b.about.City = b.about.City || o.City != ""
 		b.about.ASN = b.about.ASN || o.ASN != 0
-		if n++; n >= probeRecords || r.Err() != nil {
+		if r.Found() {
+			records++
+		}
+		if steps++; records >= probeRecords || steps >= probeSteps || r.Err() != nil {
 			break
 		}
 	}
