@@ -27,6 +27,7 @@ const (
 	wrapGTPU
 	wrapTeredo
 	wrapL2TP
+	wrapAYIYA
 	wrapCount
 )
 
@@ -34,7 +35,7 @@ const (
 func (w wrap) String() string {
 	return [wrapCount]string{
 		"vlan", "mpls", "pppoe", "gre", "erspan", "eoip", "vxlan", "geneve", "ipip", "6in4", "4in6", "ip6ip6", "etherip", "mpls-in-ip",
-		"gtpu", "teredo", "l2tp",
+		"gtpu", "teredo", "l2tp", "ayiya",
 	}[w]
 }
 
@@ -115,4 +116,4 @@ func newLink(path []byte) *Link {
 	return l
 }
 
-func netipOf(b []byte) netip.Addr { return Addr16(b[:16]).Netip() }
+func netipOf(b []byte) netip.Addr { return Addr16(b[:16]).Netip(false) }
