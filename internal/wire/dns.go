@@ -70,7 +70,7 @@ func (p *DNSPeek) RCode() uint8 { return uint8(p.Flags & 0xF) }
 // hold 1024 bytes. It is false for what is not plausibly DNS, and for what ends inside its first question.
 //
 // Plausible is a header whose counts could fit into a message, followed by a well-formed question (or, without
-// questions, record) of an assigned class. One random payload in ten million passes.
+// questions, record) of an assigned class. Of random payloads fewer than one in ten million pass.
 func PeekDNS(msg, scratch []byte) (DNSPeek, bool) {
 	p, ok := peekDNSHeader(msg)
 	if !ok || len(msg) > dnsMaxLen {
@@ -159,8 +159,8 @@ func DNSInteresting(msg []byte, p *DNSPeek, scratch []byte, in interface{ Name([
 				return true
 			}
 		}
-		at, ok := rr.leads()
-		if !ok {
+		at, ok := rr.target()
+		if !ok || !rr.leads() {
 			continue
 		}
 		if name, _, ok := readDNSName(msg, at, scratch[:0]); ok && in.Name(name) {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,9 +11,16 @@ import (
 	"github.com/miekg/dns"
 )
 
+const (
+	dnsMaxText  = 1024 // bytes of data that the library's own text is asked for
+	dnsMaxTypes = 64   // types in a bitmap for the same
+)
+
+// errNoText says that well-formed data is to be written as bytes.
 var errNoText = errors.New("no presentation format")
 
-// present fills the record's data from rr: the text of a master file in one line, with names as OUTPUT.md has them.
+// present fills the record's data from rr: the text of a master file in one line, with names as OUTPUT.md has them. It
+// fails where data that is not empty lacks a name, which the library lets pass.
 func (a *DNSRecord) present(rr dns.RR) error {
 	switch v := rr.(type) {
 	case *dns.A:
@@ -21,65 +29,43 @@ func (a *DNSRecord) present(rr dns.RR) error {
 		a.Addr, a.Data = addrText(v.AAAA)
 	case *dns.TXT:
 		a.Texts = texts(v.Txt)
-	case *dns.SRV:
-		if v.Target != "" {
-			a.Data = fmt.Sprintf("%d %d %d %s", v.Priority, v.Weight, v.Port, dnsNameText(v.Target))
-		}
-	case *dns.SOA:
-		if v.Ns != "" {
-			a.Data = fmt.Sprintf("%s %s %d %d %d %d %d", dnsNameText(v.Ns), dnsNameText(v.Mbox),
-				v.Serial, v.Refresh, v.Retry, v.Expire, v.Minttl)
-		}
-	case *dns.RFC3597:
-		a.setBytes(v.Rdata)
-	case *dns.NULL:
-		a.setBytes(hex.EncodeToString([]byte(v.Data)))
-	default:
-		if !a.pointTo(rr) {
-			return a.presentOther(rr)
-		}
-	}
-	return nil
-}
-
-// pointTo fills the data of a record that is there to name another; false for any other type.
-func (a *DNSRecord) pointTo(rr dns.RR) bool {
-	switch v := rr.(type) {
 	case *dns.CNAME:
-		a.Target = v.Target
+		return a.pointTo("", v.Target)
 	case *dns.DNAME:
-		a.Target = v.Target
+		return a.pointTo("", v.Target)
 	case *dns.PTR:
-		a.Target = v.Ptr
+		return a.pointTo("", v.Ptr)
 	case *dns.NS:
-		a.Target = v.Ns
+		return a.pointTo("", v.Ns)
 	case *dns.MX:
-		a.Target = v.Mx
-		a.Data = strconv.Itoa(int(v.Preference)) + " "
+		return a.pointTo(strconv.Itoa(int(v.Preference))+" ", v.Mx)
 	case *dns.HTTPS:
 		return a.pointService(&v.SVCB)
 	case *dns.SVCB:
 		return a.pointService(v)
 	default:
-		return false
+		return a.presentOther(rr)
 	}
-	if a.Target == "" { // no data at all, as in a dynamic update
-		a.Data = ""
-		return true
+	return nil
+}
+
+// pointTo fills the data of a record that is there to name another.
+func (a *DNSRecord) pointTo(before, target string) error {
+	if target == "" {
+		return ErrTruncated
 	}
-	a.Target = dnsNameText(a.Target)
-	a.Data += a.Target
-	return true
+	a.Target = dnsNameText(target)
+	a.Data = before + a.Target
+	return nil
 }
 
 // pointService writes an SVCB or HTTPS record as RFC 9460 2.1 does; values stand without quotes.
-func (a *DNSRecord) pointService(v *dns.SVCB) bool {
-	if v.Target == "" {
-		return true
+func (a *DNSRecord) pointService(v *dns.SVCB) error {
+	if err := a.pointTo(strconv.Itoa(int(v.Priority))+" ", v.Target); err != nil {
+		return err
 	}
-	a.Target = dnsNameText(v.Target)
 	var b strings.Builder
-	b.WriteString(strconv.Itoa(int(v.Priority)) + " " + a.Target)
+	b.WriteString(a.Data)
 	for _, kv := range v.Value {
 		b.WriteString(" " + kv.Key().String())
 		if s := kv.String(); s != "" {
@@ -87,15 +73,56 @@ func (a *DNSRecord) pointService(v *dns.SVCB) bool {
 		}
 	}
 	a.Data = rawText([]byte(b.String()))
-	return true
+	return nil
 }
 
-// presentOther uses the library's own text of the record's data. Should it panic, that is ErrMalformed.
-func (a *DNSRecord) presentOther(rr dns.RR) (err error) {
-	defer panicMalformed(&err)
-	if rr.Header().Rdlength == 0 {
-		return nil
+// presentOther fills the data of a record of a type that nothing but its text is wanted of.
+func (a *DNSRecord) presentOther(rr dns.RR) error {
+	switch v := rr.(type) {
+	case *dns.SRV:
+		if v.Target == "" {
+			return ErrTruncated
+		}
+		a.Data = fmt.Sprintf("%d %d %d %s", v.Priority, v.Weight, v.Port, dnsNameText(v.Target))
+	case *dns.SOA:
+		if v.Mbox == "" {
+			return ErrTruncated
+		}
+		a.Data = fmt.Sprintf("%s %s %d %d %d %d %d", dnsNameText(v.Ns), dnsNameText(v.Mbox),
+			v.Serial, v.Refresh, v.Retry, v.Expire, v.Minttl)
+	case *dns.RFC3597:
+		a.setBytes(v.Rdata)
+	case *dns.NULL:
+		a.setBytes(hex.EncodeToString([]byte(v.Data)))
+	default:
+		if costlyText(rr) {
+			return errNoText
+		}
+		return a.libraryText(rr)
 	}
+	return nil
+}
+
+// costlyText tells whether the library would join the record's text from so many pieces that its time, which grows by
+// the square of them, matters: a full type bitmap takes it ten seconds.
+func costlyText(rr dns.RR) bool {
+	types := 0
+	switch v := rr.(type) {
+	case *dns.NSEC:
+		types = len(v.TypeBitMap)
+	case *dns.NSEC3:
+		types = len(v.TypeBitMap)
+	case *dns.NXT:
+		types = len(v.TypeBitMap)
+	case *dns.CSYNC:
+		types = len(v.TypeBitMap)
+	}
+	return types > dnsMaxTypes || rr.Header().Rdlength > dnsMaxText
+}
+
+// libraryText uses the library's own text of the record's data. Should it panic, that is ErrMalformed.
+func (a *DNSRecord) libraryText(rr dns.RR) (err error) {
+	defer panicMalformed(&err)
 	data, ok := strings.CutPrefix(rr.String(), rr.Header().String())
 	if !ok {
 		return errNoText
@@ -104,23 +131,23 @@ func (a *DNSRecord) presentOther(rr dns.RR) (err error) {
 	return nil
 }
 
-// raw fills the data of a record whose data is malformed: its bytes as RFC 3597 5 writes them, and the name that it
-// points to, if that at least can be read.
+// raw fills the data of a record whose data is malformed: the name that it points to (after the number that stands
+// before it), if that at least can be read, else its bytes as RFC 3597 5 writes them.
 func (a *DNSRecord) raw(msg []byte, head *dnsRR) {
 	a.setBytes(hex.EncodeToString(msg[head.Data:head.End]))
-	at, ok := head.leads()
-	switch head.Type {
-	case dnsTypeNS, dnsTypePTR:
-		at, ok = head.Data, head.Data < head.End
-	case dnsTypeMX:
-		at, ok = head.Data+2, head.Data+2 < head.End
-	}
+	at, ok := head.target()
 	if !ok {
 		return
 	}
 	var scratch [1024]byte
-	if name, next, ok := readDNSName(msg, at, scratch[:0]); ok && next <= head.End {
-		a.Target = string(name)
+	name, next, ok := readDNSName(msg, at, scratch[:0])
+	if !ok || next > head.End {
+		return
+	}
+	a.Target = string(name)
+	a.Data = a.Target
+	if at > head.Data {
+		a.Data = strconv.Itoa(int(binary.BigEndian.Uint16(msg[head.Data:]))) + " " + a.Target
 	}
 }
 

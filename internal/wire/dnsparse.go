@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -101,16 +102,23 @@ func (r *dnsReader) answer() bool {
 		return false
 	}
 	a := DNSRecord{Name: dnsNameText(name), Type: rrTypeText(head.Type), TTL: head.TTL}
-	rr, err := unpackRR(r.msg, &head)
+	if head.Data < head.End { // a dynamic update has records without data (RFC 2136 2.4)
+		r.data(&a, &head)
+	}
+	r.Answers = append(r.Answers, a)
+	return true
+}
+
+// data fills in what the record at head holds.
+func (r *dnsReader) data(a *DNSRecord, head *dnsRR) {
+	rr, err := unpackRR(r.msg, head)
 	if err == nil {
 		err = a.present(rr)
 	}
 	if err != nil {
-		r.flawed = true
-		a.raw(r.msg, &head)
+		r.flawed = r.flawed || !errors.Is(err, errNoText)
+		a.raw(r.msg, head)
 	}
-	r.Answers = append(r.Answers, a)
-	return true
 }
 
 func (r *dnsReader) authority() bool {

@@ -41,15 +41,26 @@ func (r *dnsRR) addr(msg []byte) netip.Addr {
 	return netip.Addr{}
 }
 
-// leads gives the offset of the name that a client goes on to from this record.
-func (r *dnsRR) leads() (int, bool) {
+// target gives the offset of the name that a record of a type with DNSRecord.Target points to.
+func (r *dnsRR) target() (int, bool) {
+	at := r.Data
 	switch r.Type {
-	case dnsTypeCNAME, dnsTypeDNAME:
-		return r.Data, r.Data < r.End
-	case dnsTypeHTTPS, dnsTypeSVCB: // RFC 9460 2.2: the priority stands before
-		return r.Data + 2, r.Data+2 < r.End
+	case dnsTypeCNAME, dnsTypeDNAME, dnsTypeNS, dnsTypePTR:
+	case dnsTypeMX, dnsTypeHTTPS, dnsTypeSVCB: // preference, priority (RFC 9460 2.2)
+		at += 2
+	default:
+		return 0, false
 	}
-	return 0, false
+	return at, at < r.End
+}
+
+// leads tells whether a client that asked for the owner goes on to the target.
+func (r *dnsRR) leads() bool {
+	switch r.Type {
+	case dnsTypeCNAME, dnsTypeDNAME, dnsTypeHTTPS, dnsTypeSVCB:
+		return true
+	}
+	return false
 }
 
 // dnsWalk goes over records in place.
