@@ -376,6 +376,7 @@ func (o *observer) recognise(g *segment, b []byte) (more bool) {
 		switch wire.LooksTLS(b) {
 		case wire.Whole:
 			e.Class = classTLS
+			o.clearOther(g)
 			return false
 		case wire.More:
 			return true
@@ -391,6 +392,18 @@ func (o *observer) recognise(g *segment, b []byte) (more bool) {
 		return st == wire.More
 	}
 	return o.recogniseHTTP(g, b)
+}
+
+// clearOther drops what waits in the other direction of a flow that turned out to be TLS, if it is none: the one byte
+// by which PostgreSQL agrees to TLS looks like the beginning of an HTTP method.
+func (o *observer) clearOther(g *segment) {
+	h := g.e.Pend[1-g.dir]
+	if h == 0 {
+		return
+	}
+	if buf := g.s.stitch.Get(h).Buf; len(buf) > 0 && wire.LooksTLS(buf) == wire.No {
+		g.s.stitch.Keep(h, nil)
+	}
 }
 
 // broken reads what there is of a message that will never be whole.
