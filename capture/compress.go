@@ -3,6 +3,7 @@ package capture
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -13,8 +14,11 @@ import (
 const (
 	// maxPacked is how many compressions may lie around a capture.
 	maxPacked = 2
-	// maxWindow is the largest zstd window that is decoded, in bytes: what the zstd program itself decodes unasked.
-	maxWindow = 128 << 20
+	// maxWindow is the largest zstd window that is decoded, in bytes: what the zstd program itself decodes unasked. A
+	// hostile header makes the decoder take as much, so inside another compression it is what every decoder should bear
+	// (RFC 8878 3.1.1.1.2).
+	maxWindow       = 128 << 20
+	maxNestedWindow = 8 << 20
 	// packedRead is how many compressed bytes are read at once.
 	packedRead = 64 << 10
 )
@@ -24,7 +28,7 @@ const (
 func (c *openFile) unpack() (head []byte, err error) {
 	for {
 		head, c.ended = readHead(c.src)
-		open := unpacker(head)
+		open := unpacker(head, len(c.packed) > 0)
 		if open == nil {
 			return head, nil
 		}
@@ -62,15 +66,18 @@ func readHead(r io.Reader) ([]byte, error) {
 	return head, nil
 }
 
+// opener starts a decompressor; the func that it gives back ends it.
+type opener func(io.Reader) (io.Reader, func(), error)
+
 // unpacker gives the decompressor for a file that begins so, nil where it is not compressed.
-func unpacker(head []byte) func(io.Reader) (io.Reader, func(), error) {
+func unpacker(head []byte, nested bool) opener {
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b, 8}): // RFC 1952
 		return openGzip
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}): // RFC 8878 3.1.1
-		return openZstd
+		return openZstd(nested)
 	case len(head) > 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:4], []byte{0x2a, 0x4d, 0x18}): // a frame to skip, 3.1.2
-		return openZstd
+		return openZstd(nested)
 	}
 	return nil
 }
@@ -80,11 +87,26 @@ func openGzip(r io.Reader) (io.Reader, func(), error) {
 	return z, func() {}, err
 }
 
-func openZstd(r io.Reader) (io.Reader, func(), error) {
-	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(maxWindow))
-	if err != nil {
-		return nil, func() {}, err
+func openZstd(nested bool) opener {
+	window := uint64(maxWindow)
+	if nested {
+		window = maxNestedWindow
 	}
-	return z, z.Close, nil
+	return func(r io.Reader) (io.Reader, func(), error) {
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxWindow(window))
+		if err != nil {
+			return nil, func() {}, err
+		}
+		return z, z.Close, nil
+	}
+}
+
+// unpackError says what is wrong with compressed data.
+func unpackError(err error) error {
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return fmt.Errorf("decompress: %w: the limit is %d bytes, and %d inside another compression; decompress it first",
+			err, maxWindow, maxNestedWindow)
+	}
+	return fmt.Errorf("decompress: %w: the file is damaged here", err)
 }

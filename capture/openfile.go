@@ -127,7 +127,7 @@ func (c *openFile) end() error {
 		return io.EOF
 	case err == io.EOF:
 		return cutError{fmt.Errorf("the file ends inside a record, of which %d bytes are there and at least %d expected: "+
-			"it was cut short or is still being written", len(c.rest), c.need)}
+			"it was cut short, is still being written, or is damaged here", len(c.rest), c.need)}
 	case errors.Is(err, io.ErrUnexpectedEOF) && len(c.packed) > 0:
 		c.offset += int64(len(c.rest))
 		return cutError{errors.New("the compressed file ends before its data do: it was cut short or is still being written")}
@@ -144,7 +144,7 @@ func (c *openFile) readError(err error) error {
 		err = path.Err // the name stands before it
 	}
 	if path == nil && len(c.packed) > 0 {
-		return fmt.Errorf("decompress: %w: the file is damaged here", err)
+		return unpackError(err)
 	}
 	return fmt.Errorf("read: %w", err)
 }
