@@ -80,9 +80,13 @@ func (c *Catalog) MatchQuery(query string) []*Entry {
 	return c.applying(c.matching(SignalQuery, query), Peer{})
 }
 
-// MatchUserAgent gives the entries that match a User-Agent.
-func (c *Catalog) MatchUserAgent(ua string) []*Entry {
-	return c.applying(c.matching(SignalUserAgent, ua), Peer{})
+// MatchUserAgent gives the entries that match a User-Agent and need no certain peer.
+func (c *Catalog) MatchUserAgent(ua string) []*Entry { return c.MatchUserAgentTo(ua, Peer{}) }
+
+// MatchUserAgentTo gives the entries that match a User-Agent sent to a certain peer: those of MatchUserAgent, and those
+// whose need the peer meets.
+func (c *Catalog) MatchUserAgentTo(ua string, p Peer) []*Entry {
+	return c.applying(c.matching(SignalUserAgent, ua), p)
 }
 
 // MatchHeader gives the entries for a request header's name, in whatever case.

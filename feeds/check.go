@@ -1,0 +1,130 @@
+package feeds
+
+import (
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"time"
+)
+
+// staleAfter is how much older than the newest entry an entry may be before a check remarks on it.
+const staleAfter = 2 * 365 * 24 * time.Hour
+
+// Check gives every error and, where there is none, every warning in a catalogue's files, by file and line.
+func Check(fsys fs.FS) []Problem {
+	var out problems
+	files := readAll(fsys, &out)
+	checkAcross(files, &out)
+	if out.err() != nil {
+		return out.sorted()
+	}
+	k := checker{out: &out, catalog: build(files)}
+	for _, f := range files {
+		for _, e := range f.entries {
+			k.entries = append(k.entries, e)
+		}
+	}
+	k.stale()
+	k.samples()
+	k.contradictions()
+	k.prefixes()
+	return out.sorted()
+}
+
+// checker looks for what is allowed but looks wrong.
+type checker struct {
+	out     *problems
+	catalog *Catalog
+	entries []*located
+}
+
+func (k *checker) warn(e *located, format string, args ...any) {
+	line, col := position(e.at)
+	k.out.add(Problem{File: e.File, Line: line, Col: col, Warning: true, Text: fmt.Sprintf(format, args...)})
+}
+
+// stale: dates are compared with the newest one, so that a check does not depend on the day it runs.
+func (k *checker) stale() {
+	newest, err := time.Parse(dateLayout, k.catalog.Date())
+	if err != nil {
+		return
+	}
+	for _, e := range k.entries {
+		if at, err := time.Parse(dateLayout, e.Date); err == nil && newest.Sub(at) > staleAfter {
+			k.warn(e, "the source was read on %s, more than two years before the newest entry (%s)", e.Date, k.catalog.Date())
+		}
+	}
+}
+
+// samples: a sample that another entry decides shows an expression that is never asked for it.
+func (k *checker) samples() {
+	for _, e := range k.entries {
+		if e.Signal != SignalName || e.Sample == "" {
+			continue
+		}
+		for _, d := range k.catalog.MatchName(e.Sample) {
+			if d.Vendor == e.Vendor && (d.File != e.File || d.Line != e.Line) && different(d, &e.Entry) {
+				k.warn(e, "the sample %s is decided by %s:%d (%s, %s), not by this (%s, %s)", e.Sample, d.File, d.Line,
+					d.Role, d.Strength, e.Role, e.Strength)
+			}
+		}
+	}
+}
+
+func different(a, b *Entry) bool { return a.Strength != b.Strength || a.Role != b.Role }
+
+// contradictions: one pattern that means one thing for one vendor, or mark, and another for the next.
+func (k *checker) contradictions() {
+	type key struct {
+		signal  Signal
+		match   Match
+		pattern string
+	}
+	first := map[key]*located{}
+	for _, e := range k.entries {
+		id := key{e.Signal, e.Match, e.Pattern}
+		o, seen := first[id]
+		if !seen {
+			first[id] = e
+			continue
+		}
+		if different(&o.Entry, &e.Entry) && e.Signal != SignalASN {
+			k.warn(e, "%s %q is %s, %s here, and %s, %s in %s:%d", e.Signal, e.Pattern, e.Role, e.Strength, o.Role, o.Strength,
+				o.File, o.Line)
+		}
+	}
+	for _, e := range k.entries {
+		if e.Signal == SignalName && e.Match == Exact {
+			k.exactAndExpression(e)
+		}
+	}
+}
+
+// exactAndExpression: an exact name that an expression of the same vendor rates otherwise may be meant, or forgotten. It is
+// remarked on only where the name says less than the expression, and no note says why.
+func (k *checker) exactAndExpression(e *located) {
+	for _, o := range k.catalog.names.expressions(e.Pattern) {
+		if o.Vendor == e.Vendor && o.Strength != e.Strength && e.Note == "" {
+			k.warn(e, "name %q is %s here; the expression of %s:%d makes it %s", e.Pattern, e.Strength, o.File, o.Line, o.Strength)
+		}
+	}
+}
+
+// prefixes: one prefix of two systems, or of two ranges.
+func (k *checker) prefixes() {
+	type key struct {
+		signal Signal
+		prefix netip.Prefix
+	}
+	first := map[key]*located{}
+	for _, e := range k.entries {
+		for _, p := range e.Prefixes {
+			o, seen := first[key{e.Signal, p}]
+			if !seen {
+				first[key{e.Signal, p}] = e
+				continue
+			}
+			k.warn(e, "prefix %s is of %s too (%s:%d)", p, o.Pattern, o.File, o.Line)
+		}
+	}
+}
