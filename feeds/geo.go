@@ -154,24 +154,28 @@ func Plain(a netip.Addr) netip.Addr {
 }
 
 // unrouted are the ranges beside those that net/netip knows which never are a place on the Internet: the special-purpose
-// registries of RFC 6890, RFC 6598 (shared address space) and RFC 5737, RFC 3849 and RFC 9637 (documentation).
+// registries of RFC 6890, RFC 6598 (shared address space), RFC 7526 (anycast 6to4 relays, given up), and RFC 5737, RFC 3849
+// and RFC 9637 (documentation).
 var unrouted = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
 	netip.MustParsePrefix("100.64.0.0/10"),
 	netip.MustParsePrefix("192.0.0.0/24"),
 	netip.MustParsePrefix("192.0.2.0/24"),
+	netip.MustParsePrefix("192.88.99.0/24"),
 	netip.MustParsePrefix("198.18.0.0/15"),
 	netip.MustParsePrefix("198.51.100.0/24"),
 	netip.MustParsePrefix("203.0.113.0/24"),
 	netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("100::/64"),
 	netip.MustParsePrefix("2001:db8::/32"),
 	netip.MustParsePrefix("3fff::/20"),
 }
 
+// allocated is all of IPv6 that is given out as global unicast (RFC 4291 section 2.4, IANA's registry).
+var allocated = netip.MustParsePrefix("2000::/3")
+
 // Routable reports whether the address can be anywhere on the Internet at all.
 func Routable(a netip.Addr) bool {
-	if !a.IsGlobalUnicast() || a.IsPrivate() {
+	if !a.IsGlobalUnicast() || a.IsPrivate() || a.Is6() && !allocated.Contains(a) {
 		return false
 	}
 	return !slices.ContainsFunc(unrouted, func(p netip.Prefix) bool { return p.Contains(a) })

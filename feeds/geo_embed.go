@@ -17,10 +17,11 @@ const placesName = "DB-IP City Lite extract (embedded)"
 //go:embed geo/avbeacon-places.mmdb
 var embeddedPlaces []byte
 
-// PlacesNotice is the attribution of the embedded place data in full, as its licences ask.
-//
 //go:embed geo/NOTICE
-var PlacesNotice string
+var placesNotice string
+
+// PlacesNotice is the attribution of the embedded place data in full, as its licences ask.
+func PlacesNotice() string { return placesNotice }
 
 // attribution is the sentence that a maker asks for where its data is shown.
 func attribution(maker string) string {

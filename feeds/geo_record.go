@@ -106,7 +106,7 @@ func (f *fields) top(key string, v mmdbdata.Cursor) (mmdbdata.Cursor, error) {
 	case "name":
 		return text(v, &f.name)
 	}
-	if next, err, known := f.flatPoint(key, v); known {
+	if next, known, err := f.flatPoint(key, v); known {
 		return next, err
 	}
 	return f.trait(key, v)
@@ -140,14 +140,14 @@ func (f *fields) town(key string, v mmdbdata.Cursor) (mmdbdata.Cursor, error) {
 
 // point reads a location's map.
 func (f *fields) point(key string, v mmdbdata.Cursor) (mmdbdata.Cursor, error) {
-	if next, err, known := f.flatPoint(key, v); known {
+	if next, known, err := f.flatPoint(key, v); known {
 		return next, err
 	}
 	return v.Skip()
 }
 
 // flatPoint reads coordinates and radius, under every name that the makers give them.
-func (f *fields) flatPoint(key string, v mmdbdata.Cursor) (next mmdbdata.Cursor, err error, known bool) {
+func (f *fields) flatPoint(key string, v mmdbdata.Cursor) (next mmdbdata.Cursor, known bool, err error) {
 	switch key {
 	case "latitude", "lat":
 		next, f.hasLat, err = number(v, &f.lat)
@@ -156,9 +156,9 @@ func (f *fields) flatPoint(key string, v mmdbdata.Cursor) (next mmdbdata.Cursor,
 	case "accuracy_radius", "radius":
 		next, _, err = number(v, &f.radius)
 	default:
-		return v, nil, false
+		return v, false, nil
 	}
-	return next, err, true
+	return next, true, err
 }
 
 // trait reads what is known of the network.
