@@ -113,9 +113,13 @@ func (c *Classifier) Next() (*Finding, bool) {
 		t := c.changed[0]
 		c.changed = c.changed[1:]
 		t.queued = false
+		if !t.due(c.now) {
+			continue
+		}
 		if f := c.finding(t); f != nil && t.announce(f, c.now) {
 			return f, true
 		}
+		t.stirred = false
 	}
 	c.changed = nil
 	return nil, false

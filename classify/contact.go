@@ -239,7 +239,9 @@ func (c *Classifier) outcome(obs *capture.Observation, f *flow, k flowKey) {
 			d.Failed++
 		}
 		if ok || failed {
+			was := t.tries.blocked()
 			t.tries.add(startOf(obs), ok)
+			t.stirred = t.stirred || t.tries.blocked() != was
 		}
 		c.queue(t)
 	}

@@ -169,7 +169,9 @@ func (c *Classifier) judgeLookup(l *lookup, r reply) {
 			s.bar, s.why = barResolver, "asked of a server that answers for itself alone, as resolvers do"
 		}
 		if r == refused && e.Strength >= feeds.Medium {
+			was := t.tries.blocked()
 			t.tries.add(l.time, false)
+			t.stirred = t.stirred || t.tries.blocked() != was
 		}
 		t.lookups++
 		if s.bar == barNone {
@@ -203,7 +205,7 @@ func (c *Classifier) noteList(h *host, t *track, l *lookup) {
 	}
 	for _, x := range h.tracks {
 		if near(x) {
-			x.listed = max(x.listed, n)
+			x.listed, x.stirred = max(x.listed, n), true
 			c.queue(x)
 		}
 	}

@@ -93,6 +93,7 @@ func (t *track) sessionAt(at int64) *session {
 		t.past.fold(&t.sessions[0])
 		t.sessions = append(t.sessions[:0], t.sessions[1:]...)
 	}
+	t.stirred = true
 	t.sessions = append(t.sessions, session{start: at, last: at})
 	return &t.sessions[len(t.sessions)-1]
 }

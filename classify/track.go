@@ -44,7 +44,8 @@ type track struct {
 	product, version string
 
 	queued    bool
-	fresh     bool // new evidence since it was last announced
+	stirred   bool // something that a verdict or state is read from changed since it was last announced
+	fresh     bool // new evidence since then
 	told      Verdict
 	toldState State
 	toldHour  int64
@@ -152,7 +153,8 @@ func (c *Classifier) count(t *track, g *sign) {
 		t.visited = true
 	}
 	if g.bar != barNone {
-		if g.strength >= feeds.Medium {
+		if g.strength >= feeds.Medium || g.bar == barOEM && hasRole(g.entry.Role) {
+			t.stirred = t.stirred || t.barred[g.bar] == 0
 			t.barred[g.bar]++
 		}
 		return
@@ -160,7 +162,9 @@ func (c *Classifier) count(t *track, g *sign) {
 	if g.flow == nil && t.lookedUp.again(g.value, g.time.UnixNano()) {
 		return
 	}
+	before := *s
 	s.note(g)
+	t.stirred = t.stirred || *s != before
 }
 
 // record keeps the sign as evidence.
@@ -174,7 +178,7 @@ func (c *Classifier) record(t *track, g *sign) {
 		}
 		e = newEvidence(g)
 		t.evidence = append(t.evidence, e)
-		t.fresh = true
+		t.fresh, t.stirred = true, true
 	}
 	e.Count++
 	e.First, e.Last = earlier(e.First, g.time), later(e.Last, g.time)
@@ -258,9 +262,13 @@ func (c *Classifier) queue(t *track) {
 	}
 }
 
+// due says whether it is worth a look if the finding changed.
+func (t *track) due(now time.Time) bool { return t.stirred || hourOf(now) != t.toldHour }
+
 // announce says whether the finding differs from what was told last, and notes it as told.
 func (t *track) announce(f *Finding, now time.Time) bool {
 	hour := hourOf(now)
+	t.stirred = false
 	if !t.fresh && f.Verdict == t.told && f.State == t.toldState && hour == t.toldHour {
 		return false
 	}
