@@ -1,5 +1,7 @@
 package capture
 
+import "encoding/binary"
+
 // IP protocol numbers (IANA "Assigned Internet Protocol Numbers").
 const (
 	ipHopByHop    = 0
@@ -66,8 +68,8 @@ func (d *Decoder) ip4(out *Decoded, b []byte, wire int) Reason {
 	if len(b) < head {
 		return tooShort(wire, head)
 	}
-	out.Src = Addr16{10: 0xff, 11: 0xff, 12: b[12], 13: b[13], 14: b[14], 15: b[15]}
-	out.Dst = Addr16{10: 0xff, 11: 0xff, 12: b[16], 13: b[17], 14: b[18], 15: b[19]}
+	out.Src.set4(b[12:])
+	out.Dst.set4(b[16:])
 	out.IPLen, out.TTL, out.IPv6 = uint32(wire), b[8], false
 	proto, at := b[9], be16(b[6:])
 	if at&0x3fff != 0 { // more fragments, or an offset
@@ -75,6 +77,12 @@ func (d *Decoder) ip4(out *Decoded, b []byte, wire int) Reason {
 		return d.fragment(out, f, b[head:], wire-head)
 	}
 	return d.transport(out, proto, b[head:], wire-head)
+}
+
+// set4 makes a the IPv4 address at b, in two stores.
+func (a *Addr16) set4(b []byte) {
+	binary.BigEndian.PutUint64(a[:8], 0)
+	binary.BigEndian.PutUint64(a[8:], 0xffff<<32|uint64(be32(b)))
 }
 
 // ip6 decodes an IPv6 packet (RFC 8200). A payload length of 0 (jumbograms, segmentation offload) means all that is there.

@@ -66,10 +66,13 @@ func (g *datagram) prefix() []byte {
 	return whole
 }
 
-// wireLength is how long the datagram was at least.
+// wireLength is how long the datagram was, as far as its pieces tell: UDP's header says it itself.
 func (g *datagram) wireLength() int {
-	if g.total >= 0 {
+	switch {
+	case g.total >= 0:
 		return g.total
+	case g.proto == ipUDP:
+		return maxDatagram
 	}
 	return g.pieces[len(g.pieces)-1].end() + 8
 }

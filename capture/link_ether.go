@@ -12,6 +12,7 @@ const (
 	etherPPPoE    = 0x8864 // session stage (RFC 2516)
 	etherJumboLLC = 0x8870
 	etherPPP      = 0x880b
+	etherFabric   = 0x8903 // Cisco FabricPath
 	etherCMD      = 0x8909 // Cisco meta data
 	etherQinQ     = 0x88a8 // 802.1ad
 	etherMACsec   = 0x88e5 // 802.1AE
@@ -23,6 +24,7 @@ const (
 	etherQinQ92   = 0x9200
 	insideIP      = 0x10000 // IPv4 or IPv6: the first four bits tell
 	insideLLC     = 0x10001 // IEEE 802.2
+	insideWiFi    = 0x10002 // IEEE 802.11
 )
 
 const (
@@ -93,10 +95,14 @@ func (d *Decoder) untagged(out *Decoded, proto uint32, b []byte, wire int) Reaso
 		return d.ppp(out, b, wire)
 	case etherTEB:
 		return d.ethernet(out, b, wire)
-	case etherPBB:
-		return d.backbone(out, b, wire)
+	case etherPBB: // the service tag; the customer's own Ethernet header follows
+		return d.ethernetBehind(out, 4, b, wire)
+	case etherFabric: // forwarding tag and hop limit
+		return d.ethernetBehind(out, 2, b, wire)
 	case etherNSH:
 		return d.serviceHeader(out, b, wire)
+	case insideWiFi:
+		return d.wifi(out, b, wire, false)
 	case etherMACsec:
 		return ReasonMACsec
 	case insideLLC, etherJumboLLC:
@@ -176,12 +182,12 @@ func (d *Decoder) nlpid(out *Decoded, b []byte, wire int) Reason {
 	return ReasonNotIP
 }
 
-// backbone reads an 802.1ah service tag, in front of the customer's own Ethernet header.
-func (d *Decoder) backbone(out *Decoded, b []byte, wire int) Reason {
-	if len(b) < 4 {
-		return tooShort(wire, 4)
+// ethernetBehind decodes an Ethernet frame behind size bytes.
+func (d *Decoder) ethernetBehind(out *Decoded, size int, b []byte, wire int) Reason {
+	if len(b) < size {
+		return tooShort(wire, size)
 	}
-	return d.ethernet(out, b[4:], wire-4)
+	return d.ethernet(out, b[size:], wire-size)
 }
 
 func isCommonEtherType(t uint16) bool {

@@ -6,6 +6,8 @@ const (
 	greERSPAN  = 0x88be // ERSPAN I and II
 	greERSPAN3 = 0x22eb
 	greEoIP    = 0x6400 // MikroTik's Ethernet over IP
+	greAruba   = 0x8200 // to 0x8210, and 0x9000: 802.11 from Aruba's access points
+	greAruba9  = 0x9000
 )
 
 // greFlags are the first two bytes of a GRE header (RFC 2784, RFC 2890, RFC 2637 4.1, RFC 1701).
@@ -69,8 +71,11 @@ func (d *Decoder) gre0(out *Decoded, flags greFlags, proto uint16, b []byte, wir
 		}
 		return d.open(out, wrapGRE, id, etherIPv4, b, wire)
 	}
-	if proto <= 1500 {
+	switch {
+	case proto <= 1500:
 		return ReasonNotIP // a keepalive's 0 among them
+	case proto >= greAruba && proto <= greAruba+16 || proto == greAruba9:
+		return d.open(out, wrapGRE, id, insideWiFi, b, wire)
 	}
 	return d.open(out, wrapGRE, id, uint32(proto), b, wire)
 }

@@ -7,6 +7,7 @@ const (
 	portTeredo    = 3544
 	portVXLAN     = 4789
 	portVXLANGPE  = 4790
+	portAYIYA     = 5072
 	portGeneve    = 6081
 	portMPLSinUDP = 6635
 	portVXLANOld  = 8472
@@ -14,7 +15,7 @@ const (
 
 func isTunnelPort(p uint16) bool {
 	switch p {
-	case portL2TP, portGTPU, portTeredo, portVXLAN, portVXLANGPE, portGeneve, portMPLSinUDP, portVXLANOld:
+	case portL2TP, portGTPU, portTeredo, portVXLAN, portVXLANGPE, portAYIYA, portGeneve, portMPLSinUDP, portVXLANOld:
 		return true
 	}
 	return false
@@ -55,6 +56,8 @@ func (d *Decoder) onPort(out *Decoded, port uint16, b []byte, wire int) Reason {
 		return d.teredo(out, b, wire)
 	case portL2TP:
 		return d.l2tp(out, b, wire)
+	case portAYIYA:
+		return d.ayiya(out, b, wire)
 	case portMPLSinUDP:
 		return d.mpls(out, wrapMPLSinIP, b, wire)
 	}
@@ -69,13 +72,13 @@ func (d *Decoder) vxlan(out *Decoded, b []byte, wire int) Reason {
 	return d.open(out, wrapVXLAN, be32(b[4:])>>8, etherTEB, b[8:], wire-8)
 }
 
-// vxlanGPE opens VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe 3). Without the P bit it is VXLAN.
+// vxlanGPE opens VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe 3). Without a next protocol it is VXLAN; some senders forget the P bit.
 func (d *Decoder) vxlanGPE(out *Decoded, b []byte, wire int) Reason {
-	if b[0]&0x04 == 0 {
+	if b[3] == 0 {
 		return d.vxlan(out, b, wire)
 	}
 	protos := [...]uint32{1: etherIPv4, 2: etherIPv6, 3: etherTEB, 4: etherNSH, 5: etherMPLS}
-	if b[0]&0x30 != 0 || int(b[3]) >= len(protos) || b[3] == 0 {
+	if b[0]&0x30 != 0 || int(b[3]) >= len(protos) {
 		return ReasonTunnelHeader
 	}
 	return d.open(out, wrapVXLAN, be32(b[4:])>>8, protos[b[3]], b[8:], wire-8)
@@ -174,4 +177,15 @@ func (d *Decoder) l2tp(out *Decoded, b []byte, wire int) Reason {
 		return ReasonTunnelHeader
 	}
 	return d.open(out, wrapL2TP, id, etherPPP, b[size:], wire-size)
+}
+
+// ayiya opens AYIYA, anything in anything (draft-massar-v6ops-ayiya-02 3): 8 bytes, an identity and a signature whose lengths
+// those tell, then what an IP protocol number names.
+func (d *Decoder) ayiya(out *Decoded, b []byte, wire int) Reason {
+	const forward = 1
+	size := 8 + 1<<(b[0]>>4) + int(b[1]>>4)*4
+	if b[2]&15 != forward || b[3] != ipIPv4 && b[3] != ipIPv6 || size > len(b) {
+		return ReasonTunnelHeader
+	}
+	return d.open(out, wrapAYIYA, 0, insideIP, b[size:], wire-size)
 }
