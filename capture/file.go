@@ -111,7 +111,7 @@ func (f *Files) account() {
 	defer f.mu.Unlock()
 	in, r := &f.inputs[f.at], &f.cur.records
 	in.Packets, in.Bytes, in.First, in.Last, in.Drops = r.frame, r.bytes, r.first, r.last, r.drops
-	in.Read = f.cur.disk.read
+	in.Untimed, in.Read = r.untimed, f.cur.disk.read
 }
 
 // open opens the next file, or gives it up.

@@ -3,6 +3,7 @@ package capture
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"testing"
 	"time"
 
@@ -157,6 +158,7 @@ func mixedNG() ([]byte, []madePacket) {
 		ngIDB(little, 101, 0, ngOption(little, optTSResol, 9), ngOption(little, optEnd)),
 		ngEPB(little, 1, uint64(at+5), "nano", 900),
 		ngBlock(little, 10, make([]byte, 100)), // decryption secrets
+		ngEPB(little, 0, math.MaxUint64-505_000_000, "before 1970", 11),
 		ngBlock(little, ngSimple, little.AppendUint32(nil, 20), []byte("cut at 8")),
 		ngISB(little, 1, ngOption(little, optIfDrop, 3, 0, 0, 0, 0, 0, 0, 0), ngOption(little, optOSDrop, 4, 0, 0, 0, 0, 0, 0, 0)),
 		ngISB(little, 1, ngOption(little, optIfDrop, 5, 0, 0, 0, 0, 0, 0, 0), ngOption(little, optOSDrop, 5, 0, 0, 0, 0, 0, 0, 0)),
@@ -171,6 +173,7 @@ func mixedNG() ([]byte, []madePacket) {
 	return file, []madePacket{
 		{at, "micro", 5, LinkEthernet},
 		{at + 5, "nano", 900, LinkRaw},
+		{at + 5, "before 1970", 11, LinkEthernet},
 		{at + 5, "cut at 8", 20, LinkEthernet},
 		{at + 5e8, "binary", 6, LinkLinuxSLL},
 		{at, "obsolete", 8, LinkLinuxSLL},

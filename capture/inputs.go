@@ -113,10 +113,10 @@ func isCapture(name string) bool {
 // peekLimit is how many bytes of a file are read in search of its first packet.
 const peekLimit = 1 << 20
 
-// noTime is the first time of a file without packets.
-const noTime = math.MaxInt64
+// lastPlace is the first time of a file without packets.
+const lastPlace = math.MaxInt64
 
-// firstTime gives the time of a file's first packet, noTime where there is none, and what is wrong with the beginning of
+// firstTime gives the time of a file's first packet, lastPlace where there is none, and what is wrong with the beginning of
 // the file.
 func firstTime(name string) (int64, error) {
 	f := OpenFiles([]string{name}, FileOptions{BlockSize: 4 << 10})
@@ -124,7 +124,7 @@ func firstTime(name string) (int64, error) {
 	defer f.Close()
 	var b Block
 	if f.Next(context.Background(), &b) != nil {
-		return noTime, f.Inputs()[0].Err
+		return lastPlace, f.Inputs()[0].Err
 	}
 	return b.Packets[0].Time, nil
 }

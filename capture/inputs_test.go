@@ -110,7 +110,7 @@ func TestFirstTimeIsBounded(t *testing.T) {
 	file := append(madeNG(o, nil), bytes.Repeat(ngBlock(o, 10, make([]byte, 1<<16)), 40)...)
 	file = append(file, ngEPB(o, 0, 5, "x", 1)...)
 	at, _ := firstTime(putFile(t, t.TempDir(), "x.pcapng", file))
-	require.Equal(t, int64(noTime), at)
+	require.Equal(t, int64(lastPlace), at)
 	packets, in := readBytes(t, file, 0)
 	require.Len(t, packets, 1)
 	require.NoError(t, in.Err)

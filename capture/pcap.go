@@ -39,6 +39,13 @@ type fileRecords struct {
 	bytes       uint64
 	first, last int64 // lowest and highest time; valid iff frame > 0
 	drops       uint64
+	untimed     uint64
+}
+
+// noTime gives the time of a packet that brings none: that of the packet before, which moves no clock.
+func (r *fileRecords) noTime() int64 {
+	r.untimed++
+	return r.time
 }
 
 // add takes one packet.

@@ -250,8 +250,11 @@ func (p *pcapngFile) timed(id uint32, body []byte, r *fileRecords) error {
 	if int64(size) > int64(have) {
 		return fmt.Errorf("packet of %d bytes in a block that has room for %d: the file is damaged here", size, have)
 	}
-	ticks := uint64(order32(body[4:], p.big))<<32 | uint64(order32(body[8:], p.big))
-	r.add(body[20:20+size:20+size], i.clock.nanos(ticks), order32(body[16:], p.big), i.link)
+	at, ok := i.clock.nanos(uint64(order32(body[4:], p.big))<<32 | uint64(order32(body[8:], p.big)))
+	if !ok {
+		at = r.noTime()
+	}
+	r.add(body[20:20+size:20+size], at, order32(body[16:], p.big), i.link)
 	return nil
 }
 
@@ -273,12 +276,12 @@ func (p *pcapngFile) simple(body []byte, r *fileRecords) error {
 	if have := len(body) - 4; int64(size) > int64(have) {
 		return fmt.Errorf("packet of %d bytes in a block that has room for %d: the file is damaged here", size, have)
 	}
-	r.add(body[4:4+size:4+size], r.time, orig, i.link)
+	r.add(body[4:4+size:4+size], r.noTime(), orig, i.link)
 	return nil
 }
 
-// maxTime is the latest packet time there is (the year 2116), in nanoseconds since 1970. Times are kept from 0 to it, so
-// that adding to a hostile one cannot overflow.
+// maxTime is the latest packet time there is (the year 2116), in nanoseconds since 1970: adding a century or two to it
+// does not overflow.
 const maxTime = 1 << 62
 
 // ngClock turns an interface's timestamps into nanoseconds.
@@ -307,8 +310,9 @@ func newNGClock(resol byte, offset int64) ngClock {
 	return c
 }
 
-// nanos gives the time of a timestamp, from 0 to maxTime.
-func (c *ngClock) nanos(ticks uint64) int64 {
+// nanos gives the time of a timestamp. ok is false where that lies before 1970 or behind maxTime: real writers have put
+// negative numbers there, and halves that are something else.
+func (c *ngClock) nanos(ticks uint64) (at int64, ok bool) {
 	hi, lo := bits.Mul64(ticks, c.mul)
 	switch {
 	case c.shift >= 64:
@@ -319,17 +323,15 @@ func (c *ngClock) nanos(ticks uint64) int64 {
 		lo /= c.div // mul is 1, hi is 0
 	}
 	if hi != 0 || lo > maxTime {
-		lo = maxTime
+		return 0, false
 	}
 	if c.offset == 0 {
-		return int64(lo)
+		return int64(lo), true
 	}
-	return shifted(int64(lo), c.offset)
-}
-
-// shifted adds seconds to a time from 0 to maxTime and stays between them.
-func shifted(at, seconds int64) int64 {
 	const most = maxTime / 1_000_000_000
-	seconds = max(-most, min(most, seconds))
-	return max(0, min(maxTime, at+seconds*1e9))
+	if c.offset < -most || c.offset > most {
+		return 0, false
+	}
+	at = int64(lo) + c.offset*1e9
+	return at, at >= 0 && at <= maxTime
 }

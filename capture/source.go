@@ -78,6 +78,8 @@ type Input struct {
 	Size, Read int64
 	// Drops are packets that the capturing side says it lost (pcapng statistics, kernel counters).
 	Drops uint64
+	// Untimed are packets without a time, or with one before 1970 or after 2116: they were given that of the packet before.
+	Untimed uint64
 }
 
 // Interest is asked by the observers, in the hot path, whether something may matter. A nil Interest lets all through.
