@@ -37,8 +37,9 @@ var sessionTime = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 // Record runs the session between the client and the server of crypto/tls and gives what they said. What they draw at
 // random (nonces, key shares, signatures over them) and all that is encrypted is then overwritten with bytes drawn from
-// the seed: an onlooker cannot tell, and the same session is the same bytes each time. crypto/tls itself cannot be made
-// to do so outside of a test binary.
+// the seed: an onlooker cannot tell, and the same session is the same bytes each time, for one version of Go and for
+// processors with AES in hardware (crypto/tls orders its ciphers by that). crypto/tls itself draws the same bytes twice
+// only within a test binary.
 func (s TLS) Record() ([]Flight, error) {
 	near, far := net.Pipe()
 	var log flightLog
