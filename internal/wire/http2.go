@@ -8,12 +8,11 @@ const h2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 // Bounds of what an H2Stream keeps and believes.
 const (
-	h2TableMax  = 4096      // bytes of header table: the initial size (RFC 9113 6.5.2)
-	h2StringMax = 16 << 10  // bytes of one field's name or value
-	h2BlockMax  = 64 << 10  // bytes of one compressed header block
-	h2ListMax   = 64 << 10  // bytes of the fields in it
-	h2FramesMax = 1 << 20   // frames of a connection that are followed
-	h2FrameMax  = 1<<24 - 1 // bytes of one frame
+	h2TableMax  = 4096     // bytes of header table: the initial size (RFC 9113 6.5.2)
+	h2StringMax = 16 << 10 // bytes of one field's name or value
+	h2BlockMax  = 64 << 10 // bytes of one compressed header block
+	h2ListMax   = 64 << 10 // bytes of the fields in it
+	h2FramesMax = 1 << 20  // frames of a connection that are followed
 )
 
 // Frame types and flags (RFC 9113 6).
@@ -117,7 +116,7 @@ func (s *H2Stream) openFrame() {
 	length := int(s.head[0])<<16 | int(s.head[1])<<8 | int(s.head[2])
 	kind, flags := s.head[3], s.head[4]
 	s.frames++
-	if s.frames > h2FramesMax || length > h2FrameMax || s.inBlock != (kind == h2Continuation) {
+	if s.frames > h2FramesMax || s.inBlock != (kind == h2Continuation) {
 		s.broken = true
 		return
 	}
