@@ -64,7 +64,8 @@ func (p *fileParser) checkWords(e *located) {
 		p.fail(e.at, "an entry without a vendor needs a mark: one word")
 	case !mark && e.Mark != "":
 		p.fail(e.fields["mark"], "only entries without a vendor bear a mark")
-	case mark && e.Strength > Weak:
+	}
+	if mark && e.Strength > Weak {
 		p.fail(e.at, "a mark is never %s", e.Strength)
 	}
 	if e.Confidence == Low && e.Strength == Strong {
