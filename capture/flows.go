@@ -80,6 +80,9 @@ func (o *observer) begin(s *shard, d *Decoded, e *flow.Entry) {
 		if e.Flags&flowReversed != 0 {
 			e.MAC = d.DstMAC
 		}
+		if e.MAC == [6]byte{} {
+			e.Flags &^= flowMAC
+		}
 	}
 	if e.Flags&flowReversed == 0 {
 		e.TTL = d.TTL

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 
 	"avbeacon/internal/flow"
 )
@@ -83,6 +84,7 @@ func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Sta
 			break
 		}
 		if err != nil {
+			dec.Flush(math.MaxInt64, func(d *Decoded) { o.late(d, c.count+1) })
 			o.sweep(c.now, true, c.count+1)
 			o.flush()
 			break
@@ -93,6 +95,7 @@ func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Sta
 		for i := range b.Packets {
 			at, tick := c.pass(b.Packets[i].Time)
 			if tick {
+				dec.Flush(c.now, func(d *Decoded) { o.late(d, at-1) })
 				o.sweep(c.now, false, at-1)
 			}
 			if dec.Decode(&b.Packets[i], &d) == LayerNone {
@@ -105,6 +108,12 @@ func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Sta
 		b.done()
 	}
 	return Stats{Decode: dec.Stats(), Observer: o.Stats()}, failed
+}
+
+// late looks at the beginning of a datagram that never became whole.
+func (o *observer) late(d *Decoded, at uint64) {
+	pl := locate(d, &o.opt.Seed)
+	o.packet(d, &pl, at)
 }
 
 func (b *Block) done() {

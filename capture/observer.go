@@ -253,6 +253,7 @@ func (obs *Observation) from(d *Decoded, client bool) {
 	obs.Host = Host{Addr: obs.Src.Addr(), MAC: d.SrcMAC, HasMAC: d.HasMAC, VLAN: d.VLAN}
 	if !client {
 		obs.Host.Addr, obs.Host.MAC = obs.Dst.Addr(), d.DstMAC
+		obs.Host.HasMAC = d.HasMAC && d.DstMAC != [6]byte{} // Linux cooked captures have the sender's alone
 	}
 }
 

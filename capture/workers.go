@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -120,6 +121,7 @@ func (c *crew) read(ctx context.Context, src Source) {
 		}
 		if k.last {
 			k.now, k.at = clk.now, clk.count+1
+			c.dec.Flush(math.MaxInt64, func(d *Decoded) { c.put(k, d, k.at) })
 		} else {
 			c.deal(k, &clk)
 		}
@@ -138,6 +140,7 @@ func (c *crew) deal(k *work, clk *clock) {
 		p := &k.block.Packets[i]
 		at, tick := clk.pass(p.Time)
 		if tick {
+			c.dec.Flush(clk.now, func(d *Decoded) { c.put(k, d, at-1) })
 			for w := range k.lists {
 				k.lists[w] = append(k.lists[w], item{tick: clk.now, at: at - 1})
 			}
@@ -146,10 +149,15 @@ func (c *crew) deal(k *work, clk *clock) {
 		if c.dec.Decode(p, &d) == LayerNone {
 			continue
 		}
-		pl := locate(&d, &c.seed)
-		w := workerOf(&pl, len(k.lists))
-		k.lists[w] = append(k.lists[w], item{d: d, pl: pl, at: at})
+		c.put(k, &d, at)
 	}
+}
+
+// put gives a packet to the worker that has its flow.
+func (c *crew) put(k *work, d *Decoded, at uint64) {
+	pl := locate(d, &c.seed)
+	w := workerOf(&pl, len(k.lists))
+	k.lists[w] = append(k.lists[w], item{d: *d, pl: pl, at: at})
 }
 
 // work is worker w: it answers each block in order.
@@ -161,15 +169,15 @@ func (c *crew) work(w int) {
 	o.flush = func() { c.send(w, o, false) }
 	for k := range c.todo[w] {
 		o.in = k.in
-		if k.last {
-			o.sweep(k.now, true, k.at)
-		}
 		for i := range k.lists[w] {
 			if it := &k.lists[w][i]; it.tick != 0 {
 				o.sweep(it.tick, false, it.at)
 			} else {
 				o.packet(&it.d, &it.pl, it.at)
 			}
+		}
+		if k.last {
+			o.sweep(k.now, true, k.at)
 		}
 		if k.left.Add(-1) == 0 {
 			k.block.done()

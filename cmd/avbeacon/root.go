@@ -16,7 +16,7 @@ func newRoot(s *streams) *cobra.Command {
 	c.SetIn(s.in)
 	c.SetOut(s.out)
 	c.SetErr(s.err)
-	c.AddCommand(newObserve(s))
+	c.AddCommand(newAnalyze(s), newObserve(s), newFeeds(s), newVersion(s))
 	return c
 }
 

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"avbeacon/capture"
+	"avbeacon/classify"
+	"avbeacon/feeds"
+	"avbeacon/internal/hosts"
+	"avbeacon/internal/names"
+	"avbeacon/internal/pipeline"
+	"avbeacon/internal/policy"
+	"avbeacon/internal/report"
+)
+
+// analyzeOptions are the flags of analyze.
+type analyzeOptions struct {
+	knowledge
+	format, output, failOn string
+	policy, idKey, sensor  string
+	workers                int
+	quiet, noHash          bool
+}
+
+func newAnalyze(s *streams) *cobra.Command {
+	o := &analyzeOptions{}
+	c := &cobra.Command{
+		Use:   "analyze FILE...",
+		Short: "Name the hosts in captures whose antivirus calls home",
+		Long: `Reads captures (pcap, pcapng, snoop; gzip and zstd too; - is standard input; folders and
+globs of rotated files in order of time) and prints which hosts call an antivirus vendor's
+servers, by what evidence, where those servers are, and what the captures could not show.
+
+Exit codes: 0 ran; 1 --fail-on found something of concern; 2 something could not be read or done.`,
+		Example: `  avbeacon analyze office.pcap
+  avbeacon analyze --format json -o report.json /var/captures
+  tcpdump -w - -i eth0 | avbeacon analyze -
+  avbeacon analyze --fail-on likely --quiet --format jsonl *.pcap.gz`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return analyze(cmd.Context(), s, o, args) },
+	}
+	f := c.Flags()
+	o.knowledge.flags(f)
+	f.StringVar(&o.format, "format", "text", "text, json, jsonl or csv")
+	f.StringVarP(&o.output, "output", "o", "", "write the report to this file instead of standard output")
+	f.StringVar(&o.failOn, "fail-on", "", "exit with 1 if a finding of concern is installed, likely or possible (or surer)")
+	f.StringVar(&o.policy, "policy", policy.Default, "what is of concern: "+join(policy.Names())+", or a YAML file")
+	f.StringVar(&o.idKey, "id-key", "", "file with the key of the hashes that stand for personal identifiers (default: a new key each run)")
+	f.StringVar(&o.sensor, "sensor", "", "name of the place where the capture was taken; part of finding ids")
+	f.IntVar(&o.workers, "workers", defaultWorkers(), "goroutines that look at packets; the result does not depend on it")
+	f.BoolVar(&o.quiet, "quiet", false, "no progress and no warnings on standard error")
+	f.BoolVar(&o.noHash, "no-hash", false, "do not compute the SHA-256 of each input")
+	return c
+}
+
+// check refuses flags that make no sense, before anything is read.
+func (o *analyzeOptions) check() error {
+	if formats := []string{"text", "json", "jsonl", "csv"}; !slices.Contains(formats, o.format) {
+		return fmt.Errorf("--format %q: it is one of %s", o.format, join(formats))
+	}
+	if _, ok := failLevel(o.failOn); !ok {
+		return fmt.Errorf("--fail-on %q: it is one of installed, likely, possible", o.failOn)
+	}
+	return nil
+}
+
+func failLevel(s string) (classify.Verdict, bool) {
+	switch s {
+	case "":
+		return classify.NoVerdict, true
+	case "possible":
+		return classify.Possible, true
+	case "likely":
+		return classify.Likely, true
+	case "installed":
+		return classify.Installed, true
+	}
+	return 0, false
+}
+
+func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	steadyMemory()
+	know, err := o.load()
+	if err != nil {
+		return err
+	}
+	defer know.places.Close()
+	rules, err := policy.Load(o.policy)
+	if err != nil {
+		return err
+	}
+	key, err := readKey(o.idKey)
+	if err != nil {
+		return err
+	}
+	inputs, err := capture.ExpandInputs(args)
+	if err != nil {
+		return err
+	}
+	src := capture.OpenFiles(inputs, capture.FileOptions{Stdin: s.in, Hash: !o.noHash})
+	defer src.Close()
+	out, err := openOutput(o.output, s.out)
+	if err != nil {
+		return err
+	}
+	facts, err := o.run(ctx, s, src, know, key)
+	if err != nil {
+		return errors.Join(err, out.discard())
+	}
+	facts.Policy, facts.Judge = rules.Name, rules.Judge
+	if err := errors.Join(o.write(report.New(facts), out), out.commit()); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return o.verdict(facts, s.err)
+}
+
+// run reads the captures and gives what they came to.
+func (o *analyzeOptions) run(ctx context.Context, s *streams, src capture.Source, know *known, key []byte) (*report.Facts, error) {
+	bar := newProgress(src, s.err, o.quiet)
+	p := &pipeline.Pipeline{
+		Source: bar,
+		Capture: capture.Options{
+			Workers:  o.workers,
+			Observer: capture.ObserverOptions{Interest: know.catalog, Headers: know.catalog.HeaderNames()},
+		},
+		Hosts: hosts.New(hosts.Options{}),
+		Names: names.New(names.Options{}),
+		Classifier: classify.New(classify.Options{
+			Catalog: know.catalog, Locate: classify.Placer(know.places), Sensor: o.sensor, IDKey: key,
+		}),
+		Catalog: know.catalog,
+	}
+	stats, err := p.Run(ctx)
+	bar.finish()
+	if err != nil {
+		return nil, err
+	}
+	return &report.Facts{
+		Version: version(), Generated: time.Now(), Catalog: know.catalog, Places: know.places.Databases(),
+		Inputs: src.Inputs(), Findings: p.Classifier.Findings(), Stats: stats, Judged: p.Classifier.Stats(), HiddenDoH: p.FlowsDoH,
+	}, nil
+}
+
+func (o *analyzeOptions) write(r *report.Report, out *output) error {
+	switch o.format {
+	case "json":
+		return r.WriteJSON(out)
+	case "jsonl":
+		return r.WriteJSONL(out)
+	case "csv":
+		return r.WriteCSV(out)
+	}
+	width, color := terminal(out.file)
+	return r.WriteText(out, report.TextOptions{Color: color, Width: width})
+}
+
+// verdict turns the result into the exit code. A finding that --fail-on asks for outweighs an input that could not be read.
+func (o *analyzeOptions) verdict(f *report.Facts, stderr io.Writer) error {
+	bad := inputErrors(f.Inputs, o.quiet, stderr)
+	level, _ := failLevel(o.failOn)
+	if level == classify.NoVerdict {
+		return bad
+	}
+	for _, x := range f.Findings {
+		if concern, _ := f.Judge(x); concern && x.Verdict >= level {
+			return &exitError{code: exitConcern}
+		}
+	}
+	return bad
+}
+
+// readKey gives the key of identifiers' hashes: a file's bytes, or a new one.
+func readKey(file string) ([]byte, error) {
+	if file == "" {
+		key := make([]byte, 32)
+		_, err := rand.Read(key)
+		return key, err
+	}
+	key, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("--id-key: %w", err)
+	}
+	if len(key) < 16 {
+		return nil, fmt.Errorf("--id-key %s: %d bytes are too few for a key, at least 16 are needed", file, len(key))
+	}
+	return key, nil
+}
+
+// steadyMemory keeps the collector from letting the heap double: the tables are large and hold no pointers, so that
+// collecting them often costs little. GOGC and GOMEMLIMIT of the environment win.
+func steadyMemory() {
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(400)
+		debug.SetMemoryLimit(96 << 20)
+	}
+}
+
+// known is what a run knows beside its input.
+type known struct {
+	catalog *feeds.Catalog
+	places  *feeds.Places
+}

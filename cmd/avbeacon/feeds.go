@@ -1,0 +1,239 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"avbeacon/feeds"
+	"avbeacon/internal/report"
+)
+
+func newFeeds(s *streams) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "feeds",
+		Short: "Look into the catalogue of vendors",
+	}
+	c.AddCommand(newFeedsCheck(s), newFeedsList(s), newFeedsExplain(s))
+	return c
+}
+
+func newFeedsCheck(s *streams) *cobra.Command {
+	return &cobra.Command{
+		Use:     "check [DIR]",
+		Short:   "Check catalogue files: every error and warning with file and line",
+		Long:    "Checks the catalogue files in DIR, or the embedded ones. Warnings alone exit with 0, an error with 2.",
+		Example: "  avbeacon feeds check ./my-vendors",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			fsys, err := feeds.EmbeddedFiles()
+			if len(args) == 1 {
+				if _, err := os.Stat(args[0]); err != nil {
+					return err
+				}
+				fsys = os.DirFS(args[0])
+			} else if err != nil {
+				return err
+			}
+			failed := false
+			problems := feeds.Check(fsys)
+			for _, p := range problems {
+				failed = failed || !p.Warning
+				fmt.Fprintln(s.out, report.Clean(p.String()))
+			}
+			if failed {
+				return &exitError{code: exitIncomplete}
+			}
+			fmt.Fprintf(s.out, "no errors, %d warnings\n", len(problems))
+			return nil
+		},
+	}
+}
+
+func newFeedsList(s *streams) *cobra.Command {
+	var k knowledge
+	var format string
+	c := &cobra.Command{
+		Use:   "list [VENDOR]",
+		Short: "List the vendors, or one vendor's entries",
+		Args:  cobra.MaximumNArgs(1),
+	}
+	c.Flags().StringVar(&k.feeds, "feeds", "", "folder of catalogue files that replaces the embedded catalogue")
+	c.Flags().StringVar(&format, "format", "text", "text or json")
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		cat, err := k.catalog()
+		if err != nil {
+			return err
+		}
+		if err := textOrJSON(format); err != nil {
+			return err
+		}
+		if len(args) == 0 {
+			return listVendors(s.out, cat, format)
+		}
+		v := cat.Vendor(args[0])
+		if v == nil {
+			return fmt.Errorf("no vendor %q in the catalogue; 'avbeacon feeds list' names them", args[0])
+		}
+		return listEntries(s.out, cat, v, format)
+	}
+	return c
+}
+
+func textOrJSON(format string) error {
+	if format != "text" && format != "json" {
+		return fmt.Errorf("--format %q: it is text or json", format)
+	}
+	return nil
+}
+
+// vendorLine is one vendor of the list.
+type vendorLine struct {
+	Key     string `json:"key"`
+	Name    string `json:"name"`
+	Country string `json:"country"`
+	Group   string `json:"group,omitempty"`
+	Entries int    `json:"entries"`
+	Strong  int    `json:"strong"`
+}
+
+func listVendors(w io.Writer, cat *feeds.Catalog, format string) error {
+	lines := []vendorLine{}
+	at := map[*feeds.Vendor]int{}
+	for i, v := range cat.Vendors() {
+		at[v] = i
+		lines = append(lines, vendorLine{Key: v.Key, Name: v.Name, Country: v.Country, Group: v.Group})
+	}
+	for e := range cat.Entries() {
+		if e.Vendor == nil {
+			continue
+		}
+		l := &lines[at[e.Vendor]]
+		l.Entries++
+		if e.Strength == feeds.Strong {
+			l.Strong++
+		}
+	}
+	if format == "json" {
+		return writeJSON(w, lines)
+	}
+	t := plainTable("Key", "Name", "Country", "Entries", "Strong")
+	for _, l := range lines {
+		t.AppendRow(table.Row{l.Key, l.Name, l.Country, l.Entries, l.Strong})
+	}
+	_, err := fmt.Fprintf(w, "%s\n\nCatalogue of %s, %d entries, SHA-256 %s\n", t.Render(), cat.Date(), cat.Len(), cat.SHA256())
+	return err
+}
+
+// entryLine is one entry of the list.
+type entryLine struct {
+	Signal   string `json:"signal"`
+	Pattern  string `json:"pattern"`
+	Match    string `json:"match"`
+	Role     string `json:"role"`
+	Strength string `json:"strength"`
+	Product  string `json:"product,omitempty"`
+	Source   string `json:"source"`
+	Date     string `json:"date"`
+	At       string `json:"at"`
+}
+
+func listEntries(w io.Writer, cat *feeds.Catalog, v *feeds.Vendor, format string) error {
+	lines := []entryLine{}
+	for e := range cat.Entries() {
+		if e.Vendor == v {
+			lines = append(lines, entryLine{
+				Signal: e.Signal.String(), Pattern: e.Pattern, Match: e.Match.String(), Role: e.Role.String(), Strength: e.Strength.String(),
+				Product: e.Product, Source: e.Source, Date: e.Date, At: fmt.Sprintf("%s:%d", e.File, e.Line),
+			})
+		}
+	}
+	if format == "json" {
+		return writeJSON(w, lines)
+	}
+	t := plainTable("Signal", "Pattern", "Match", "Role", "Strength", "At")
+	for _, l := range lines {
+		t.AppendRow(table.Row{l.Signal, l.Pattern, l.Match, l.Role, l.Strength, l.At})
+	}
+	_, err := fmt.Fprintf(w, "%s (%s, %s)\n%s\n", v.Name, v.Key, v.Country, t.Render())
+	return err
+}
+
+func newFeedsExplain(s *streams) *cobra.Command {
+	var k knowledge
+	var format string
+	c := &cobra.Command{
+		Use:   "explain NAME-OR-ADDRESS",
+		Short: "Say what the catalogue knows of a name, address, URL, port or User-Agent",
+		Example: `  avbeacon feeds explain dnl-01.geo.kaspersky.com
+  avbeacon feeds explain 77.74.178.40
+  avbeacon feeds explain 'DrWebUpdate-12.0.56.02100 (windows: 6.1.7601)'`,
+		Args: cobra.ExactArgs(1),
+	}
+	c.Flags().StringVar(&k.feeds, "feeds", "", "folder of catalogue files that replaces the embedded catalogue")
+	c.Flags().StringVar(&format, "format", "text", "text or json")
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		cat, err := k.catalog()
+		if err != nil {
+			return err
+		}
+		if err := textOrJSON(format); err != nil {
+			return err
+		}
+		x := cat.Explain(args[0])
+		if format == "json" {
+			return writeJSON(s.out, x)
+		}
+		return explainText(s.out, &x)
+	}
+	return c
+}
+
+func explainText(w io.Writer, x *feeds.Explanation) error {
+	var b strings.Builder
+	if len(x.Matches) == 0 {
+		fmt.Fprintf(&b, "%s: nothing in the catalogue matches\n", report.Clean(x.Query))
+	}
+	for i := range x.Matches {
+		m := &x.Matches[i]
+		who := m.Name
+		if m.Vendor == "" {
+			who = "mark: " + m.Mark
+		}
+		fmt.Fprintf(&b, "%s: %s, %s %s (%s)\n", who, m.Role, m.Strength, m.Signal, m.Match)
+		fmt.Fprintf(&b, "  pattern  %s  (%s:%d)\n", m.Pattern, m.File, m.Line)
+		fmt.Fprintf(&b, "  why      %s\n", report.Clean(m.Why))
+		fmt.Fprintf(&b, "  source   %s (%s), confidence %s\n", m.Source, m.Date, m.Confidence)
+		if m.Note != "" {
+			fmt.Fprintf(&b, "  note     %s\n", m.Note)
+		}
+		if !m.Decides {
+			b.WriteString("  another entry decides, or what this one needs is not shown\n")
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func plainTable(head ...any) table.Writer {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header = text.FormatDefault
+	t.Style().Options.DrawBorder = false
+	t.Style().Options.SeparateColumns = false
+	t.AppendHeader(head)
+	return t
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", " ")
+	return e.Encode(v)
+}

@@ -1,0 +1,65 @@
+// Package pipeline is the one loop that joins a source of packets, the observers, the stamps and the classifier. Packets
+// go in; the classifier it was given holds the findings when it returns.
+package pipeline
+
+import (
+	"context"
+	"time"
+
+	"avbeacon/capture"
+	"avbeacon/classify"
+	"avbeacon/feeds"
+	"avbeacon/internal/hosts"
+	"avbeacon/internal/names"
+)
+
+// Pipeline is what one run is made of. Changed may be nil; all else is needed.
+type Pipeline struct {
+	Source     capture.Source
+	Capture    capture.Options
+	Hosts      *hosts.Hosts
+	Names      *names.Names
+	Classifier *classify.Classifier
+	// Changed gets each finding that changed, as it changes. The finding is the callee's.
+	Changed func(*classify.Finding) error
+	// Catalog knows the names of DNS over HTTPS resolvers; nil: they are not counted.
+	Catalog *feeds.Catalog
+	// FlowsDoH counts the flows to them.
+	FlowsDoH uint64
+}
+
+// Run reads the source to its end, or until ctx is done. One goroutine, the caller's, owns all that lies behind the
+// observers.
+func (p *Pipeline) Run(ctx context.Context) (capture.Stats, error) {
+	return capture.Observe(ctx, p.Source, p.Capture, capture.Sink{Observation: p.take})
+}
+
+// take is the spine: who is it, what did it call that address, what does it mean.
+func (p *Pipeline) take(obs *capture.Observation) error {
+	if obs.Kind == capture.Hello && p.Catalog != nil && p.hidesDNS(obs.Name) {
+		p.FlowsDoH++
+	}
+	p.Hosts.Stamp(obs)
+	p.Names.Stamp(obs)
+	finding, changed := p.Classifier.Observe(obs)
+	for changed && p.Changed != nil {
+		if err := p.Changed(finding); err != nil {
+			return err
+		}
+		finding, changed = p.Classifier.Next()
+	}
+	return nil
+}
+
+// hidesDNS says that a name is a DNS over HTTPS resolver's.
+func (p *Pipeline) hidesDNS(name string) bool {
+	for _, e := range p.Catalog.MatchName(name) {
+		if e.Vendor == nil && e.Mark == "doh" {
+			return true
+		}
+	}
+	return false
+}
+
+// Tick passes packet time on while nothing is seen.
+func (p *Pipeline) Tick(now time.Time) { p.Classifier.Tick(now) }

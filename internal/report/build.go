@@ -1,0 +1,157 @@
+package report
+
+import (
+	"time"
+
+	"avbeacon/capture"
+	"avbeacon/classify"
+	"avbeacon/feeds"
+)
+
+// Facts are what a report is made from.
+type Facts struct {
+	Version   string
+	Generated time.Time
+	Catalog   *feeds.Catalog
+	Places    []feeds.Database
+	Policy    string
+	// Judge says whether a finding is of concern, and why.
+	Judge    func(*classify.Finding) (concern bool, why string)
+	Inputs   []capture.Input
+	Findings []*classify.Finding
+	Stats    capture.Stats
+	Judged   classify.Stats
+	// HiddenDoH counts flows to known DNS over HTTPS resolvers.
+	HiddenDoH uint64
+}
+
+// New makes a report.
+func New(f *Facts) *Report {
+	r := &Report{
+		Schema: Schema, Version: f.Version, Generated: f.Generated.UTC(), Policy: f.Policy,
+		Catalog:   Catalog{Date: f.Catalog.Date(), SHA256: f.Catalog.SHA256(), Entries: f.Catalog.Len()},
+		PlaceData: []PlaceData{}, Inputs: []Input{}, Findings: []Finding{},
+	}
+	for _, d := range f.Places {
+		r.PlaceData = append(r.PlaceData, PlaceData{Database: d.Name, Date: d.Date, Maker: d.Maker, File: d.File, Attribution: d.Attribution})
+	}
+	r.Notes = classify.StalePlaces(f.Places, f.Generated)
+	for i := range f.Inputs {
+		r.Inputs = append(r.Inputs, newInput(&f.Inputs[i]))
+	}
+	for _, x := range f.Findings {
+		y := newFinding(x)
+		y.Concern, y.ConcernWhy = f.Judge(x)
+		r.Findings = append(r.Findings, y)
+	}
+	r.Coverage = newCoverage(f)
+	return r
+}
+
+func newInput(in *capture.Input) Input {
+	x := Input{File: in.Name, SHA256: in.SHA256, Packets: in.Packets, Bytes: in.Bytes, Truncated: in.Truncated}
+	if in.Packets > 0 {
+		first, last := time.Unix(0, in.First).UTC(), time.Unix(0, in.Last).UTC()
+		x.First, x.Last = &first, &last
+	}
+	if in.Err != nil {
+		x.Error = in.Err.Error()
+	}
+	return x
+}
+
+func newFinding(f *classify.Finding) Finding {
+	x := Finding{
+		ID: f.ID, Vendor: f.Vendor.Key, VendorName: f.Vendor.Name, VendorCountry: f.Vendor.Country,
+		Product: f.Product, ProductVersion: f.ProductVersion, Host: newHost(&f.Host), HostRole: f.HostRole.String(),
+		HostRoles: []string{}, Verdict: f.Verdict.String(), State: f.State.String(), FirstSeen: f.FirstSeen, LastSeen: f.LastSeen,
+		Contacts: f.Contacts, Lookups: f.Lookups, Destinations: []Destination{}, Beacon: []Beacon{}, Evidence: []Evidence{},
+		Reasons: f.Reasons, Dropped: f.Dropped,
+	}
+	for _, r := range f.HostRoles {
+		x.HostRoles = append(x.HostRoles, r.String())
+	}
+	if b := f.Behind; b != nil {
+		x.Behind = &Behind{Estimate: b.Estimate, AtLeast: b.AtLeast, Words: b.Words}
+	}
+	if o := f.OEM; o != nil {
+		x.OEM = &OEM{Engine: o.Engine, In: o.In, Source: o.Source}
+	}
+	for i := range f.Destinations {
+		x.Destinations = append(x.Destinations, newDestination(&f.Destinations[i]))
+	}
+	for i := range f.Beacons {
+		x.Beacon = append(x.Beacon, newBeacon(&f.Beacons[i]))
+	}
+	for i := range f.Evidence {
+		x.Evidence = append(x.Evidence, newEvidence(&f.Evidence[i]))
+	}
+	return x
+}
+
+func newHost(h *classify.FindingHost) Host {
+	x := Host{Name: h.Name, VLAN: h.VLANs, Addresses: []Address{}}
+	if h.Address.IsValid() {
+		x.Address = h.Address.String()
+	}
+	if h.HasMAC {
+		x.MAC = mac(h.MAC)
+	}
+	for _, a := range h.Addresses {
+		x.Addresses = append(x.Addresses, Address{Address: a.Address.String(), From: a.From, To: a.To})
+	}
+	return x
+}
+
+func newDestination(d *classify.Destination) Destination {
+	x := Destination{
+		Address: d.Address.String(), Port: d.Port, Names: d.Names, ASN: d.ASN, Owner: d.Owner, RTT: ms(d.RTT),
+		Contacts: d.Contacts, Failed: d.Failed, Proxy: d.Proxy,
+	}
+	if d.Place.Level != classify.PlaceNone {
+		x.Place = newPlace(&d.Place)
+	}
+	return x
+}
+
+func newPlace(p *classify.Place) *Place {
+	x := &Place{
+		Level: p.Level.String(), Words: p.Words, Country: p.Country, City: p.City, Registered: p.Registered, By: []Vote{},
+	}
+	if p.Refuted != nil {
+		x.Claimed = p.Claimed.String()
+		x.Refuted = &Refutation{By: "rtt", RTT: ms(p.Refuted.RTT), MaxKM: p.Refuted.MaxKM}
+	}
+	for i := range p.By {
+		v := &p.By[i]
+		x.By = append(x.By, Vote{
+			Database: v.Database, Date: v.Date, Maker: v.Maker, Country: v.Country, City: v.City, GeonameID: v.GeonameID,
+			RadiusKM: v.RadiusKM, NotRussia: v.NotRussia, Counted: v.Counted,
+		})
+	}
+	return x
+}
+
+func newBeacon(b *classify.Beacon) Beacon {
+	x := Beacon{Role: b.Role.String(), PeriodS: b.Period.Seconds(), Sessions: b.Sessions, Words: b.Words}
+	if b.Scored {
+		score := b.Score
+		x.Score = &score
+	}
+	return x
+}
+
+func newEvidence(e *classify.Evidence) Evidence {
+	x := Evidence{
+		Kind: e.Kind.String(), Value: e.Value, Role: e.Role.String(), Strength: e.Strength.String(), Supports: e.Supports,
+		Weight: e.Weight, Count: e.Count, First: e.First, Last: e.Last, Frames: []Frame{}, Pattern: e.Pattern,
+		Source: e.Source, Date: e.Date, Why: e.Why,
+	}
+	for _, f := range e.Frames {
+		x.Frames = append(x.Frames, Frame{Input: f.Input, Frame: f.Frame})
+	}
+	return x
+}
+
+// ms is a duration in milliseconds, to the microsecond.
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

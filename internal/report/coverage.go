@@ -1,0 +1,120 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+
+	"avbeacon/capture"
+)
+
+// Coverage is what a capture could not show.
+type Coverage struct {
+	Type          string            `json:"type,omitempty"` // "coverage" in JSON lines
+	Packets       uint64            `json:"packets"`
+	Bytes         uint64            `json:"bytes"`
+	KernelDrops   uint64            `json:"kernel_drops"`
+	Truncated     uint64            `json:"truncated"` // packets cut by the snap length
+	OneSidedFlows uint64            `json:"one_sided_flows"`
+	Flows         uint64            `json:"flows"`
+	Undecoded     map[string]uint64 `json:"undecoded"`
+	HiddenNames   HiddenNames       `json:"hidden_names"`
+	Lost          map[string]uint64 `json:"lost,omitempty"`
+	Words         []string          `json:"words"`
+}
+
+// HiddenNames counts flows whose names could not be read.
+type HiddenNames struct {
+	ECH     uint64 `json:"ech"` // hellos with encrypted_client_hello, offered or GREASE
+	DoH     uint64 `json:"doh"`
+	DoT     uint64 `json:"dot"`
+	DoQ     uint64 `json:"doq"`
+	Unnamed uint64 `json:"unnamed"` // hellos without a server name
+}
+
+func newCoverage(f *Facts) Coverage {
+	d, o := &f.Stats.Decode, &f.Stats.Observer
+	c := Coverage{
+		Packets: d.Packets, Truncated: d.Cut, OneSidedFlows: o.OneSided, Flows: o.Flows, Undecoded: map[string]uint64{},
+		HiddenNames: HiddenNames{ECH: o.HellosECH, DoH: f.HiddenDoH, DoT: o.FlowsDoT, DoQ: o.FlowsDoQ, Unnamed: o.HellosUnnamed},
+		Lost:        map[string]uint64{}, Words: []string{},
+	}
+	for i := range f.Inputs {
+		c.Bytes += f.Inputs[i].Bytes
+		c.KernelDrops += f.Inputs[i].Drops
+	}
+	d.Undecoded.Each(func(r capture.Reason, n uint64) {
+		if r != capture.ReasonLinkType {
+			c.Undecoded[r.String()] += n
+		}
+	})
+	for l, n := range d.LinkTypes {
+		c.Undecoded["link type "+strconv.Itoa(int(l))] += n
+	}
+	d.Opaque.Each(func(r capture.Reason, n uint64) { c.Undecoded["inside a tunnel: "+r.String()] += n })
+	c.count("encrypted by IPsec (ESP)", d.ESP)
+	c.lose(f)
+	c.say(f)
+	return c
+}
+
+func (c *Coverage) count(what string, n uint64) {
+	if n > 0 {
+		c.Undecoded[what] += n
+	}
+}
+
+// lose counts what bounds or damage made this run miss.
+func (c *Coverage) lose(f *Facts) {
+	o := &f.Stats.Observer
+	for what, n := range map[string]uint64{
+		"flows forgotten early, table full":                  o.FlowsEvicted,
+		"stream beginnings given up, memory full":            o.WaitingEvicted,
+		"stream beginnings over their limit":                 o.WaitingFull,
+		"stream beginnings with missing segments":            o.StreamGaps,
+		"malformed DNS messages":                             o.MalformedDNS,
+		"malformed TLS handshakes":                           o.MalformedTLS,
+		"QUIC handshakes that could not be read":             o.MalformedQUIC,
+		"other malformed messages":                           o.MalformedOther,
+		"fragmented datagrams never complete":                f.Stats.Decode.Fragments.TimedOut + uint64(f.Stats.Decode.Fragments.Pending),
+		"fragmented datagrams given up, memory full":         f.Stats.Decode.Fragments.Dropped,
+		"hosts forgotten early, table full":                  f.Judged.HostsEvicted,
+		"pieces of evidence beyond the limit of one finding": f.Judged.EvidenceDropped,
+		"destinations beyond the limit of one finding":       f.Judged.DestDropped,
+		"tunnels left closed, too many around them":          f.Stats.Decode.Depth,
+		"flows that came in from outside, not looked at":     f.Judged.InboundIgnored,
+	} {
+		if n > 0 {
+			c.Lost[what] = n
+		}
+	}
+}
+
+// say puts into words what a reader must know before he concludes that a host has no antivirus.
+func (c *Coverage) say(f *Facts) {
+	say := func(n uint64, format string, args ...any) {
+		if n > 0 {
+			c.Words = append(c.Words, fmt.Sprintf(format, args...))
+		}
+	}
+	say(c.KernelDrops, "The capturing side lost %d packets: contacts may be missing.", c.KernelDrops)
+	say(c.Truncated, "%d of %d packets were cut by the snap length: names behind the cut are missing.", c.Truncated, c.Packets)
+	say(c.OneSidedFlows, "%d of %d flows show one direction only: answers, or questions, are not in the capture.", c.OneSidedFlows, c.Flows)
+	var undecoded uint64
+	for _, n := range c.Undecoded {
+		undecoded += n
+	}
+	say(undecoded, "%d packets could not be decoded to a flow; see the list.", undecoded)
+	h := &c.HiddenNames
+	say(h.ECH, "%d hellos carry encrypted_client_hello: the name seen may be a cover (GREASE cannot be told apart).", h.ECH)
+	say(h.Unnamed, "%d hellos bear no server name: those flows can be judged by address alone.", h.Unnamed)
+	say(h.DoH+h.DoT+h.DoQ, "DNS was hidden in %d flows (DoH %d, DoT %d, DoQ %d): look-ups in them are not seen.", h.DoH+h.DoT+h.DoQ, h.DoH, h.DoT, h.DoQ)
+	for i := range f.Inputs {
+		in := &f.Inputs[i]
+		if in.Err != nil {
+			c.Words = append(c.Words, "Not read to its end: "+in.Err.Error())
+		}
+	}
+	if c.Packets == 0 {
+		c.Words = append(c.Words, "No packet was read.")
+	}
+}
