@@ -36,11 +36,19 @@ func (c *Classifier) contact(obs *capture.Observation) {
 	if f == nil {
 		return
 	}
+	f.goesOn(obs.Flow.Last)
 	c.networks(obs, f, k)
 	c.payload(obs, f, k)
 	if obs.Flow.Final {
 		c.outcome(obs, f, k)
 		c.flows.end(k)
+	}
+}
+
+// goesOn notes that a flow was still open: one that is kept open for days is no silence.
+func (f *flow) goesOn(at time.Time) {
+	for _, t := range f.tracks {
+		t.last, t.lastContact = later(t.last, at), later(t.lastContact, at)
 	}
 }
 

@@ -108,12 +108,23 @@ func (t *flowTable) get(k flowKey, h *host, at time.Time) *flow {
 	return f
 }
 
+// evict makes room for one. Flows that ended leave their place only here; while there are many of them, those that are
+// still open go back in the queue.
 func (t *flowTable) evict() {
-	s := t.order.pop()
-	if t.flows[s.key] == s.flow {
-		delete(t.flows, s.key)
-		t.evicted++
+	for range len(t.order.ring) {
+		s := t.order.pop()
+		if t.flows[s.key] != s.flow {
+			return
+		}
+		if len(t.flows) > len(t.order.ring)/2 {
+			delete(t.flows, s.key)
+			t.evicted++
+			return
+		}
+		t.order.push(s)
 	}
+	delete(t.flows, t.order.pop().key)
+	t.evicted++
 }
 
 // end forgets a flow.

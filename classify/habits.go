@@ -15,6 +15,7 @@ type habits struct {
 	answersGot  uint32
 	dnsFlows    uint32 // packets to DNS servers in DNS flows
 	noRecursion uint32 // of lookups
+	iterative   uint32 // look-ups of interest that a server answered for itself alone
 	hour        int64  // of hourAsked
 	hourAsked   uint32
 	mostAsked   uint32 // in one hour
@@ -125,7 +126,12 @@ func (d *habits) askedAt(hour int64) {
 func (d *habits) asked() uint32 { return max(d.lookups, d.answersGot, d.dnsFlows) }
 
 // asksAsResolver says that it asks servers to answer for themselves, as only resolvers do.
-func (d *habits) asksAsResolver() bool { return d.noRecursion > 0 && 2*d.noRecursion >= d.lookups }
+func (d *habits) asksAsResolver() bool {
+	if d.noRecursion > 0 && 2*d.noRecursion >= d.lookups {
+		return true
+	}
+	return d.iterative >= 2 && 2*d.iterative >= d.lookups && 2*d.opened <= d.lookups
+}
 
 // seeFlow notes a flow's end for the roles of both sides; server is nil where it is of no interest.
 func (c *Classifier) seeFlow(obs *capture.Observation, client, server *host) {

@@ -159,6 +159,9 @@ func leadsNowhere(as []netip.Addr) bool {
 
 // judgeLookup makes signs of a look-up, now that its answer is known.
 func (c *Classifier) judgeLookup(l *lookup, r reply) {
+	if r == authoritative {
+		l.host.did.iterative++
+	}
 	for _, e := range l.entries {
 		t := c.trackOf(l.host, e.Vendor)
 		s := sign{entry: e, kind: KindLookup, value: c.masker.name(e, l.name), strength: e.Strength, time: l.time, frame: l.frame}

@@ -51,6 +51,9 @@ func newPendingTable(most int) pendingTable {
 
 // add puts a look-up in; the one it gives back (nil where there is room) is to be judged now.
 func (t *pendingTable) add(l *lookup) (out *lookup) {
+	if t.order.full() && t.order.peek().gone {
+		t.order.pop()
+	}
 	if t.order.full() {
 		out, _ = t.oldest()
 	}

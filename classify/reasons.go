@@ -17,7 +17,7 @@ func (c *Classifier) reasons(t *track, f *Finding, j judgement) []string {
 		out = append(out, s)
 	}
 	if f.Behind != nil {
-		out = append(out, "It "+f.Behind.Words+".")
+		out = append(out, "The host "+f.Behind.Words+".")
 	}
 	if s := stateSentence(t, f); s != "" {
 		out = append(out, s)

@@ -90,7 +90,7 @@ func behind(h *host, roles []HostRole) *Behind {
 		for s := d.systems; s != 0; s &= s - 1 {
 			n++
 		}
-		return &Behind{Estimate: max(2, n), AtLeast: 2, Words: "several systems speak from one address"}
+		return &Behind{Estimate: max(2, n), AtLeast: 2, Words: "is one address in front of several systems"}
 	}
 	return nil
 }

@@ -170,6 +170,10 @@ func (c *Classifier) count(t *track, g *sign) {
 // record keeps the sign as evidence.
 func (c *Classifier) record(t *track, g *sign) {
 	e := t.find(g)
+	if e == nil && t.crowded(g) {
+		g.value = under(g.entry)
+		e = t.find(g)
+	}
 	if e == nil {
 		if len(t.evidence) >= c.opt.MaxEvidence {
 			t.dropped++
@@ -185,6 +189,27 @@ func (c *Classifier) record(t *track, g *sign) {
 	if n := len(e.Frames); g.frame.Frame != 0 && n < maxFrames && (n == 0 || e.Frames[n-1] != g.frame) {
 		e.Frames = append(e.Frames, g.frame)
 	}
+}
+
+// maxValues is how many names of one pattern are shown one by one: some products put a hash into every name.
+const maxValues = 12
+
+func (t *track) crowded(g *sign) bool {
+	n := 0
+	for _, e := range t.evidence {
+		if e.Kind == g.kind && e.Pattern == g.entry.Pattern {
+			n++
+		}
+	}
+	return n >= maxValues
+}
+
+// under stands for more names of one pattern.
+func under(e *feeds.Entry) string {
+	if e.Match == feeds.Suffix {
+		return "*." + e.Pattern
+	}
+	return e.Pattern
 }
 
 // maxFrames is how many packet records a piece of evidence names.

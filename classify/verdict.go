@@ -36,7 +36,7 @@ func article(r HostRole) string { return "a " + r.String() }
 func scale(t *track, f *facts) judgement {
 	switch {
 	case f.twoKinds != 0:
-		return judgement{verdict: Installed, why: "Two strong kinds of sign stand in one session: " + f.twoKinds.String() + "."}
+		return judgement{verdict: Installed, why: "Strong signs of several kinds stand in one session: " + f.twoKinds.String() + "."}
 	case f.flowSessions > 0 && f.strongBoth >= 2:
 		return judgement{verdict: Installed, why: fmt.Sprintf("Strong signs stand in %d sessions, %d of them with a flow.", f.strongBoth, f.flowSessions)}
 	case bits.OnesCount32(f.lookRoles) >= 2 && f.lookSessions >= 2 && !t.host.did.asksAsResolver():
@@ -112,7 +112,10 @@ func (f family) String() string {
 			out = append(out, w)
 		}
 	}
-	return strings.Join(out, " and ")
+	if n := len(out) - 1; n > 0 {
+		return strings.Join(out[:n], ", ") + " and " + out[n]
+	}
+	return strings.Join(out, "")
 }
 
 func roleList(set uint32) string {

@@ -1,0 +1,55 @@
+package classify
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestHours(t *testing.T) {
+	var h hours
+	for i := range 300 {
+		h.set(day.Add(time.Duration(i) * time.Hour))
+	}
+	require.Equal(t, hoursKept, h.count())
+	require.Equal(t, 21, h.night())
+	h = hours{}
+	h.set(day)
+	h.set(day.Add(70 * time.Hour))
+	h.set(day.Add(10 * time.Hour)) // late
+	require.Equal(t, 3, h.count())
+	require.Equal(t, 1, h.between(day, day.Add(70*time.Hour)))
+	h.set(day.Add(1000 * time.Hour))
+	require.Equal(t, 1, h.count())
+	h.set(day) // too old
+	require.Equal(t, 1, h.count())
+}
+
+func TestHoursBefore1970(t *testing.T) {
+	var h hours
+	h.set(time.Unix(-10, 0))
+	h.set(time.Unix(10, 0))
+	require.Equal(t, 2, h.count())
+}
+
+func TestAttempts(t *testing.T) {
+	var a attempts
+	a.add(day, true)
+	for i := 1; i <= 23; i++ {
+		a.add(day.Add(time.Duration(i)*time.Hour), false)
+	}
+	require.False(t, a.blocked(), "one of the last 24 hours had a success")
+	a.add(day.Add(30*time.Hour), false)
+	require.True(t, a.blocked())
+	a.add(day, true) // older than those kept
+	require.True(t, a.blocked())
+	a.add(day.Add(3*time.Hour), true) // late, but kept
+	require.False(t, a.blocked())
+	var few attempts
+	few.add(day, false)
+	few.add(day, false)
+	require.False(t, few.blocked())
+	few.add(day, false)
+	require.True(t, few.blocked())
+}
