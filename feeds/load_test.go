@@ -250,3 +250,16 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// The example of the format's description is a file that loads.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("vendors", "README.md"))
+	require.NoError(t, err)
+	_, rest, ok := strings.Cut(string(text), "```yaml\n")
+	require.True(t, ok)
+	example, _, ok := strings.Cut(rest, "```")
+	require.True(t, ok)
+	c, err := LoadFS(folder(map[string]string{"acme.yaml": example}))
+	require.NoError(t, err)
+	require.Equal(t, 8, c.Len())
+}
