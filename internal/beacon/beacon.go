@@ -21,7 +21,8 @@ type Result struct {
 const MinScored = 4
 
 // Regularity looks at session starts: seconds since 1970 in order, starts closer than a session's gap already merged.
-// The score is 1 minus the median deviation as a share of the median interval, at least 0.
+// The score is the lesser of two: 1 minus the median deviation as a share of the median interval, and the share of
+// intervals within 30 % of it.
 func Regularity(starts []int64) Result {
 	r := Result{Sessions: len(starts)}
 	if len(starts) < 2 {
@@ -33,13 +34,17 @@ func Regularity(starts []int64) Result {
 		gaps = append(gaps, max(0, at-starts[i]))
 	}
 	mid := median(gaps)
+	near := 0
 	for i, g := range gaps {
 		gaps[i] = max(g-mid, mid-g)
+		if 10*gaps[i] <= 3*mid {
+			near++
+		}
 	}
 	off := median(gaps)
 	r.Period, r.Spread = time.Duration(mid)*time.Second, time.Duration(off)*time.Second
 	if r.Sessions >= MinScored && mid > 0 {
-		r.Scored, r.Score = true, max(0, 1-float64(off)/float64(mid))
+		r.Scored, r.Score = true, max(0, min(1-float64(off)/float64(mid), float64(near)/float64(len(gaps))))
 	}
 	r.Words = words(&r)
 	return r

@@ -39,10 +39,9 @@ func Parse(file string, data []byte) (*Policy, error) {
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("the file is larger than %d bytes", maxFile)
 	}
-	var d document
-	dec := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict())
-	if err := dec.Decode(&d); err != nil {
-		return nil, errors.New(strings.TrimSpace(yaml.FormatError(err, false, false)))
+	d, err := decode(data)
+	if err != nil {
+		return nil, err
 	}
 	p := &Policy{Name: d.Name}
 	if p.Name == "" {
@@ -60,6 +59,19 @@ func Parse(file string, data []byte) (*Policy, error) {
 		p.Rules = append(p.Rules, rule)
 	}
 	return p, nil
+}
+
+// decode reads the YAML. A panic of the library, which strange tags and anchors can cause, becomes an error.
+func decode(data []byte) (d document, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errors.New("the YAML cannot be read")
+		}
+	}()
+	if err := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(&d); err != nil {
+		return d, errors.New(strings.TrimSpace(yaml.FormatError(err, false, false)))
+	}
+	return d, nil
 }
 
 // typed turns the words of a rule into values.

@@ -1,0 +1,104 @@
+package names
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"avbeacon/capture"
+	"avbeacon/internal/wire"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	noon  = time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
+	one   = netip.MustParseAddr("10.0.0.1")
+	two   = netip.MustParseAddr("10.0.0.2")
+	there = netip.MustParseAddr("203.0.113.9")
+)
+
+func answer(host netip.Addr, name string, ttl uint32, at time.Time, addrs ...netip.Addr) *capture.Observation {
+	o := &capture.Observation{Kind: capture.Answer, Proto: capture.DNS, Time: at, Dst: netip.AddrPortFrom(host, 4000), Name: name,
+		Host: capture.Host{Addr: host}, Addrs: addrs}
+	if name != "" {
+		o.DNS = &wire.DNS{}
+		for _, a := range addrs {
+			o.DNS.Answers = append(o.DNS.Answers, wire.DNSRecord{Name: name, TTL: ttl, Addr: a})
+		}
+	}
+	return o
+}
+
+func flow(host netip.Addr, at time.Time, p capture.Proto) *capture.Observation {
+	return &capture.Observation{Kind: capture.Contact, Time: at.Add(time.Hour), FromClient: true, Src: netip.AddrPortFrom(host, 4001),
+		Dst: netip.AddrPortFrom(there, 443), Host: capture.Host{Addr: host}, Flow: &capture.FlowRecord{First: at, Proto: p, Final: true}}
+}
+
+func TestStamp(t *testing.T) {
+	const name = "ds.kaspersky.com"
+	for _, c := range []struct {
+		title string
+		seen  []*capture.Observation
+		flow  *capture.Observation
+		name  string
+		marks capture.Marks
+	}{
+		{"own look-up", []*capture.Observation{answer(one, name, 300, noon, there)}, flow(one, noon.Add(time.Minute), 0), name, capture.NameDerived},
+		{"another's look-up", []*capture.Observation{answer(two, name, 300, noon, there)}, flow(one, noon.Add(time.Minute), 0), name,
+			capture.NameDerived | capture.NameOther},
+		{"within the grace", []*capture.Observation{answer(one, name, 300, noon, there)}, flow(one, noon.Add(14*time.Minute), 0), name, capture.NameDerived},
+		{"beyond the grace", []*capture.Observation{answer(one, name, 300, noon, there)}, flow(one, noon.Add(16*time.Minute), 0), "", 0},
+		{"before the answer", []*capture.Observation{answer(one, name, 300, noon, there)}, flow(one, noon.Add(-time.Minute), 0), "", 0},
+		{"unlearned", []*capture.Observation{answer(one, name, 300, noon, there), answer(one, "", 0, noon, there)}, flow(one, noon.Add(time.Minute), 0), "", 0},
+		{"unlearned by another", []*capture.Observation{answer(one, name, 300, noon, there), answer(two, "", 0, noon, there)},
+			flow(one, noon.Add(time.Minute), 0), name, capture.NameDerived},
+		{"the latest name", []*capture.Observation{answer(one, "a.eset.com", 300, noon, there), answer(one, name, 300, noon, there)},
+			flow(one, noon.Add(time.Minute), 0), name, capture.NameDerived},
+		{"asked again", []*capture.Observation{answer(one, name, 60, noon, there), answer(one, name, 600, noon.Add(5*time.Minute), there)},
+			flow(one, noon.Add(19*time.Minute), 0), name, capture.NameDerived},
+		{"a hello had another name", []*capture.Observation{answer(one, name, 300, noon, there)}, flow(one, noon.Add(time.Minute), capture.TLS), "", 0},
+		{"an answer that leads nowhere", []*capture.Observation{answer(one, name, 300, noon, netip.IPv4Unspecified())}, flow(one, noon, 0), "", 0},
+	} {
+		t.Run(c.title, func(t *testing.T) {
+			n := New(Options{})
+			for _, o := range c.seen {
+				n.Stamp(o)
+			}
+			n.Stamp(c.flow)
+			require.Equal(t, c.name, c.flow.Name)
+			require.Equal(t, c.marks, c.flow.Marks)
+		})
+	}
+}
+
+func TestNameOnTheWireStays(t *testing.T) {
+	n := New(Options{})
+	n.Stamp(answer(one, "ds.kaspersky.com", 300, noon, there))
+	f := flow(one, noon, capture.ProtoNone)
+	f.Name = "www.example.org"
+	n.Stamp(f)
+	require.Equal(t, "www.example.org", f.Name)
+	require.Zero(t, f.Marks)
+}
+
+func TestBounds(t *testing.T) {
+	n := New(Options{MaxPairs: 10})
+	for i := range 1000 {
+		a := netip.AddrFrom4([4]byte{203, 0, byte(i >> 8), byte(i)})
+		n.Stamp(answer(one, "ds.kaspersky.com", 300, noon, a))
+	}
+	require.Equal(t, 10, n.Stats().Pairs)
+	require.Len(t, n.last, 10)
+	require.Equal(t, uint64(990), n.Stats().Evicted)
+}
+
+func TestNoAllocations(t *testing.T) {
+	n := New(Options{})
+	n.Stamp(answer(one, "ds.kaspersky.com", 300, noon, there))
+	f, a := flow(one, noon, capture.TLS), answer(two, "", 0, noon, there)
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		n.Stamp(f)
+		n.Stamp(a)
+	}))
+}
