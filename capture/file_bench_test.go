@@ -29,7 +29,7 @@ func BenchmarkFiles(b *testing.B) {
 			require.Equal(b, len(list), bareLoop(b, name, buf))
 		}
 	})
-	for what, opt := range map[string]FileOptions{"read": {}, "hash": {Hash: true}} {
+	for what, opt := range map[string]FileOptions{"read": {}, "hash": {HashUpTo: HashAll}} {
 		b.Run(what, func(b *testing.B) {
 			b.SetBytes(int64(len(file)))
 			b.ReportAllocs()

@@ -204,7 +204,7 @@ func TestFilesOnDisk(t *testing.T) {
 	packed := gzipped(t, plain)
 	require.NoError(t, os.WriteFile(names[2], packed, 0o600))
 
-	f := OpenFiles(names, FileOptions{Hash: true})
+	f := OpenFiles(names, FileOptions{HashUpTo: HashAll})
 	before := f.Inputs()
 	require.Equal(t, int64(len(plain)), before[0].Size)
 	require.Zero(t, before[0].Read)
@@ -229,11 +229,31 @@ func TestFilesHashOfBrokenFile(t *testing.T) {
 	for _, file := range [][]byte{broken, []byte("no capture at all, but long enough to be read in part")} {
 		name := filepath.Join(t.TempDir(), "x.pcap")
 		require.NoError(t, os.WriteFile(name, file, 0o600))
-		_, in := readAll(t, OpenFiles([]string{name}, FileOptions{Hash: true, BlockSize: 4096}))
+		_, in := readAll(t, OpenFiles([]string{name}, FileOptions{HashUpTo: HashAll, BlockSize: 4096}))
 		require.Error(t, in[0].Err)
 		sum := sha256.Sum256(file)
 		require.Equal(t, hex.EncodeToString(sum[:]), in[0].SHA256)
 	}
+}
+
+// A file's hash is wanted up to a size; a stream without one counts as larger.
+func TestFilesHashUpTo(t *testing.T) {
+	file := madePcap(binary.LittleEndian, pcapMicro, somePackets())
+	name := filepath.Join(t.TempDir(), "x.pcap")
+	require.NoError(t, os.WriteFile(name, file, 0o600))
+	for limit, want := range map[int64]bool{0: false, int64(len(file)) - 1: false, int64(len(file)): true, HashAll: true} {
+		_, in := readAll(t, OpenFiles([]string{name}, FileOptions{HashUpTo: limit}))
+		require.NoError(t, in[0].Err)
+		require.Equal(t, want, in[0].SHA256 != "", "limit %d", limit)
+	}
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	_, err = w.Write(file)
+	require.NoError(t, errors.Join(err, w.Close()))
+	_, in := readAll(t, OpenFiles([]string{StdinName}, FileOptions{Stdin: r, HashUpTo: HashAll - 1}))
+	require.NoError(t, in[0].Err)
+	require.Equal(t, uint64(len(somePackets())), in[0].Packets)
+	require.Empty(t, in[0].SHA256)
 }
 
 func TestFilesContext(t *testing.T) {
@@ -342,7 +362,7 @@ func TestFilesAllocateNothing(t *testing.T) {
 		"pcapng": {head: ngHead, again: madeNG(o, list)[len(ngHead):]},
 		"snoop":  {head: madeSnoop(nil), again: madeSnoop(list)[snoopHeader:]},
 	} {
-		f := OpenFiles([]string{StdinName}, FileOptions{Stdin: file, Hash: true})
+		f := OpenFiles([]string{StdinName}, FileOptions{Stdin: file, HashUpTo: HashAll})
 		var b Block
 		for range 20 {
 			require.NoError(t, f.Next(context.Background(), &b))

@@ -28,8 +28,9 @@ type analyzeOptions struct {
 	knowledge
 	format, output, failOn string
 	policy, idKey, sensor  string
+	hash, explain          string
 	workers                int
-	quiet, noHash          bool
+	quiet                  bool
 }
 
 func newAnalyze(s *streams) *cobra.Command {
@@ -59,7 +60,7 @@ Exit codes: 0 ran; 1 --fail-on found something of concern; 2 something could not
 	f.StringVar(&o.sensor, "sensor", "", "name of the place where the capture was taken; part of finding ids")
 	f.IntVar(&o.workers, "workers", defaultWorkers(), "goroutines that look at packets; the result does not depend on it")
 	f.BoolVar(&o.quiet, "quiet", false, "no progress and no warnings on standard error")
-	f.BoolVar(&o.noHash, "no-hash", false, "do not compute the SHA-256 of each input")
+	f.StringVar(&o.hash, "hash", "auto", "SHA-256 of the inputs: always, never, or auto: of files up to 64 MiB")
 	return c
 }
 
@@ -72,6 +73,14 @@ func (o *analyzeOptions) check() error {
 		return fmt.Errorf("--fail-on %q: it is one of installed, likely, possible", o.failOn)
 	}
 	return nil
+}
+
+// hashAuto is the largest file, in bytes, whose hash is computed unasked: on bulk traffic the hash costs more than the
+// whole analysis.
+const hashAuto = 64 << 20
+
+func hashLimit(word string) int64 {
+	return map[string]int64{"auto": hashAuto, "always": capture.HashAll}[word]
 }
 
 func failLevel(s string) (classify.Verdict, bool) {
@@ -110,7 +119,7 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 	if err != nil {
 		return err
 	}
-	src := capture.OpenFiles(inputs, capture.FileOptions{Stdin: s.in, Hash: !o.noHash})
+	src := capture.OpenFiles(inputs, capture.FileOptions{Stdin: s.in, HashUpTo: hashLimit(o.hash)})
 	defer src.Close()
 	out, err := openOutput(o.output, s.out)
 	if err != nil {
