@@ -18,7 +18,7 @@ const (
 	maxQUICTries = 16 // datagrams that a client's hello may be spread over
 )
 
-func (o *observer) udp(d *Decoded, pl *place) {
+func (o *observer) udp(d *Decoded, pl place) {
 	s, i, e, forward := o.enter(d, pl)
 	g := segment{d: d, s: s, e: e, index: i}
 	if !forward {

@@ -43,9 +43,9 @@ const (
 )
 
 // enter finds the flow of a packet or begins it. forward says that the packet goes from A to B.
-func (o *observer) enter(d *Decoded, pl *place) (s *shard, i uint32, e *flow.Entry, forward bool) {
+func (o *observer) enter(d *Decoded, pl place) (s *shard, i uint32, e *flow.Entry, forward bool) {
 	s = o.shards[flow.Shard(pl.hash)]
-	i, forward, ok := s.table.Find(&pl.key, pl.hash)
+	i, forward, ok := s.table.Lookup((*[16]byte)(&d.Src), (*[16]byte)(&d.Dst), d.SrcPort, d.DstPort, d.Proto, pl.hash)
 	if ok {
 		e = s.table.Entry(i)
 		if d.Time-e.Last <= int64(idle(e)) && !reopened(d, e, forward) {
@@ -58,7 +58,8 @@ func (o *observer) enter(d *Decoded, pl *place) (s *shard, i uint32, e *flow.Ent
 		v := s.table.Victim()
 		o.end(s, v, s.table.Entry(v))
 	}
-	i, e = s.table.Insert(&pl.key, pl.hash)
+	k := flow.Key{Src: d.Src, Dst: d.Dst, SrcPort: d.SrcPort, DstPort: d.DstPort, Proto: d.Proto}
+	i, e = s.table.Insert(&k, pl.hash)
 	o.begin(s, d, e)
 	return s, i, e, true
 }
@@ -310,14 +311,14 @@ func (o *observer) sweep(now int64, all bool, at uint64) {
 }
 
 // quoted reads the flow that an ICMP "destination unreachable" (RFC 792; RFC 4443 3.1) speaks of.
-func quoted(d *Decoded, k *flow.Key) bool {
+func quoted(d *Decoded) (k flow.Key, ok bool) {
 	kind := d.SrcPort >> 8
 	b := d.Payload
 	switch {
 	case d.Proto == protoICMP && kind == 3 && len(b) >= 28 && b[0]>>4 == 4:
 		h := int(b[0]&15) * 4
 		if h < 20 || len(b) < h+8 {
-			return false
+			return k, false
 		}
 		k.Proto = b[9]
 		k.Src, k.Dst = mapped(b[12:16]), mapped(b[16:20])
@@ -327,11 +328,11 @@ func quoted(d *Decoded, k *flow.Key) bool {
 		k.Src, k.Dst = [16]byte(b[8:24]), [16]byte(b[24:40])
 		b = b[40:]
 	default:
-		return false
+		return k, false
 	}
 	k.SrcPort = uint16(b[0])<<8 | uint16(b[1])
 	k.DstPort = uint16(b[2])<<8 | uint16(b[3])
-	return k.Proto == protoTCP || k.Proto == protoUDP
+	return k, k.Proto == protoTCP || k.Proto == protoUDP
 }
 
 func mapped(b []byte) (a [16]byte) {
@@ -340,9 +341,10 @@ func mapped(b []byte) (a [16]byte) {
 	return a
 }
 
-func (o *observer) unreachable(_ *Decoded, pl *place) {
+func (o *observer) unreachable(d *Decoded, pl place) {
+	k, _ := quoted(d)
 	s := o.shards[flow.Shard(pl.hash)]
-	if i, _, ok := s.table.Find(&pl.key, pl.hash); ok {
+	if i, _, ok := s.table.Find(&k, pl.hash); ok {
 		s.table.Entry(i).Flags |= flowUnreach
 	}
 }

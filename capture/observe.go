@@ -101,8 +101,7 @@ func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Sta
 			if dec.Decode(&b.Packets[i], &d) == LayerNone {
 				continue
 			}
-			pl := locate(&d, &o.opt.Seed)
-			o.packet(&d, &pl, at)
+			o.packet(&d, locate(&d, &o.opt.Seed), at)
 		}
 		o.flush()
 		b.done()
@@ -112,8 +111,7 @@ func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Sta
 
 // late looks at the beginning of a datagram that never became whole.
 func (o *observer) late(d *Decoded, at uint64) {
-	pl := locate(d, &o.opt.Seed)
-	o.packet(d, &pl, at)
+	o.packet(d, locate(d, &o.opt.Seed), at)
 }
 
 func (b *Block) done() {
@@ -135,8 +133,8 @@ func (s *Sink) take(obs *Observation, text []byte) ([]byte, error) {
 }
 
 // workerOf tells which of n workers a packet belongs to.
-func workerOf(pl *place, n int) int {
-	if pl.none {
+func workerOf(pl place, n int) int {
+	if pl.kind == placeNone {
 		return 0
 	}
 	return flow.Shard(pl.hash) % n

@@ -161,28 +161,32 @@ func (o *observer) Stats() ObserverStats {
 	return st
 }
 
-// place is where a packet belongs: the hash of its flow, or of the flow that an ICMP error speaks of.
+// place is where a packet belongs.
 type place struct {
-	key  flow.Key
-	hash uint64
-	icmp bool // key is the flow that an ICMP error quotes
-	none bool // no flow: ARP, and what has no ports
+	hash uint64 // of its flow, or of the flow that an ICMP error speaks of
+	kind placeKind
 }
 
+type placeKind uint8
+
+const (
+	placeNone placeKind = iota // no flow: ARP, and what has no ports
+	placeFlow
+	placeICMP // the flow that an ICMP error quotes
+)
+
 // locate finds the place of d. It is pure, so that the reader can ask it before it picks a worker.
-func locate(d *Decoded, seed *flow.Seed) (pl place) {
+func locate(d *Decoded, seed *flow.Seed) place {
 	if d.Layer == LayerIP && (d.Proto == protoTCP || d.Proto == protoUDP) {
-		pl.key = flow.Key{Src: d.Src, Dst: d.Dst, SrcPort: d.SrcPort, DstPort: d.DstPort, Proto: d.Proto}
-		pl.hash = pl.key.Hash(seed)
-		return pl
+		hash := flow.Hash((*[16]byte)(&d.Src), (*[16]byte)(&d.Dst), d.SrcPort, d.DstPort, d.Proto, seed)
+		return place{hash: hash, kind: placeFlow}
 	}
-	if d.Layer == LayerIP && quoted(d, &pl.key) {
-		pl.icmp = true
-		pl.hash = pl.key.Hash(seed)
-		return pl
+	if d.Layer == LayerIP {
+		if k, ok := quoted(d); ok {
+			return place{hash: k.Hash(seed), kind: placeICMP}
+		}
 	}
-	pl.none = true
-	return pl
+	return place{}
 }
 
 // IP protocol numbers (https://www.iana.org/assignments/protocol-numbers).
@@ -194,13 +198,13 @@ const (
 )
 
 // packet looks at one decoded packet. at orders what comes of it among other observers' Observations.
-func (o *observer) packet(d *Decoded, pl *place, at uint64) {
+func (o *observer) packet(d *Decoded, pl place, at uint64) {
 	o.key = order{at: at}
 	switch {
-	case pl.icmp:
-		o.unreachable(d, pl)
-	case pl.none:
+	case pl.kind == placeNone:
 		o.flowless(d)
+	case pl.kind == placeICMP:
+		o.unreachable(d, pl)
 	case d.Proto == protoTCP:
 		o.tcp(d, pl)
 	default:

@@ -37,7 +37,7 @@ type segment struct {
 
 func (g *segment) fromOpener() bool { return (g.dir == 0) == (g.e.Flags&flowReversed == 0) }
 
-func (o *observer) tcp(d *Decoded, pl *place) {
+func (o *observer) tcp(d *Decoded, pl place) {
 	s, i, e, forward := o.enter(d, pl)
 	g := segment{d: d, s: s, e: e, index: i}
 	if !forward {

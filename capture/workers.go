@@ -156,7 +156,7 @@ func (c *crew) deal(k *work, clk *clock) {
 // put gives a packet to the worker that has its flow.
 func (c *crew) put(k *work, d *Decoded, at uint64) {
 	pl := locate(d, &c.seed)
-	w := workerOf(&pl, len(k.lists))
+	w := workerOf(pl, len(k.lists))
 	k.lists[w] = append(k.lists[w], item{d: *d, pl: pl, at: at})
 }
 
@@ -173,7 +173,7 @@ func (c *crew) work(w int) {
 			if it := &k.lists[w][i]; it.tick != 0 {
 				o.sweep(it.tick, false, it.at)
 			} else {
-				o.packet(&it.d, &it.pl, it.at)
+				o.packet(&it.d, it.pl, it.at)
 			}
 		}
 		if k.last {

@@ -23,14 +23,18 @@ var FixedSeed = Seed{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb}
 // Hash is the same for both directions of a flow. It is a multiply-and-fold hash (as wyhash's) of each end, the two
 // joined by operations that do not see their order.
 func (k *Key) Hash(s *Seed) uint64 {
-	a := end(k.Src[:], k.SrcPort, s)
-	b := end(k.Dst[:], k.DstPort, s)
-	return fold((a+b)^uint64(k.Proto), (a^b)^s[2])
+	return Hash(&k.Src, &k.Dst, k.SrcPort, k.DstPort, k.Proto, s)
 }
 
-func end(addr []byte, port uint16, s *Seed) uint64 {
-	_ = addr[15]
-	hi := binary.LittleEndian.Uint64(addr)
+// Hash is Key.Hash for a 5-tuple that lies elsewhere.
+func Hash(src, dst *[16]byte, srcPort, dstPort uint16, proto uint8, s *Seed) uint64 {
+	a := end(src, srcPort, s)
+	b := end(dst, dstPort, s)
+	return fold((a+b)^uint64(proto), (a^b)^s[2])
+}
+
+func end(addr *[16]byte, port uint16, s *Seed) uint64 {
+	hi := binary.LittleEndian.Uint64(addr[:8])
 	lo := binary.LittleEndian.Uint64(addr[8:])
 	return fold(hi^s[0]^uint64(port)<<17, lo^s[1]^uint64(port)<<40)
 }

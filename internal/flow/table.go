@@ -12,39 +12,42 @@ func Shard(hash uint64) int { return int(hash >> 60) }
 // Entry is one flow. A is the side that sent the first packet seen; Forward packets go from A to B. What the flags,
 // states and classes mean is the observer's business, not the table's.
 type Entry struct {
+	// The first 64 bytes are what every packet needs.
 	A, B         [16]byte
 	PortA, PortB uint16
 	Proto        uint8
 	Class        uint8
 	live         bool
 	Flags        uint32
-	Last         int64 // nanoseconds: time of the newest packet
-	Next         [2]uint32
-	Pend         [2]uint32 // handles of a Stitcher, 0 for none
-	Aux          uint32    // handle of state that the class keeps elsewhere, 0 for none
-	ISN          uint32
-	Phase        [2]uint8
-	TTL          uint8
-	Alert        uint8
-	Count        uint32 // DNS questions
+	Last         int64     // nanoseconds: time of the newest packet
+	Next         [2]uint32 // next stream byte each way
 
+	// The next 64 are what every packet changes, and what a stream's reader needs.
+	LastFrame uint64
+	Packets   [2]uint32
+	Bytes     [2]uint64
+	Pend      [2]uint32 // handles of a Stitcher, 0 for none
+	LastInput int32
+	Reported  uint32 // seconds since 1970 of the last record written
+	Aux       uint32 // handle of state that the class keeps elsewhere, 0 for none
+	Phase     [2]uint8
+	TTL       uint8
+	Alert     uint8
+
+	// The rest is for the flow's beginning and end.
 	First      int64
 	FirstFrame uint64
-	LastFrame  uint64
 	FirstInput int32
-	LastInput  int32
-	Packets    [2]uint32
-	Bytes      [2]uint64
+	ISN        uint32
 	RTT        uint32 // microseconds
-	Reported   uint32 // seconds since 1970 of the last record written
+	Count      uint32 // DNS questions
 	Head       [2][8]byte
 	HeadLen    [2]uint8
 	MAC        [6]byte // of the side that opened the flow, valid iff the observer's flag says so
 	Name       uint32  // handle of a name that the observer keeps, 0 for none
 	Link       uint32  // handle of the layers around the first packet, 0 for none
-
-	link uint32 // free list
-	hash uint32
+	hash       uint32
+	link       uint32 // free list
 }
 
 const chunkBits = 9 // 512 entries a piece
@@ -75,6 +78,11 @@ func (t *Table) Entry(i uint32) *Entry { return &t.chunks[i>>chunkBits][i&(1<<ch
 
 // Find gives the flow of k, and whether k goes the way of the flow's first packet. hash is k.Hash.
 func (t *Table) Find(k *Key, hash uint64) (i uint32, forward, ok bool) {
+	return t.Lookup(&k.Src, &k.Dst, k.SrcPort, k.DstPort, k.Proto, hash)
+}
+
+// Lookup is Find for a 5-tuple that lies elsewhere.
+func (t *Table) Lookup(src, dst *[16]byte, srcPort, dstPort uint16, proto uint8, hash uint64) (i uint32, forward, ok bool) {
 	fp := uint32(hash)
 	mask := uint32(len(t.slots) - 1)
 	for pos := fp & mask; ; pos = (pos + 1) & mask {
@@ -87,13 +95,11 @@ func (t *Table) Find(k *Key, hash uint64) (i uint32, forward, ok bool) {
 		}
 		i = uint32(s) - 1
 		e := t.Entry(i)
-		if e.Proto != k.Proto {
-			continue
-		}
-		if e.PortA == k.SrcPort && e.PortB == k.DstPort && e.A == k.Src && e.B == k.Dst {
+		switch {
+		case e.Proto != proto:
+		case e.PortA == srcPort && e.PortB == dstPort && e.A == *src && e.B == *dst:
 			return i, true, true
-		}
-		if e.PortA == k.DstPort && e.PortB == k.SrcPort && e.A == k.Dst && e.B == k.Src {
+		case e.PortA == dstPort && e.PortB == srcPort && e.A == *dst && e.B == *src:
 			return i, false, true
 		}
 	}
