@@ -16,7 +16,6 @@ const (
 	extALPN              = 16
 	extSupportedVersions = 43
 	extECH               = 0xfe0d // RFC 9849
-	extESNI              = 0xffce // draft-ietf-tls-esni-02, the forerunner of ECH
 )
 
 // helloParts is a hello cut into its fields; all of them alias the message.
@@ -110,13 +109,13 @@ const viewNameMax = 255
 // HelloView is a ClientHello looked at in place.
 type HelloView struct {
 	SNI []byte // lower case, no trailing dot, in the view's own array; nil if absent or no possible name
-	ECH bool   // encrypted_client_hello (or its forerunner ESNI) is present
+	ECH bool   // encrypted_client_hello is present
 
 	name [viewNameMax]byte
 }
 
 // PeekClientHello fills v from the body of a TLS, QUIC or SSLv2-framed ClientHello without allocating. It is false
-// where the message breaks its format; v is then empty.
+// where the message breaks its format; v is then empty. Garbage behind the extensions does no harm.
 func PeekClientHello(body []byte, v *HelloView) bool { return v.peek(body, false) }
 
 // PeekDTLSClientHello is PeekClientHello for DTLS.
@@ -135,13 +134,12 @@ func (v *HelloView) peek(body []byte, dtls bool) bool {
 	for list := h.exts; len(list) > 0; {
 		typ, data, rest, ok := cutExtension(list)
 		if !ok {
-			v.SNI, v.ECH = nil, false
-			return false
+			break
 		}
 		switch typ {
 		case extServerName:
 			v.setName(serverName(data))
-		case extECH, extESNI:
+		case extECH:
 			v.ECH = true
 		}
 		list = rest

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -48,9 +47,7 @@ func ParseClientHello(body []byte, dtls bool, quicVersion uint32) (*ClientHello,
 	}
 	f := newHelloFields(h.version)
 	f.addCiphers(h)
-	if err := f.addExtensions(h.exts, out); err != nil {
-		return nil, err
-	}
+	f.addExtensions(h.exts, out)
 	f.version = highestVersion(f.legacy, f.versions, dtls)
 	out.Version = f.version
 	out.JA3 = f.ja3()
@@ -82,11 +79,12 @@ func appendNumbers(dst []uint16, b []byte) []uint16 {
 	return dst
 }
 
-func (f *helloFields) addExtensions(list []byte, out *ClientHello) error {
-	for len(list) > 0 {
+// addExtensions reads the extensions up to the end of the list or to where it breaks its format.
+func (f *helloFields) addExtensions(list []byte, out *ClientHello) {
+	for {
 		typ, data, rest, ok := cutExtension(list)
 		if !ok {
-			return fmt.Errorf("client hello extensions: %w", ErrMalformed)
+			return
 		}
 		list = rest
 		if isGREASE(typ) {
@@ -95,7 +93,6 @@ func (f *helloFields) addExtensions(list []byte, out *ClientHello) error {
 		f.exts = append(f.exts, typ)
 		f.addExtension(typ, data, out)
 	}
-	return nil
 }
 
 func (f *helloFields) addExtension(typ uint16, data []byte, out *ClientHello) {
@@ -115,7 +112,7 @@ func (f *helloFields) addExtension(typ uint16, data []byte, out *ClientHello) {
 		f.addALPN(data, out)
 	case extSupportedVersions:
 		f.versions = vector8(data)
-	case extECH, extESNI:
+	case extECH:
 		out.ECH = true
 	}
 }

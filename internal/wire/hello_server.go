@@ -7,7 +7,7 @@ import (
 )
 
 // ParseServerHello reads the body of a ServerHello (a HelloRetryRequest of TLS 1.3 included) into a record that
-// aliases nothing. The error wraps ErrTruncated or ErrMalformed.
+// aliases nothing. Extensions are read as far as they hold their format. The error wraps ErrTruncated or ErrMalformed.
 func ParseServerHello(body []byte, dtls bool) (*ServerHello, error) {
 	s := cryptobyte.String(body)
 	var legacy, cipher uint16
@@ -26,25 +26,19 @@ func ParseServerHello(body []byte, dtls bool) (*ServerHello, error) {
 	if len(session) > 32 {
 		return nil, fmt.Errorf("server hello session: %w", ErrMalformed)
 	}
-	if len(s) > 0 && !s.ReadUint16LengthPrefixed(&exts) {
-		return nil, fmt.Errorf("server hello extensions: %w", ErrTruncated)
-	}
+	s.ReadUint16LengthPrefixed(&exts)
 	out := &ServerHello{Version: legacy, Cipher: cipher, DTLS: dtls}
 	var room [32]uint16
-	types, err := out.addExtensions(room[:0], exts)
-	if err != nil {
-		return nil, err
-	}
-	out.JA3S = ja3s(legacy, cipher, types)
+	out.JA3S = ja3s(legacy, cipher, out.addExtensions(room[:0], exts))
 	return out, nil
 }
 
 // addExtensions notes what the extensions choose and adds their types to types.
-func (h *ServerHello) addExtensions(types []uint16, list []byte) ([]uint16, error) {
-	for len(list) > 0 {
+func (h *ServerHello) addExtensions(types []uint16, list []byte) []uint16 {
+	for {
 		typ, data, rest, ok := cutExtension(list)
 		if !ok {
-			return nil, fmt.Errorf("server hello extensions: %w", ErrMalformed)
+			return types
 		}
 		list = rest
 		types = append(types, typ)
@@ -57,5 +51,4 @@ func (h *ServerHello) addExtensions(types []uint16, list []byte) ([]uint16, erro
 			h.ALPN = string(vector8(vector16(data)))
 		}
 	}
-	return types, nil
 }

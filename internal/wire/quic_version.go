@@ -30,7 +30,6 @@ const (
 	quicT050    = 0x54303530 // "T050"
 	quicT051    = 0x54303531 // "T051"
 	quicDraft   = 0xff000000 // plus the number of the draft of quic-transport
-	quicForced  = 0x0a0a0a0a // under the mask 0x0f0f0f0f: asks for a negotiation (RFC 9000 15)
 )
 
 // gquicUnstated stands for a version of Google's QUIC whose packet does not say which.
@@ -50,7 +49,8 @@ const (
 	quicSaltT051    = "\x7a\x4e\xde\xf4\xe7\xcc\xee\x5f\xa4\x50\x6c\x19\x12\x4f\xc8\xcc\xda\x6e\x03\x3d"
 )
 
-// quicFlavourOf tells how a version protects its Initials. false: it is not known.
+// quicFlavourOf tells how a version protects its Initials. false: it is not known. The versions that only ask for a
+// negotiation (0x?a?a?a?a, RFC 9000 15) count as unknown: the client says hello again in a real one.
 func quicFlavourOf(version uint32) (quicFlavour, bool) {
 	switch version {
 	case quicV1:
@@ -72,8 +72,6 @@ func quicFlavourOf(version uint32) (quicFlavour, bool) {
 		return quicLikeV1(quicSalt22), true
 	case version == 0xfaceb002 || version>>4 == 0xfaceb00 || version>>4 == 0xfaceb01:
 		return quicLikeV1(quicSalt23), true
-	case version&0x0f0f0f0f == quicForced:
-		return quicLikeV1(quicSaltV1), true
 	case version >= quicDraft+22 && version <= quicDraft+34:
 		return quicLikeV1(quicDraftSalt(version - quicDraft)), true
 	}
