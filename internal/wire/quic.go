@@ -5,6 +5,10 @@ import (
 	"encoding/binary"
 )
 
+// quicFailures is how many Initials of one datagram may not open before the rest is left alone: each costs up to four
+// derivations of keys, and a hostile datagram holds many.
+const quicFailures = 3
+
 // QUICReader opens the Initial packets of QUIC clients. It holds only buffers, so that one serves all connections of
 // a goroutine; it is not safe for concurrent use.
 type QUICReader struct {
@@ -55,7 +59,8 @@ func (s *QUICStream) Reset() {
 // aliases s until the next Feed or Reset; a second hello, which answers a HelloRetryRequest or opens a connection
 // anew, comes with a later Feed. More: the hello is not whole yet. No: nothing of a client could be opened yet.
 func (r *QUICReader) Feed(s *QUICStream, datagram []byte) (hello []byte, st Status) {
-	for rest := datagram; len(rest) > 0; {
+	failed := 0
+	for rest := datagram; len(rest) > 0 && failed < quicFailures; {
 		p := &r.packet
 		next, ok := p.cut(rest)
 		if !ok {
@@ -65,9 +70,12 @@ func (r *QUICReader) Feed(s *QUICStream, datagram []byte) (hello []byte, st Stat
 		if p.typ == quicInitial {
 			if plain, ok := r.open(s, p); ok {
 				s.crypto.addFrames(plain, p.flavour.google)
+			} else {
+				failed++
 			}
 		}
 	}
+	r.packet = quicPacket{}
 	if s.Version == 0 {
 		return nil, No
 	}

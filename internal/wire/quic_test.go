@@ -265,6 +265,15 @@ func TestQUICKeysOfLaterInitials(t *testing.T) {
 			require.Equal(t, No, feed(&s, bad), "byte %d", i)
 		}
 	})
+	t.Run("many Initials that do not open", func(t *testing.T) {
+		var s QUICStream
+		bad := first.packet(t, 0, make([]byte, 20))
+		bad[len(bad)-1] ^= 1
+		good := first.packet(t, 0, append(a, b...))
+		require.Equal(t, Whole, feed(&s, append(bytes.Repeat(bad, quicFailures-1), good...)))
+		s.Reset()
+		require.Equal(t, No, feed(&s, append(bytes.Repeat(bad, quicFailures), good...)))
+	})
 	t.Run("a hello beyond all bounds", func(t *testing.T) {
 		var s QUICStream
 		require.Equal(t, No, feed(&s, first.packet(t, 0, cryptoFrame(0, []byte{1, 0xff, 0, 0, 3, 3}))))
