@@ -166,7 +166,7 @@ func (c *Classifier) state(t *track) State {
 	switch {
 	case c.quiet(t, since):
 		return Quiet
-	case t.tries.blocked():
+	case blocked(&t.tries, &t.asks):
 		return Blocked
 	case !t.returned.IsZero() && c.now.Sub(t.returned) <= 7*24*time.Hour:
 		return Returned

@@ -222,17 +222,17 @@ func (c *Classifier) networks(obs *capture.Observation, f *flow, k flowKey) {
 		if e.Vendor == nil {
 			continue
 		}
-		g := flowSign(obs, e, KindNetwork, networkText(e, obs.Dst.Addr()))
+		g := flowSign(obs, e, KindNetwork, networkText(e))
 		g.strength = min(g.strength, feeds.Weak)
 		c.show(g, f, k, "")
 	}
 }
 
-func networkText(e *feeds.Entry, a netip.Addr) string {
-	if e.Signal == feeds.SignalASN {
-		return a.String() + " in " + e.Pattern
+func networkText(e *feeds.Entry) string {
+	if e.Owner != "" {
+		return e.Pattern + " " + e.Owner
 	}
-	return a.String()
+	return e.Pattern
 }
 
 // outcome counts how a flow went for every vendor it is a contact of.
@@ -247,12 +247,17 @@ func (c *Classifier) outcome(obs *capture.Observation, f *flow, k flowKey) {
 			d.Failed++
 		}
 		if ok || failed {
-			was := t.tries.blocked()
-			t.tries.add(startOf(obs), ok)
-			t.stirred = t.stirred || t.tries.blocked() != was
+			t.attempt(&t.tries, startOf(obs), ok)
 		}
 		c.queue(t)
 	}
+}
+
+// attempt counts in one of the track's two counters.
+func (t *track) attempt(in *attempts, at time.Time, ok bool) {
+	was := blocked(&t.tries, &t.asks)
+	in.add(at, ok)
+	t.stirred = t.stirred || blocked(&t.tries, &t.asks) != was
 }
 
 // success says whether a flow worked or failed; a one-sided or cut one did neither.

@@ -129,10 +129,11 @@ func (a *attempts) slot(hour int64) *attemptHour {
 	return &a.slots[at]
 }
 
-// blocked says that there was no success, and three failures or more.
-func (a *attempts) blocked() bool {
-	ok, fail := a.sum()
-	return ok == 0 && fail >= 3
+// blocked says that no flow worked, and that three attempts or more failed: flows, or look-ups where none was answered.
+func blocked(flows, lookups *attempts) bool {
+	ok, fail := flows.sum()
+	answered, refused := lookups.sum()
+	return ok == 0 && (fail >= 3 || answered == 0 && fail+refused >= 3)
 }
 
 func (a *attempts) sum() (ok, fail uint32) {

@@ -34,22 +34,25 @@ func TestHoursBefore1970(t *testing.T) {
 }
 
 func TestAttempts(t *testing.T) {
-	var a attempts
+	var a, none attempts
 	a.add(day, true)
 	for i := 1; i <= 23; i++ {
 		a.add(day.Add(time.Duration(i)*time.Hour), false)
 	}
-	require.False(t, a.blocked(), "one of the last 24 hours had a success")
+	require.False(t, blocked(&a, &none), "one of the last 24 hours had a success")
 	a.add(day.Add(30*time.Hour), false)
-	require.True(t, a.blocked())
+	require.True(t, blocked(&a, &none))
 	a.add(day, true) // older than those kept
-	require.True(t, a.blocked())
+	require.True(t, blocked(&a, &none))
 	a.add(day.Add(3*time.Hour), true) // late, but kept
-	require.False(t, a.blocked())
+	require.False(t, blocked(&a, &none))
 	var few attempts
 	few.add(day, false)
 	few.add(day, false)
-	require.False(t, few.blocked())
+	require.False(t, blocked(&few, &none))
 	few.add(day, false)
-	require.True(t, few.blocked())
+	require.True(t, blocked(&few, &none))
+	require.True(t, blocked(&none, &few), "look-ups alone, all refused")
+	few.add(day, true)
+	require.False(t, blocked(&none, &few), "some were answered")
 }

@@ -143,6 +143,8 @@ func replyOf(obs *capture.Observation) reply {
 		return refused
 	case leadsNowhere(obs.Addrs):
 		return refused
+	case len(obs.Addrs) > 0:
+		return resolved
 	}
 	return answered
 }
@@ -171,10 +173,8 @@ func (c *Classifier) judgeLookup(l *lookup, r reply) {
 		case r == authoritative:
 			s.bar, s.why = barResolver, "asked of a server that answers for itself alone, as resolvers do"
 		}
-		if r == refused && e.Strength >= feeds.Medium {
-			was := t.tries.blocked()
-			t.tries.add(l.time, false)
-			t.stirred = t.stirred || t.tries.blocked() != was
+		if e.Strength >= feeds.Medium && (r == refused || r == resolved) {
+			t.attempt(&t.asks, l.time, r == resolved)
 		}
 		t.lookups++
 		if s.bar == barNone {

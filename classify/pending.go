@@ -34,7 +34,8 @@ type reply uint8
 
 const (
 	unanswered    reply = iota
-	answered            // with data or without
+	answered            // without an address
+	resolved            // with one
 	refused             // NXDOMAIN, REFUSED, or an address that leads nowhere
 	authoritative       // by a server that answers for itself alone: AA or a referral, without RA
 )

@@ -73,6 +73,8 @@ func stateSentence(t *track, f *Finding) string {
 	switch f.State {
 	case Blocked:
 		_, fail := t.tries.sum()
+		_, refused := t.asks.sum()
+		fail += refused
 		return fmt.Sprintf("Every attempt of the last active hours failed (%d): the product is there, its way out is blocked.", fail)
 	case Quiet:
 		return fmt.Sprintf("Nothing since %s, although the host was seen later.", stamp(t.last))

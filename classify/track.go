@@ -31,7 +31,8 @@ type track struct {
 	sessions []session
 	past     facts // sessions that are no longer kept one by one
 	beats    []beat
-	tries    attempts
+	tries    attempts             // flows
+	asks     attempts             // look-ups: answered with addresses, or refused
 	barred   [barOther + 1]uint32 // medium or strong signs by what bars them
 	tool     string
 	visited  bool // a person's sign: web site or download
