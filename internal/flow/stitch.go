@@ -1,8 +1,8 @@
 package flow
 
 // Stitcher keeps the stream bytes that wait: the beginning of a message that is not whole yet, and segments that came
-// before their turn. It is bounded for one direction of a flow and in total; when the total is reached, what has waited
-// longest goes.
+// before their turn. It is bounded for one direction of a flow (in bytes) and in total (in memory, so that many who keep
+// one byte each cost no more than few who keep many); when the total is reached, what has waited longest goes.
 type Stitcher struct {
 	pends  []Pend
 	free   []uint32
@@ -10,6 +10,7 @@ type Stitcher struct {
 	newest uint32
 	spare  [][]byte // buffers of 2 KiB to use again
 	bytes  int
+	memory int
 	limit  int
 	each   int
 	stats  StitchStats
@@ -18,6 +19,7 @@ type Stitcher struct {
 // StitchStats counts what happened to waiting bytes.
 type StitchStats struct {
 	Bytes   int    // waiting now
+	Memory  int    // that it takes to keep them
 	Evicted uint64 // directions that lost their bytes because the total was reached
 	Full    uint64 // directions that reached their own limit
 }
@@ -36,6 +38,8 @@ type Pend struct {
 	early  []segment
 	owner  Owner
 	bytes  int
+	memory int // all of it: capacities, and what a Pend and a segment cost by themselves
+	extra  int // part of memory: what the owner keeps elsewhere
 	prev   uint32
 	next   uint32
 	live   bool
@@ -47,9 +51,14 @@ type segment struct {
 	data []byte
 }
 
-const spareSize = 2048
+const (
+	spareSize   = 2048
+	spareMax    = 64
+	pendCost    = 128 // bytes of a Pend
+	segmentCost = 48  // bytes of an early segment beside its data
+)
 
-// NewStitcher makes one that keeps at most limit bytes in all and each bytes for one direction.
+// NewStitcher makes one that keeps at most each bytes for one direction, and all of them in limit bytes of memory.
 func NewStitcher(limit, each int) *Stitcher {
 	return &Stitcher{limit: limit, each: each, pends: make([]Pend, 1)}
 }
@@ -57,7 +66,7 @@ func NewStitcher(limit, each int) *Stitcher {
 // Stats tells what happened so far.
 func (s *Stitcher) Stats() StitchStats {
 	st := s.stats
-	st.Bytes = s.bytes
+	st.Bytes, st.Memory = s.bytes, s.memory
 	return st
 }
 
@@ -76,6 +85,7 @@ func (s *Stitcher) Open(o Owner) uint32 {
 	}
 	p := &s.pends[h]
 	p.owner, p.live = o, true
+	s.charge(p, pendCost)
 	p.prev, p.next = s.newest, 0
 	if s.newest != 0 {
 		s.pends[s.newest].next = h
@@ -94,8 +104,20 @@ func (s *Stitcher) Oldest() (Owner, uint32, bool) {
 	return s.pends[s.oldest].owner, s.oldest, true
 }
 
-// Over says that more bytes wait than may: close the oldest until it is false, and count each with Evict.
-func (s *Stitcher) Over() bool { return s.bytes > s.limit }
+// Over says that what waits takes more memory than it may: close the oldest until it is false, and count each with Evict.
+func (s *Stitcher) Over() bool { return s.memory > s.limit }
+
+// Charge says how much memory the owner of h keeps elsewhere for the same purpose; it counts with the rest.
+func (s *Stitcher) Charge(h uint32, memory int) {
+	p := &s.pends[h]
+	s.charge(p, memory-p.extra)
+	p.extra = memory
+}
+
+func (s *Stitcher) charge(p *Pend, n int) {
+	p.memory += n
+	s.memory += n
+}
 
 // Evict closes h and counts it as lost.
 func (s *Stitcher) Evict(h uint32) {
@@ -110,33 +132,33 @@ func (s *Stitcher) Hold(h uint32, b []byte) bool {
 		s.stats.Full++
 		return false
 	}
-	if p.Buf == nil {
-		p.Buf = s.buffer(len(b))
-	}
-	p.Buf = append(p.Buf, b...)
-	p.bytes += len(b)
-	s.bytes += len(b)
+	s.write(p, p.Buf, b)
+	s.account(p, len(b))
 	return true
+}
+
+// write appends b to to, which is nil or the beginning of p.Buf.
+func (s *Stitcher) write(p *Pend, to, b []byte) {
+	before := cap(p.Buf)
+	if p.Buf == nil {
+		to = s.buffer(len(b))
+	}
+	p.Buf = append(to, b...)
+	s.charge(p, cap(p.Buf)-before)
 }
 
 // Keep replaces what waits at h by b, which may be the end of what waits there.
 func (s *Stitcher) Keep(h uint32, b []byte) bool {
 	p := &s.pends[h]
-	n := len(p.Buf)
-	p.bytes -= n
-	s.bytes -= n
+	s.account(p, -len(p.Buf))
 	if p.bytes+len(b) > s.each {
 		p.Buf = p.Buf[:0]
 		s.stats.Full++
 		return false
 	}
-	if p.Buf == nil {
-		p.Buf = s.buffer(len(b))
-	}
-	p.Buf = append(p.Buf[:0], b...)
+	s.write(p, p.Buf[:0], b)
 	p.Parsed, p.Looks = 0, 0
-	p.bytes += len(b)
-	s.bytes += len(b)
+	s.account(p, len(b))
 	return true
 }
 
@@ -155,9 +177,12 @@ func (s *Stitcher) Early(h uint32, seq, wire uint32, b []byte) bool {
 			if len(b) <= len(p.early[i].data) {
 				return true
 			}
-			s.account(p, len(b)-len(p.early[i].data))
-			p.early[i].data = append(p.early[i].data[:0], b...)
-			p.early[i].wire = wire
+			g := &p.early[i]
+			s.account(p, len(b)-len(g.data))
+			before := cap(g.data)
+			g.data = append(g.data[:0], b...)
+			s.charge(p, cap(g.data)-before)
+			g.wire = wire
 			return true
 		}
 		if d < 0 {
@@ -169,6 +194,7 @@ func (s *Stitcher) Early(h uint32, seq, wire uint32, b []byte) bool {
 	copy(p.early[at+1:], p.early[at:])
 	p.early[at] = segment{seq: seq, wire: wire, data: append(s.buffer(len(b)), b...)}
 	s.account(p, len(b))
+	s.charge(p, cap(p.early[at].data)+segmentCost)
 	return true
 }
 
@@ -196,9 +222,12 @@ func (s *Stitcher) TakeEarly(h uint32, dst []byte) (seq, wire uint32, b []byte) 
 	g := p.early[0]
 	b = append(dst[:0], g.data...)
 	s.account(p, -len(g.data))
+	s.charge(p, -cap(g.data)-segmentCost)
 	s.recycle(g.data)
+	last := len(p.early) - 1
 	copy(p.early, p.early[1:])
-	p.early = p.early[:len(p.early)-1]
+	p.early[last] = segment{}
+	p.early = p.early[:last]
 	return g.seq, g.wire, b
 }
 
@@ -209,6 +238,7 @@ func (s *Stitcher) Close(h uint32) {
 		return
 	}
 	s.bytes -= p.bytes
+	s.memory -= p.memory
 	for i := range p.early {
 		s.recycle(p.early[i].data)
 	}
@@ -222,6 +252,10 @@ func (s *Stitcher) Close(h uint32) {
 		s.pends[p.next].prev = p.prev
 	} else {
 		s.newest = p.prev
+	}
+	clear(p.early)
+	if cap(p.early) > 8 {
+		p.early = nil
 	}
 	*p = Pend{early: p.early[:0]}
 	s.free = append(s.free, h)
@@ -237,7 +271,7 @@ func (s *Stitcher) buffer(n int) []byte {
 }
 
 func (s *Stitcher) recycle(b []byte) {
-	if cap(b) >= spareSize && cap(b) <= 4*spareSize && len(s.spare) < 256 {
+	if cap(b) >= spareSize && cap(b) <= 4*spareSize && len(s.spare) < spareMax {
 		s.spare = append(s.spare, b[:0])
 	}
 }
