@@ -45,7 +45,7 @@ func (c *Certificate) read(der []byte) {
 	if tag != derSequence {
 		return
 	}
-	if tag, _, rest, ok := cutDER(tbs); ok && tag == derContext|0 {
+	if tag, _, rest, ok := cutDER(tbs); ok && tag == derContext {
 		tbs = rest // version
 	}
 	var fields [6][]byte // serial number, signature algorithm, issuer, validity, subject, key
