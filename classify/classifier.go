@@ -54,7 +54,8 @@ type Classifier struct {
 
 // traffic is what the capture as a whole holds.
 type traffic struct {
-	flows uint64 // that are not DNS
+	flows   uint64 // that are not DNS
+	lookups uint64
 }
 
 // New makes a Classifier.

@@ -113,8 +113,9 @@ func systemOf(ua string) systems {
 	return 0
 }
 
-// asked counts a question of the host at an hour.
-func (d *habits) askedAt(hour int64) {
+// asked counts a question of the host.
+func (c *Classifier) asked(d *habits, hour int64) {
+	c.traffic.lookups++
 	if hour != d.hour {
 		d.hour, d.hourAsked = hour, 0
 	}

@@ -10,18 +10,18 @@ import (
 
 // host is what is remembered of one machine.
 type host struct {
-	key         string // stable: the MAC where it is known to be the machine's own, else the first address
-	addr        netip.Addr
-	spans       []AddressSpan
-	mac         [6]byte
-	hasMAC      bool
-	own         bool // mac is the machine's own, so that it joins addresses
-	name        string
-	vlans       []uint16
-	first, last time.Time
-	tracks      []*track // in the order in which they began
-	active      hours
-	at          int // place in hostTable.list
+	key    string // stable: the MAC where it is known to be the machine's own, else the first address
+	addr   netip.Addr
+	spans  []AddressSpan
+	mac    [6]byte
+	hasMAC bool
+	own    bool // mac is the machine's own, so that it joins addresses
+	name   string
+	vlans  []uint16
+	last   time.Time
+	tracks []*track // in the order in which they began
+	active hours
+	at     int // place in hostTable.list
 
 	did habits
 }

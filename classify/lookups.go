@@ -18,7 +18,7 @@ func (c *Classifier) lookup(obs *capture.Observation) {
 		return
 	}
 	h.did.lookups++
-	h.did.askedAt(hourOf(obs.Time))
+	c.asked(&h.did, hourOf(obs.Time))
 	rd0 := obs.Marks&capture.NoRecursion != 0
 	if rd0 {
 		h.did.noRecursion++
@@ -118,7 +118,7 @@ func (c *Classifier) answer(obs *capture.Observation) {
 	}
 	h.did.answersGot++
 	if h.did.answersGot > h.did.lookups {
-		h.did.askedAt(hourOf(obs.Time))
+		c.asked(&h.did, hourOf(obs.Time))
 	}
 	if obs.DNS == nil || obs.Name == "" {
 		return

@@ -7,7 +7,7 @@ import (
 )
 
 // What makes a resolver by sheer number: questions in one hour, and how many of them a flow. Where the capture holds
-// nothing but DNS, flows say nothing, and the number must be that of a busy resolver.
+// hardly anything but DNS, missing flows say nothing, and the number must be that of a busy resolver.
 const (
 	manyAsked        = 100
 	askedPerFlow     = 20
@@ -36,7 +36,7 @@ func (c *Classifier) resolver(d *habits) bool {
 	if d.answersGiven > 0 && (d.askers.n >= 2 || d.asked() > 0) || d.asksAsResolver() {
 		return true
 	}
-	if c.traffic.flows == 0 {
+	if 10*c.traffic.flows < c.traffic.lookups {
 		return d.mostAsked >= manyAskedDNSOnly
 	}
 	return d.mostAsked >= manyAsked && d.asked() >= askedPerFlow*max(1, d.opened)
