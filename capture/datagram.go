@@ -106,13 +106,19 @@ func (o *observer) beginQUIC(g *segment, b []byte) bool {
 	o.quicOne.Reset()
 	if !o.feedQUIC(g, o.quicOne, b) && g.e.Class == classQUIC {
 		g.e.Aux = g.s.quics.put(o.quicOne)
+		o.charge(g, 0, o.quicOne.Memory())
 		o.quicOne = new(wire.QUICStream)
 	}
 	return true
 }
 
 func (o *observer) readQUIC(g *segment, b []byte) {
-	o.feedQUIC(g, *g.s.quics.get(g.e.Aux), b)
+	s := *g.s.quics.get(g.e.Aux)
+	if o.feedQUIC(g, s, b) {
+		o.charge(g, 0, 0)
+	} else {
+		o.charge(g, 0, s.Memory()) // one account for both directions
+	}
 }
 
 // feedQUIC gives a datagram to a connection's stream. true: the flow is done with.
@@ -159,6 +165,7 @@ func (o *observer) readDTLS(g *segment, b []byte) {
 	for {
 		typ, body, ok := s.Next()
 		if !ok {
+			o.charge(g, g.dir, s.Memory())
 			return
 		}
 		switch typ {
@@ -181,6 +188,8 @@ func (o *observer) readDTLS(g *segment, b []byte) {
 		case helloDone:
 			g.s.release(g.e)
 			g.e.Class = classDoneDTLS
+			o.charge(g, 0, 0)
+			o.charge(g, 1, 0)
 			return
 		}
 	}

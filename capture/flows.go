@@ -89,7 +89,7 @@ func (o *observer) begin(s *shard, d *Decoded, e *flow.Entry) {
 		e.TTL = d.TTL
 	}
 	if d.Link != nil {
-		e.Link = s.link(d.Link)
+		e.Link = s.links.put(d.Link)
 	}
 	o.count(d, e, 0)
 }
@@ -107,18 +107,6 @@ func service(p uint16) bool {
 	return p < 1024 && p != 0 || p == 1900 || p == 5353 || p == 5355 || p == 8080 || p == 8443 || p == 3128
 }
 
-func (s *shard) link(l *Link) uint32 {
-	if h, ok := s.linkOf[l]; ok {
-		return h
-	}
-	if len(s.linkOf) >= 4096 {
-		return 0
-	}
-	h := s.links.put(l)
-	s.linkOf[l] = h
-	return h
-}
-
 func (o *observer) touch(s *shard, d *Decoded, e *flow.Entry, forward bool) {
 	dir := 0
 	if !forward {
@@ -126,7 +114,7 @@ func (o *observer) touch(s *shard, d *Decoded, e *flow.Entry, forward bool) {
 	}
 	e.Last = max(e.Last, d.Time)
 	o.count(d, e, dir)
-	if d.Time/1e9-int64(e.Reported) >= int64(reportEvery/time.Second) {
+	if int32(uint32(d.Time/1e9)-e.Reported) >= int32(reportEvery/time.Second) {
 		o.record(s, e, false)
 		e.Reported = uint32(d.Time / 1e9)
 	}
@@ -179,6 +167,7 @@ func (o *observer) end(s *shard, i uint32, e *flow.Entry) {
 	}
 	s.release(e)
 	s.names.drop(e.Name)
+	s.links.drop(e.Link)
 	s.table.Remove(i)
 }
 

@@ -116,7 +116,6 @@ type shard struct {
 	h2     slab[*wire.H2Stream]
 	names  slab[string]
 	links  slab[*Link]
-	linkOf map[*Link]uint32
 }
 
 // newObserver makes one for the shards for which mine is true. flush is called when 512 Observations are ready.
@@ -140,7 +139,6 @@ func newShard(opt *ObserverOptions) *shard {
 	return &shard{
 		table:  flow.NewTable(opt.MaxFlows / flow.Shards),
 		stitch: flow.NewStitcher(opt.MaxWaiting/flow.Shards, opt.MaxWaitingEach),
-		linkOf: map[*Link]uint32{},
 	}
 }
 

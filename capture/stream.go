@@ -18,12 +18,13 @@ const (
 	classDone  // a TLS or QUIC flow of which no more is wanted
 	classDoneQUIC
 	classDoneDTLS
+	classDoneHTTP2
 )
 
 // protoOf is what a class is called in a flow record.
 var protoOf = [...]Proto{
 	classTLS: TLS, classHTTP: HTTP, classHTTP2: HTTP, classDNS: DNS, classQUIC: QUIC, classDTLS: DTLS,
-	classOther: ProtoNone, classDone: TLS, classDoneQUIC: QUIC, classDoneDTLS: DTLS,
+	classOther: ProtoNone, classDone: TLS, classDoneQUIC: QUIC, classDoneDTLS: DTLS, classDoneHTTP2: HTTP,
 }
 
 // segment is a piece of a stream on its way through the observer.
@@ -161,9 +162,41 @@ func (o *observer) relieve(s *shard, keep uint32) {
 		if !ok || h == keep {
 			return
 		}
-		s.table.Entry(owner.Entry).Pend[owner.Dir] = 0
+		e := s.table.Entry(owner.Entry)
+		e.Pend[owner.Dir] = 0
 		s.stitch.Evict(h)
+		s.giveUp(e)
 	}
+}
+
+// giveUp ends the reading of a flow whose unfinished messages are kept by its class.
+func (s *shard) giveUp(e *flow.Entry) {
+	done := e.Class
+	switch e.Class {
+	case classQUIC:
+		done = classDoneQUIC
+	case classDTLS:
+		done = classDoneDTLS
+	case classHTTP2:
+		done = classDoneHTTP2
+	default:
+		return
+	}
+	s.release(e)
+	e.Class = done
+}
+
+// charge counts memory that a flow's class keeps for messages that are not whole, with what waits in the stitcher.
+func (o *observer) charge(g *segment, dir, memory int) {
+	if memory == 0 {
+		g.s.stitch.Close(g.e.Pend[dir])
+		g.e.Pend[dir] = 0
+		return
+	}
+	g.dir = dir
+	h := o.open(g)
+	g.s.stitch.Charge(h, memory)
+	o.relieve(g.s, h)
 }
 
 // catchUp delivers the early segments whose turn has come.

@@ -242,6 +242,9 @@ func (o *observer) brokenHTTP(g *segment, b []byte) {
 	}
 }
 
+// h2Memory is about what a stream of HTTP/2 keeps: its header table and decoder, in bytes.
+const h2Memory = 2048
+
 // readHTTP2 reads requests of HTTP/2 in the clear; the answers are of no use.
 func (o *observer) readHTTP2(g *segment, b []byte) (int, bool) {
 	if g.e.Aux == 0 {
@@ -254,5 +257,6 @@ func (o *observer) readHTTP2(g *segment, b []byte) (int, bool) {
 	for _, r := range (*g.s.h2.get(g.e.Aux)).Feed(b) {
 		o.requested(g, r, HTTP, r.Method == "CONNECT")
 	}
+	o.charge(g, g.dir, h2Memory)
 	return len(b), false
 }
