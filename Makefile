@@ -59,6 +59,7 @@ bench: build ## Speed, allocations and memory beside a bare read loop and tcpdum
 	$(GO) build -o .cache/bin/mkbench ./cmd/mkbench
 	$(GO) build -o .cache/bin/avbeacon-bench ./cmd/avbeacon-bench
 	.cache/bin/avbeacon-bench -avbeacon ./avbeacon -mkbench .cache/bin/mkbench -size $(SIZE) -runs $(RUNS) -seed $(SEED)
+	AVBEACON_BENCH='$(CURDIR)/.cache/bench/*-$(SIZE)-$(SEED).pcap' $(GO) test -run '^$$' -bench BenchmarkCommands -benchtime 1x ./cmd/avbeacon
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime 0.3s ./capture ./internal/wire ./feeds ./classify
 
 conformance: build ## Recall and precision over the real captures in CORPUS, and whom analyze accuses there
