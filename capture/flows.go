@@ -192,7 +192,8 @@ func (o *observer) record(s *shard, e *flow.Entry, final bool) {
 	if e.Flags&flowReversed != 0 {
 		out, in = 1, 0
 	}
-	r := &o.records.take(1)[0]
+	obs := o.grow()
+	r := o.out.flow()
 	*r = FlowRecord{
 		FirstFrame: e.FirstFrame, LastFrame: e.LastFrame, FirstInput: e.FirstInput,
 		First: time.Unix(0, e.First).UTC(), Last: time.Unix(0, e.Last).UTC(),
@@ -207,7 +208,6 @@ func (o *observer) record(s *shard, e *flow.Entry, final bool) {
 	if r.Outcome == OneSided && final {
 		o.stats.OneSided++
 	}
-	obs := o.grow()
 	obs.Time, obs.Frame, obs.Input = r.Last, e.LastFrame, e.LastInput
 	obs.Kind, obs.FromClient, obs.Flow = Contact, true, r
 	obs.Proto, obs.Transport = TCP, TCP

@@ -90,6 +90,5 @@ func (o *observer) plainAnswer(g *segment, msg []byte, peek *wire.DNSPeek) {
 	}
 	obs := o.emit(g.d, Answer, DNS)
 	obs.from(g.d, false)
-	obs.Addrs = o.addrs.take(len(got))
-	copy(obs.Addrs, got)
+	obs.Addrs = o.out.keep(got)
 }

@@ -86,7 +86,8 @@ type Observation struct {
 	// what internal/names knew (then Marks has NameDerived).
 	Name string
 
-	// Addrs is valid iff Kind is Answer: the A and AAAA data of the answer section.
+	// Addrs is valid iff Kind is Answer: the A and AAAA data of the answer section. It is valid as long as the Observation
+	// is.
 	Addrs []netip.Addr
 	// Link is nil for a plain packet: VLANs and tunnels around it.
 	Link *Link
@@ -98,7 +99,7 @@ type Observation struct {
 	Req    *wire.Request     // Request
 	Resp   *wire.Response    // Response
 	ID     *IdentityDetail   // Identity
-	Flow   *FlowRecord       // Contact
+	Flow   *FlowRecord       // Contact; valid as long as the Observation is
 }
 
 // Marks is a set of facts about an Observation.

@@ -21,7 +21,8 @@ type Options struct {
 
 // Sink takes what was observed, in packet order. Exactly one of Observation and Line is set; Line goes with Encode.
 type Sink struct {
-	// Observation gets each one; the pointer is valid during the call, what it points to stays.
+	// Observation gets each one. It, and the Flow and the Addrs that it points to, are valid during the call; the other
+	// details stay.
 	Observation func(*Observation) error
 	// Encode appends an Observation's text to dst. It is called by the workers, side by side.
 	Encode func(dst []byte, obs *Observation) []byte
@@ -69,10 +70,10 @@ func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Sta
 	var failed error
 	var text []byte
 	o.flush = func() {
-		for i := 0; i < len(o.out) && failed == nil; i++ {
-			text, failed = sink.take(&o.out[i], text)
+		for i := 0; i < len(o.out.obs) && failed == nil; i++ {
+			text, failed = sink.take(&o.out.obs[i], text)
 		}
-		o.out, o.keys = o.out[:0], o.keys[:0]
+		o.out.reset()
 	}
 	var b Block
 	var c clock

@@ -87,10 +87,9 @@ type observer struct {
 	shards [flow.Shards]*shard // nil where another observer has it
 	stats  ObserverStats
 
-	out  []Observation
-	keys []order // of each Observation in out: what the fan-in merges by
-	key  order
-	// flush takes out and keys away; both may be used again when it returns.
+	out batch
+	key order
+	// flush takes out away, or empties it.
 	flush func()
 
 	scratch []byte // joins messages over records
@@ -101,8 +100,6 @@ type observer struct {
 	answer  wire.ResponseView
 	quic    *wire.QUICReader
 	quicOne *wire.QUICStream
-	records arena[FlowRecord]
-	addrs   arena[netip.Addr]
 	dues    []due
 }
 
@@ -123,7 +120,7 @@ func newObserver(opt ObserverOptions, mine func(shard int) bool) *observer {
 	opt.fill()
 	o := &observer{
 		opt: opt, in: opt.Interest,
-		out: make([]Observation, 0, batchSize), keys: make([]order, 0, batchSize),
+		out:     newBatch(),
 		scratch: make([]byte, 0, 64<<10), name: make([]byte, 1024),
 		quic: wire.NewQUICReader(), quicOne: new(wire.QUICStream),
 	}
@@ -260,29 +257,54 @@ func (obs *Observation) from(d *Decoded, client bool) {
 }
 
 func (o *observer) grow() *Observation {
-	if len(o.out) == cap(o.out) {
+	if len(o.out.obs) == cap(o.out.obs) {
 		o.flush()
 	}
-	o.out = append(o.out, Observation{})
-	o.keys = append(o.keys, o.key)
-	return &o.out[len(o.out)-1]
+	b := &o.out
+	b.obs = append(b.obs, Observation{})
+	b.keys = append(b.keys, o.key)
+	return &b.obs[len(b.obs)-1]
+}
+
+// batch is a run of Observations, with the memory that those of no lasting worth lie in.
+type batch struct {
+	obs   []Observation
+	keys  []order // of each: what the fan-in merges by
+	flows []FlowRecord
+	addrs []netip.Addr
+}
+
+func newBatch() batch {
+	return batch{
+		obs: make([]Observation, 0, batchSize), keys: make([]order, 0, batchSize),
+		flows: make([]FlowRecord, 0, batchSize), addrs: make([]netip.Addr, 0, 4*batchSize),
+	}
+}
+
+// reset empties b, whose memory is used again.
+func (b *batch) reset() {
+	b.obs, b.keys, b.flows, b.addrs = b.obs[:0], b.keys[:0], b.flows[:0], b.addrs[:0]
+}
+
+// flow gives room for a flow record, one for each Observation at most.
+func (b *batch) flow() *FlowRecord {
+	b.flows = b.flows[:len(b.flows)+1]
+	return &b.flows[len(b.flows)-1]
+}
+
+// keep copies addresses into b; where they do not fit, into memory of their own.
+func (b *batch) keep(a []netip.Addr) []netip.Addr {
+	if len(b.addrs)+len(a) > cap(b.addrs) {
+		return append([]netip.Addr(nil), a...)
+	}
+	n := len(b.addrs)
+	b.addrs = append(b.addrs, a...)
+	return b.addrs[n:len(b.addrs):len(b.addrs)]
 }
 
 // wants says whether a name or the server's address may matter.
 func (o *observer) wants(name []byte, server netip.Addr) bool {
 	return o.in == nil || len(name) > 0 && o.in.Name(name) || o.in.Addr(server)
-}
-
-// arena hands out pieces of larger allocations; a piece is never used again.
-type arena[T any] struct{ free []T }
-
-func (a *arena[T]) take(n int) []T {
-	if n > len(a.free) {
-		a.free = make([]T, max(n, 256))
-	}
-	p := a.free[:n:n]
-	a.free = a.free[n:]
-	return p
 }
 
 // slab keeps values behind small handles; 0 is no handle.

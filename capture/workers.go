@@ -34,8 +34,7 @@ type work struct {
 
 // reply is a part of a worker's answer to one block.
 type reply struct {
-	obs  []Observation
-	keys []order
+	batch
 	text []byte
 	ends []int // of each Observation's text
 	end  bool  // the last one for its block
@@ -193,10 +192,10 @@ func (c *crew) send(w int, o *observer, end bool) {
 	select {
 	case p = <-c.spare:
 	default:
-		p.obs, p.keys = make([]Observation, 0, batchSize), make([]order, 0, batchSize)
+		p.batch = newBatch()
 	}
-	p.obs, o.out = o.out, p.obs[:0]
-	p.keys, o.keys = o.keys, p.keys[:0]
+	p.batch, o.out = o.out, p.batch
+	o.out.reset()
 	p.text, p.ends, p.end = p.text[:0], p.ends[:0], end
 	if c.sink.Encode != nil {
 		for i := range p.obs {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -101,7 +102,7 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 	if err := o.check(); err != nil {
 		return err
 	}
-	steadyMemory()
+	defer steadyMemory()()
 	know, err := o.load()
 	if err != nil {
 		return err
@@ -208,13 +209,17 @@ func readKey(file string) ([]byte, error) {
 	return key, nil
 }
 
-// steadyMemory keeps the collector from letting the heap double: the tables are large and hold no pointers, so that
-// collecting them often costs little. GOGC and GOMEMLIMIT of the environment win.
-func steadyMemory() {
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(400)
-		debug.SetMemoryLimit(96 << 20)
+// steadyMemory makes the collector run in steps of tens of megabytes rather than when the heap has doubled: the tables are
+// large and hold few pointers, so that collecting is cheap, and a ballast that is never touched (and takes no memory for
+// that) keeps it from running at every megabyte while the heap is small. GOGC and GOMEMLIMIT of the environment win. The
+// function it returns is to be called at the end.
+func steadyMemory() (done func()) {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		return func() {}
 	}
+	debug.SetGCPercent(40)
+	ballast := make([]byte, 64<<20)
+	return func() { runtime.KeepAlive(ballast) }
 }
 
 // known is what a run knows beside its input.
