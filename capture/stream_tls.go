@@ -26,10 +26,16 @@ func (o *observer) readTLS(g *segment, b []byte) (n int, more bool) {
 	for {
 		typ, body, st := scan.Next()
 		switch {
+		case st == wire.More && o.alert(g, &scan):
+			o.finish(g)
+			return len(b), false
 		case st == wire.More:
 			return 0, true
 		case st == wire.No && g.e.Phase[g.dir] == tlsBegin && wire.LooksResponse(b) == wire.Whole:
-			o.tunnel(g) // a web server's answer to a TLS hello
+			o.tunnel(g)
+			g.e.Class = classHTTP
+			// A web server's answer to a TLS hello; or a proxy's to the CONNECT that came just before the hello.
+			g.e.Aux = g.s.http.put(httpState{client: int8(1 - g.dir), connect: true})
 			return 0, false
 		case st == wire.No:
 			o.alert(g, &scan)
@@ -182,6 +188,9 @@ func (o *observer) afterHello(g *segment, b []byte) (int, bool) {
 	if len(rest) == 0 {
 		return len(b), false
 	}
+	if rest[0] == 20 && len(rest) < 6 || rest[0] == 21 && wire.LooksTLS(rest) == wire.More {
+		return 0, true
+	}
 	if rest[0] == 22 && wire.LooksTLS(rest) != wire.No {
 		scan := wire.ScanHandshake(rest, o.scratch)
 		typ, body, st := scan.Next()
@@ -203,14 +212,18 @@ func (o *observer) afterHello(g *segment, b []byte) (int, bool) {
 	return len(b), false
 }
 
-// alert keeps the first alert in the clear that ends a handshake (level 2, fatal; RFC 8446 6).
-func (o *observer) alert(g *segment, scan *wire.HandshakeScan) {
-	if scan.HasAlert && scan.AlertLevel == 2 && g.e.Alert == 0 && !scan.Encrypted {
+// alert keeps the first alert in the clear that ends a handshake (level 2, fatal; RFC 8446 6). It says whether there was one.
+func (o *observer) alert(g *segment, scan *wire.HandshakeScan) bool {
+	if !scan.HasAlert || scan.AlertLevel != 2 || scan.Encrypted {
+		return false
+	}
+	if g.e.Alert == 0 {
 		g.e.Alert = max(scan.AlertDesc, 1)
 		if g.dir == 1 {
 			g.e.Flags |= flowAlertFrom
 		}
 	}
+	return true
 }
 
 // finish ends the reading of one direction; when both are read, the flow's packets are only counted.
