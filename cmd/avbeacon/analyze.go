@@ -9,7 +9,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,18 +42,25 @@ func newAnalyze(s *streams) *cobra.Command {
 globs of rotated files in order of time) and prints which hosts call an antivirus vendor's
 servers, by what evidence, where those servers are, and what the captures could not show.
 
-Exit codes: 0 ran; 1 --fail-on found something of concern; 2 something could not be read or done.`,
+The report begins with the hosts, goes on with the evidence (+ speaks for the verdict, - does not
+count or speaks against it, > is where the host called) and ends with what cannot be known.
+'avbeacon schema report' prints the form of the JSON report.
+
+Exit codes: 0 ran; 2 something could not be read or done (the rest is reported all the same);
+1 --fail-on found something of concern, whatever else happened.`,
 		Example: `  avbeacon analyze office.pcap
+  avbeacon analyze --explain 10.0.0.5 office.pcap
   avbeacon analyze --format json -o report.json /var/captures
   tcpdump -w - -i eth0 | avbeacon analyze -
   avbeacon analyze --fail-on likely --quiet --format jsonl *.pcap.gz`,
-		Args: cobra.MinimumNArgs(1),
+		Args: someInputs,
 		RunE: func(cmd *cobra.Command, args []string) error { return analyze(cmd.Context(), s, o, args) },
 	}
 	f := c.Flags()
 	o.knowledge.flags(f)
 	f.StringVar(&o.format, "format", "text", "text, json, jsonl or csv")
 	f.StringVarP(&o.output, "output", "o", "", "write the report to this file instead of standard output")
+	f.StringVar(&o.explain, "explain", "", "print the whole reasoning for one host: an address, MAC or name")
 	f.StringVar(&o.failOn, "fail-on", "", "exit with 1 if a finding of concern is installed, likely or possible (or surer)")
 	f.StringVar(&o.policy, "policy", policy.Default, "what is of concern: "+join(policy.Names())+", or a YAML file")
 	f.StringVar(&o.idKey, "id-key", "", "file with the key of the hashes that stand for personal identifiers (default: a new key each run)")
@@ -67,8 +73,14 @@ Exit codes: 0 ran; 1 --fail-on found something of concern; 2 something could not
 
 // check refuses flags that make no sense, before anything is read.
 func (o *analyzeOptions) check() error {
-	if formats := []string{"text", "json", "jsonl", "csv"}; !slices.Contains(formats, o.format) {
-		return fmt.Errorf("--format %q: it is one of %s", o.format, join(formats))
+	if err := oneOf("format", o.format, "text", "json", "jsonl", "csv"); err != nil {
+		return err
+	}
+	if err := oneOf("hash", o.hash, "auto", "always", "never"); err != nil {
+		return err
+	}
+	if o.explain != "" && o.format != "text" {
+		return fmt.Errorf("--explain is for --format text; %s holds the whole reasoning for every host", o.format)
 	}
 	if _, ok := failLevel(o.failOn); !ok {
 		return fmt.Errorf("--fail-on %q: it is one of installed, likely, possible", o.failOn)
@@ -116,7 +128,7 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 	if err != nil {
 		return err
 	}
-	inputs, err := capture.ExpandInputs(args)
+	inputs, err := s.inputs(args)
 	if err != nil {
 		return err
 	}
@@ -132,9 +144,9 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 	}
 	facts.Policy, facts.Judge = rules.Name, rules.Judge
 	if err := errors.Join(o.write(report.New(facts), out), out.commit()); err != nil {
-		return fmt.Errorf("write report: %w", err)
+		return o.verdict(facts, s.err, fmt.Errorf("write report: %w", err))
 	}
-	return o.verdict(facts, s.err)
+	return o.verdict(facts, s.err, nil)
 }
 
 // run reads the captures and gives what they came to.
@@ -174,22 +186,27 @@ func (o *analyzeOptions) write(r *report.Report, out *output) error {
 		return r.WriteCSV(out)
 	}
 	width, color := terminal(out.file)
-	return r.WriteText(out, report.TextOptions{Color: color, Width: width})
+	opt := report.TextOptions{Color: color, Width: width}
+	if o.explain != "" {
+		return r.WriteExplanation(out, o.explain, opt)
+	}
+	return r.WriteText(out, opt)
 }
 
-// verdict turns the result into the exit code. A finding that --fail-on asks for outweighs an input that could not be read.
-func (o *analyzeOptions) verdict(f *report.Facts, stderr io.Writer) error {
-	bad := inputErrors(f.Inputs, o.quiet, stderr)
+// verdict turns the result into the exit code. A finding that --fail-on asks for outweighs an input that could not be read
+// and a report that could not be written.
+func (o *analyzeOptions) verdict(f *report.Facts, stderr io.Writer, written error) error {
+	unread := inputErrors(f.Inputs, o.quiet, stderr)
 	level, _ := failLevel(o.failOn)
-	if level == classify.NoVerdict {
-		return bad
-	}
 	for _, x := range f.Findings {
-		if concern, _ := f.Judge(x); concern && x.Verdict >= level {
-			return &exitError{code: exitConcern}
+		if concern, _ := f.Judge(x); level != classify.NoVerdict && concern && x.Verdict >= level {
+			return &exitError{code: exitConcern, err: written}
 		}
 	}
-	return bad
+	if written != nil {
+		return written
+	}
+	return unread
 }
 
 // readKey gives the key of identifiers' hashes: a file's bytes, or a new one.

@@ -19,6 +19,8 @@ func newFeeds(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "feeds",
 		Short: "Look into the catalogue of vendors",
+		Args:  subcommand,
+		RunE:  showHelp,
 	}
 	c.AddCommand(newFeedsCheck(s), newFeedsList(s), newFeedsExplain(s))
 	return c
@@ -71,7 +73,7 @@ func newFeedsList(s *streams) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := textOrJSON(format); err != nil {
+		if err := oneOf("format", format, "text", "json"); err != nil {
 			return err
 		}
 		if len(args) == 0 {
@@ -84,13 +86,6 @@ func newFeedsList(s *streams) *cobra.Command {
 		return listEntries(s.out, cat, v, format)
 	}
 	return c
-}
-
-func textOrJSON(format string) error {
-	if format != "text" && format != "json" {
-		return fmt.Errorf("--format %q: it is text or json", format)
-	}
-	return nil
 }
 
 // vendorLine is one vendor of the list.
@@ -125,7 +120,7 @@ func listVendors(w io.Writer, cat *feeds.Catalog, format string) error {
 	}
 	t := plainTable("Key", "Name", "Country", "Entries", "Strong")
 	for _, l := range lines {
-		t.AppendRow(table.Row{l.Key, l.Name, l.Country, l.Entries, l.Strong})
+		t.AppendRow(table.Row{l.Key, report.Clean(l.Name), l.Country, l.Entries, l.Strong})
 	}
 	_, err := fmt.Fprintf(w, "%s\n\nCatalogue of %s, %d entries, SHA-256 %s\n", t.Render(), cat.Date(), cat.Len(), cat.SHA256())
 	return err
@@ -159,7 +154,7 @@ func listEntries(w io.Writer, cat *feeds.Catalog, v *feeds.Vendor, format string
 	}
 	t := plainTable("Signal", "Pattern", "Match", "Role", "Strength", "At")
 	for _, l := range lines {
-		t.AppendRow(table.Row{l.Signal, l.Pattern, l.Match, l.Role, l.Strength, l.At})
+		t.AppendRow(table.Row{l.Signal, report.Clean(l.Pattern), l.Match, l.Role, l.Strength, l.At})
 	}
 	_, err := fmt.Fprintf(w, "%s (%s, %s)\n%s\n", v.Name, v.Key, v.Country, t.Render())
 	return err
@@ -174,7 +169,12 @@ func newFeedsExplain(s *streams) *cobra.Command {
 		Example: `  avbeacon feeds explain dnl-01.geo.kaspersky.com
   avbeacon feeds explain 77.74.178.40
   avbeacon feeds explain 'DrWebUpdate-12.0.56.02100 (windows: 6.1.7601)'`,
-		Args: cobra.ExactArgs(1),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return nil
+			}
+			return fmt.Errorf("explain needs one value (quote one with spaces)\n\nExamples:\n%s", c.Example)
+		},
 	}
 	c.Flags().StringVar(&k.feeds, "feeds", "", "folder of catalogue files that replaces the embedded catalogue")
 	c.Flags().StringVar(&format, "format", "text", "text or json")
@@ -183,7 +183,7 @@ func newFeedsExplain(s *streams) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := textOrJSON(format); err != nil {
+		if err := oneOf("format", format, "text", "json"); err != nil {
 			return err
 		}
 		x := cat.Explain(args[0])

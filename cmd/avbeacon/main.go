@@ -9,13 +9,19 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+
+	"avbeacon/internal/report"
 )
 
-func main() {
+func main() { os.Exit(program()) }
+
+// program is the process without its end.
+func program() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(exitCode(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr), os.Stderr))
+	return exitCode(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr), os.Stderr)
 }
 
 // run is the whole program. Its error, if any, says with which code to exit.
@@ -31,10 +37,11 @@ type streams struct {
 	out, err io.Writer
 }
 
-// Exit codes (OUTPUT.md).
+// Exit codes (OUTPUT.md); exitInterrupted is what shells give for SIGINT.
 const (
-	exitConcern    = 1 // --fail-on: there is a finding of concern
-	exitIncomplete = 2 // something could not be read or done
+	exitConcern     = 1 // --fail-on: there is a finding of concern
+	exitIncomplete  = 2 // something could not be read or done
+	exitInterrupted = 130
 )
 
 // exitError carries an exit code. Its text, where there is one, is yet to be printed.
@@ -52,17 +59,32 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
+// exitCode prints an error that is yet to be printed, and gives the code to exit with.
 func exitCode(err error, stderr io.Writer) int {
-	if err == nil {
-		return 0
-	}
 	var x *exitError
-	if errors.As(err, &x) {
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &x):
 		if x.err != nil {
-			fmt.Fprintf(stderr, "avbeacon: %v\n", x.err)
+			complain(stderr, x.err)
 		}
 		return x.code
+	case errors.Is(err, syscall.EPIPE): // the reader went away, as `head` does: it needs no explanation
+		return exitIncomplete
+	case errors.Is(err, context.Canceled):
+		complain(stderr, errors.New("interrupted; nothing was reported"))
+		return exitInterrupted
 	}
-	fmt.Fprintf(stderr, "avbeacon: %v\n", err)
+	complain(stderr, err)
 	return exitIncomplete
+}
+
+// complain prints an error; what a file or a packet put into it cannot steer the terminal.
+func complain(w io.Writer, err error) {
+	lines := strings.Split(err.Error(), "\n")
+	for i := range lines {
+		lines[i] = report.Clean(lines[i])
+	}
+	fmt.Fprintf(w, "avbeacon: %s\n", strings.Join(lines, "\n"))
 }

@@ -2,8 +2,9 @@ package main
 
 import (
 	"bufio"
-	"fmt"
+	"errors"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -11,41 +12,67 @@ import (
 	"avbeacon/internal/report"
 )
 
+// observeOptions are the flags of observe.
+type observeOptions struct {
+	workers int
+	headers []string
+	quiet   bool
+}
+
 func newObserve(s *streams) *cobra.Command {
-	var workers int
-	var headers []string
-	var quiet bool
+	o := &observeOptions{}
 	c := &cobra.Command{
 		Use:   "observe FILE...",
 		Short: "Print all that is seen in captures as JSON lines",
-		Args:  cobra.MinimumNArgs(1),
+		Long: `Reads captures as analyze does and prints every observation (DNS, TLS, QUIC, HTTP, DHCP, ARP,
+NetBIOS and flows) as one JSON object a line, in the order of the packets. It knows no vendors
+and judges nothing. 'avbeacon schema observe' prints the form of the lines.
+
+Exit codes: 0 ran; 2 something could not be read or done.`,
+		Example: `  avbeacon observe office.pcap
+  avbeacon observe --header X-Forwarded-For office.pcap | jq 'select(.kind == "http_request")'
+  tcpdump -w - -i eth0 | avbeacon observe -`,
+		Args: someInputs,
+		RunE: func(cmd *cobra.Command, args []string) error { return observe(cmd, s, o, args) },
 	}
-	c.Flags().IntVar(&workers, "workers", defaultWorkers(), "goroutines that look at packets; the output does not depend on it")
-	c.Flags().StringSliceVar(&headers, "header", nil, "HTTP request header to print too (repeatable)")
-	c.Flags().BoolVar(&quiet, "quiet", false, "no warnings on standard error")
-	c.RunE = func(cmd *cobra.Command, args []string) error {
-		names, err := capture.ExpandInputs(args)
-		if err != nil {
-			return err
-		}
-		src := capture.OpenFiles(names, capture.FileOptions{Stdin: s.in})
-		defer src.Close()
-		out := bufio.NewWriterSize(s.out, 256<<10)
-		lines := report.Lines{Files: names}
-		opt := capture.Options{Workers: workers, Observer: capture.ObserverOptions{Headers: headers}}
-		_, err = capture.Observe(cmd.Context(), src, opt, capture.Sink{Encode: lines.Append, Line: func(b []byte) error {
-			_, err := out.Write(b)
-			return err
-		}})
-		if ferr := out.Flush(); err == nil {
-			err = ferr
-		}
-		if err != nil {
-			return err
-		}
-		return inputErrors(src.Inputs(), quiet, s.err)
-	}
+	f := c.Flags()
+	f.IntVar(&o.workers, "workers", defaultWorkers(), "goroutines that look at packets; the output does not depend on it")
+	f.StringArrayVar(&o.headers, "header", nil, "HTTP request header to print too (repeatable)")
+	f.BoolVar(&o.quiet, "quiet", false, "no progress and no warnings on standard error")
 	return c
+}
+
+func observe(cmd *cobra.Command, s *streams, o *observeOptions, args []string) error {
+	names, err := s.inputs(args)
+	if err != nil {
+		return err
+	}
+	steadyMemory()
+	src := capture.OpenFiles(names, capture.FileOptions{Stdin: s.in})
+	defer src.Close()
+	out := bufio.NewWriterSize(s.out, 256<<10)
+	lines := report.Lines{Files: names}
+	bar := newProgress(src, s.err, o.quiet || isTerminal(s.out))
+	opt := capture.Options{Workers: o.workers, Observer: capture.ObserverOptions{Headers: o.headers}}
+	_, err = capture.Observe(cmd.Context(), bar, opt, capture.Sink{Encode: lines.Append, Line: func(b []byte) error {
+		_, err := out.Write(b)
+		return err
+	}})
+	bar.finish()
+	if err := errors.Join(err, out.Flush()); err != nil {
+		return err
+	}
+	return inputErrors(src.Inputs(), o.quiet, s.err)
+}
+
+// isTerminal says that lines and a progress bar would get in each other's way.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	width, _ := terminal(f)
+	return width > 0
 }
 
 // inputErrors prints what could not be read. It is an exitError if there was anything.
@@ -57,7 +84,7 @@ func inputErrors(inputs []capture.Input, quiet bool, w io.Writer) error {
 		}
 		bad = true
 		if !quiet {
-			fmt.Fprintf(w, "avbeacon: %v\n", in.Err)
+			complain(w, in.Err)
 		}
 	}
 	if bad {

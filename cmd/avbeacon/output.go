@@ -2,6 +2,9 @@ package main
 
 import (
 	"bufio"
+	"crypto/rand"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,39 +16,65 @@ import (
 type output struct {
 	*bufio.Writer
 	file *os.File // nil where the writer is no file
-	name string   // "" for standard output
+	name string   // under which the file appears at last; "" where it is written in place
 }
 
+// openOutput opens a file for a report before anything is read, so that a bad name is told at once. A device or pipe is
+// written in place; the target of a symbolic link is replaced, not the link.
 func openOutput(name string, stdout io.Writer) (*output, error) {
 	if name == "" || name == "-" {
 		f, _ := stdout.(*os.File)
 		return &output{Writer: bufio.NewWriter(stdout), file: f}, nil
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	mode := os.FileMode(0o666) // less the umask
+	if at, err := filepath.EvalSymlinks(name); err == nil {
+		name = at
+	}
+	if st, err := os.Stat(name); err == nil {
+		if st.IsDir() {
+			return nil, fmt.Errorf("--output %s: it is a folder", name)
+		}
+		if !st.Mode().IsRegular() {
+			f, err := os.OpenFile(name, os.O_WRONLY, 0)
+			if err != nil {
+				return nil, fmt.Errorf("--output: %w", err)
+			}
+			return &output{Writer: bufio.NewWriter(f), file: f}, nil
+		}
+		mode = st.Mode().Perm()
+	}
+	beside := fmt.Sprintf(".%s.%.8s", filepath.Base(name), rand.Text())
+	f, err := os.OpenFile(filepath.Join(filepath.Dir(name), beside), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--output %s: %w", name, reason(err))
 	}
 	return &output{Writer: bufio.NewWriter(f), file: f, name: name}, nil
+}
+
+// reason is an error of a file without the file's name, which may not be the one that the user gave.
+func reason(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
 }
 
 // commit makes what was written visible under its name.
 func (o *output) commit() error {
 	if err := o.Flush(); err != nil {
-		o.discard()
-		return err
+		return errors.Join(err, o.discard())
 	}
 	if o.name == "" {
 		return nil
 	}
-	if err := o.file.Chmod(0o644); err != nil {
-		o.discard()
-		return err
-	}
 	if err := o.file.Close(); err != nil {
-		os.Remove(o.file.Name())
-		return err
+		return errors.Join(err, os.Remove(o.file.Name()))
 	}
-	return os.Rename(o.file.Name(), o.name)
+	if err := os.Rename(o.file.Name(), o.name); err != nil {
+		return errors.Join(err, os.Remove(o.file.Name()))
+	}
+	return nil
 }
 
 // discard forgets what was written to a file.
@@ -53,18 +82,17 @@ func (o *output) discard() error {
 	if o.name == "" {
 		return nil
 	}
-	o.file.Close()
-	return os.Remove(o.file.Name())
+	return errors.Join(o.file.Close(), os.Remove(o.file.Name()))
 }
 
-// terminal tells a file's width in columns and whether it shows colours (https://no-color.org).
+// terminal tells a file's width in columns, 0 where it is no terminal, and whether it shows colours (https://no-color.org).
 func terminal(f *os.File) (width int, color bool) {
 	if f == nil || !term.IsTerminal(int(f.Fd())) {
 		return 0, false
 	}
 	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		width = 0
+	if err != nil || width <= 0 {
+		width = 80
 	}
 	return width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

@@ -28,20 +28,22 @@ type Facts struct {
 // New makes a report.
 func New(f *Facts) *Report {
 	r := &Report{
-		Schema: Schema, Version: f.Version, Generated: f.Generated.UTC(), Policy: f.Policy,
+		Schema: Schema, Version: f.Version, Generated: at(f.Generated), Policy: valid(f.Policy),
 		Catalog:   Catalog{Date: f.Catalog.Date(), SHA256: f.Catalog.SHA256(), Entries: f.Catalog.Len()},
 		PlaceData: []PlaceData{}, Inputs: []Input{}, Findings: []Finding{},
 	}
 	for _, d := range f.Places {
-		r.PlaceData = append(r.PlaceData, PlaceData{Database: d.Name, Date: d.Date, Maker: d.Maker, File: d.File, Attribution: d.Attribution})
+		r.PlaceData = append(r.PlaceData, PlaceData{Database: valid(d.Name), Date: d.Date, Maker: valid(d.Maker), File: valid(d.File),
+			Attribution: d.Attribution})
 	}
-	r.Notes = classify.StalePlaces(f.Places, f.Generated)
+	r.Notes = validAll(classify.StalePlaces(f.Places, f.Generated))
 	for i := range f.Inputs {
 		r.Inputs = append(r.Inputs, newInput(&f.Inputs[i]))
 	}
 	for _, x := range f.Findings {
 		y := newFinding(x)
-		y.Concern, y.ConcernWhy = f.Judge(x)
+		concern, why := f.Judge(x)
+		y.Concern, y.ConcernWhy = concern, valid(why)
 		r.Findings = append(r.Findings, y)
 	}
 	r.Coverage = newCoverage(f)
@@ -49,13 +51,12 @@ func New(f *Facts) *Report {
 }
 
 func newInput(in *capture.Input) Input {
-	x := Input{File: in.Name, SHA256: in.SHA256, Packets: in.Packets, Bytes: in.Bytes, Truncated: in.Truncated}
+	x := Input{File: valid(in.Name), SHA256: in.SHA256, Packets: in.Packets, Bytes: in.Bytes, Truncated: in.Truncated}
 	if in.Packets > 0 {
-		first, last := time.Unix(0, in.First).UTC(), time.Unix(0, in.Last).UTC()
-		x.First, x.Last = &first, &last
+		x.First, x.Last = at(time.Unix(0, in.First)), at(time.Unix(0, in.Last))
 	}
 	if in.Err != nil {
-		x.Error = in.Err.Error()
+		x.Error = valid(in.Err.Error())
 	}
 	return x
 }
@@ -63,19 +64,19 @@ func newInput(in *capture.Input) Input {
 func newFinding(f *classify.Finding) Finding {
 	x := Finding{
 		ID: f.ID, Vendor: f.Vendor.Key, VendorName: f.Vendor.Name, VendorCountry: f.Vendor.Country,
-		Product: f.Product, ProductVersion: f.ProductVersion, Host: newHost(&f.Host), HostRole: f.HostRole.String(),
-		HostRoles: []string{}, Verdict: f.Verdict.String(), State: f.State.String(), FirstSeen: f.FirstSeen, LastSeen: f.LastSeen,
+		Product: valid(f.Product), ProductVersion: valid(f.ProductVersion), Host: newHost(&f.Host), HostRole: f.HostRole.String(),
+		HostRoles: []string{}, Verdict: f.Verdict.String(), State: f.State.String(), FirstSeen: at(f.FirstSeen), LastSeen: at(f.LastSeen),
 		Contacts: f.Contacts, Lookups: f.Lookups, Destinations: []Destination{}, Beacon: []Beacon{}, Evidence: []Evidence{},
-		Reasons: f.Reasons, Dropped: f.Dropped,
+		Reasons: validAll(f.Reasons), Dropped: f.Dropped,
 	}
 	for _, r := range f.HostRoles {
 		x.HostRoles = append(x.HostRoles, r.String())
 	}
 	if b := f.Behind; b != nil {
-		x.Behind = &Behind{Estimate: b.Estimate, AtLeast: b.AtLeast, Words: b.Words}
+		x.Behind = &Behind{Estimate: b.Estimate, AtLeast: b.AtLeast, Words: valid(b.Words)}
 	}
 	if o := f.OEM; o != nil {
-		x.OEM = &OEM{Engine: o.Engine, In: o.In, Source: o.Source}
+		x.OEM = &OEM{Engine: o.Engine, In: valid(o.In), Source: valid(o.Source)}
 	}
 	for i := range f.Destinations {
 		x.Destinations = append(x.Destinations, newDestination(&f.Destinations[i]))
@@ -90,7 +91,7 @@ func newFinding(f *classify.Finding) Finding {
 }
 
 func newHost(h *classify.FindingHost) Host {
-	x := Host{Name: h.Name, VLAN: h.VLANs, Addresses: []Address{}}
+	x := Host{Name: valid(h.Name), VLAN: append([]uint16{}, h.VLANs...), Addresses: []Address{}}
 	if h.Address.IsValid() {
 		x.Address = h.Address.String()
 	}
@@ -98,14 +99,14 @@ func newHost(h *classify.FindingHost) Host {
 		x.MAC = mac(h.MAC)
 	}
 	for _, a := range h.Addresses {
-		x.Addresses = append(x.Addresses, Address{Address: a.Address.String(), From: a.From, To: a.To})
+		x.Addresses = append(x.Addresses, Address{Address: a.Address.String(), From: at(a.From), To: at(a.To)})
 	}
 	return x
 }
 
 func newDestination(d *classify.Destination) Destination {
 	x := Destination{
-		Address: d.Address.String(), Port: d.Port, Names: d.Names, ASN: d.ASN, Owner: d.Owner, RTT: ms(d.RTT),
+		Address: d.Address.String(), Port: d.Port, Names: validAll(d.Names), ASN: d.ASN, Owner: valid(d.Owner), RTT: ms(d.RTT),
 		Contacts: d.Contacts, Failed: d.Failed, Proxy: d.Proxy,
 	}
 	if d.Place.Level != classify.PlaceNone {
@@ -116,7 +117,7 @@ func newDestination(d *classify.Destination) Destination {
 
 func newPlace(p *classify.Place) *Place {
 	x := &Place{
-		Level: p.Level.String(), Words: p.Words, Country: p.Country, City: p.City, Registered: p.Registered, By: []Vote{},
+		Level: p.Level.String(), Words: valid(p.Words), Country: p.Country, City: valid(p.City), Registered: p.Registered, By: []Vote{},
 	}
 	if p.Refuted != nil {
 		x.Claimed = p.Claimed.String()
@@ -125,7 +126,7 @@ func newPlace(p *classify.Place) *Place {
 	for i := range p.By {
 		v := &p.By[i]
 		x.By = append(x.By, Vote{
-			Database: v.Database, Date: v.Date, Maker: v.Maker, Country: v.Country, City: v.City, GeonameID: v.GeonameID,
+			Database: valid(v.Database), Date: v.Date, Maker: valid(v.Maker), Country: v.Country, City: valid(v.City), GeonameID: v.GeonameID,
 			RadiusKM: v.RadiusKM, NotRussia: v.NotRussia, Counted: v.Counted,
 		})
 	}
@@ -133,7 +134,7 @@ func newPlace(p *classify.Place) *Place {
 }
 
 func newBeacon(b *classify.Beacon) Beacon {
-	x := Beacon{Role: b.Role.String(), PeriodS: b.Period.Seconds(), Sessions: b.Sessions, Words: b.Words}
+	x := Beacon{Role: b.Role.String(), PeriodS: b.Period.Seconds(), Sessions: b.Sessions, Words: valid(b.Words)}
 	if b.Scored {
 		score := b.Score
 		x.Score = &score
@@ -143,9 +144,9 @@ func newBeacon(b *classify.Beacon) Beacon {
 
 func newEvidence(e *classify.Evidence) Evidence {
 	x := Evidence{
-		Kind: e.Kind.String(), Value: e.Value, Role: e.Role.String(), Strength: e.Strength.String(), Supports: e.Supports,
-		Weight: e.Weight, Count: e.Count, First: e.First, Last: e.Last, Frames: []Frame{}, Pattern: e.Pattern,
-		Source: e.Source, Date: e.Date, Why: e.Why,
+		Kind: e.Kind.String(), Value: valid(e.Value), Role: e.Role.String(), Strength: e.Strength.String(), Supports: e.Supports,
+		Weight: e.Weight, Count: e.Count, First: at(e.First), Last: at(e.Last), Frames: []Frame{}, Pattern: valid(e.Pattern),
+		Source: valid(e.Source), Date: e.Date, Why: valid(e.Why),
 	}
 	for _, f := range e.Frames {
 		x.Frames = append(x.Frames, Frame{Input: f.Input, Frame: f.Frame})

@@ -81,7 +81,6 @@ func (c *Coverage) lose(f *Facts) {
 		"pieces of evidence beyond the limit of one finding": f.Judged.EvidenceDropped,
 		"destinations beyond the limit of one finding":       f.Judged.DestDropped,
 		"tunnels left closed, too many around them":          f.Stats.Decode.Depth,
-		"flows that came in from outside, not looked at":     f.Judged.InboundIgnored,
 	} {
 		if n > 0 {
 			c.Lost[what] = n
@@ -91,30 +90,35 @@ func (c *Coverage) lose(f *Facts) {
 
 // say puts into words what a reader must know before he concludes that a host has no antivirus.
 func (c *Coverage) say(f *Facts) {
-	say := func(n uint64, format string, args ...any) {
+	say := func(n uint64, what, rest string, args ...any) {
 		if n > 0 {
-			c.Words = append(c.Words, fmt.Sprintf(format, args...))
+			c.Words = append(c.Words, plural(n, what)+" "+fmt.Sprintf(rest, args...))
 		}
 	}
-	say(c.KernelDrops, "The capturing side lost %d packets: contacts may be missing.", c.KernelDrops)
-	say(c.Truncated, "%d of %d packets were cut by the snap length: names behind the cut are missing.", c.Truncated, c.Packets)
-	say(c.OneSidedFlows, "%d of %d flows show one direction only: answers, or questions, are not in the capture.", c.OneSidedFlows, c.Flows)
-	var undecoded uint64
-	for _, n := range c.Undecoded {
-		undecoded += n
-	}
-	say(undecoded, "%d packets could not be decoded to a flow; see the list.", undecoded)
+	say(c.KernelDrops, "packet", "lost by the capturing side: contacts may be missing.")
+	say(c.Truncated, "packet", "of %d cut by the snap length: names behind the cut are missing.", c.Packets)
+	say(c.OneSidedFlows, "flow", "of %d in one direction only: answers, or questions, are not in the capture.", c.Flows)
+	say(total(c.Undecoded), "packet", "not decoded to a flow; the list says why.")
 	h := &c.HiddenNames
-	say(h.ECH, "%d hellos carry encrypted_client_hello: the name seen may be a cover (GREASE cannot be told apart).", h.ECH)
-	say(h.Unnamed, "%d hellos bear no server name: those flows can be judged by address alone.", h.Unnamed)
-	say(h.DoH+h.DoT+h.DoQ, "DNS was hidden in %d flows (DoH %d, DoT %d, DoQ %d): look-ups in them are not seen.", h.DoH+h.DoT+h.DoQ, h.DoH, h.DoT, h.DoQ)
+	say(h.ECH, "hello", "with encrypted_client_hello: the name seen may be a cover (GREASE cannot be told apart).")
+	say(h.Unnamed, "hello", "without a server name: those flows can be judged by address alone.")
+	say(h.DoH+h.DoT+h.DoQ, "flow", "of hidden DNS (DoH %d, DoT %d, DoQ %d): look-ups in them are not seen.", h.DoH, h.DoT, h.DoQ)
+	say(f.Judged.InboundIgnored, "flow", "that came in from outside, not looked at: only who calls out is judged.")
+	say(total(c.Lost), "thing", "damaged, not whole or beyond a limit; the list says what.")
 	for i := range f.Inputs {
 		in := &f.Inputs[i]
 		if in.Err != nil {
-			c.Words = append(c.Words, "Not read to its end: "+in.Err.Error())
+			c.Words = append(c.Words, "Not read to its end: "+valid(in.Err.Error()))
 		}
 	}
 	if c.Packets == 0 {
 		c.Words = append(c.Words, "No packet was read.")
 	}
+}
+
+func total(m map[string]uint64) (n uint64) {
+	for _, k := range m {
+		n += k
+	}
+	return n
 }

@@ -2,16 +2,15 @@
 // What a run came to goes in, documents come out.
 package report
 
-import "time"
-
 // Schema names the form of the JSON report (OUTPUT.md). It changes only when a field changes its meaning.
 const Schema = "avbeacon/report/1"
 
-// Report is one run's result. Its JSON form is the machine-readable output.
+// Report is one run's result. Its JSON form is the machine-readable output: a value that is absent is left out, a list is
+// always there, and text is UTF-8.
 type Report struct {
 	Schema    string      `json:"schema"`
 	Version   string      `json:"version"`
-	Generated time.Time   `json:"generated"`
+	Generated Time        `json:"generated"`
 	Catalog   Catalog     `json:"catalog"`
 	PlaceData []PlaceData `json:"place_data"`
 	Policy    string      `json:"policy"`
@@ -31,7 +30,7 @@ type Catalog struct {
 // PlaceData is one place database.
 type PlaceData struct {
 	Database    string `json:"database"`
-	Date        string `json:"date"`
+	Date        string `json:"date,omitempty"`
 	Maker       string `json:"maker,omitempty"`
 	File        string `json:"file,omitempty"`
 	Attribution string `json:"attribution,omitempty"`
@@ -39,14 +38,14 @@ type PlaceData struct {
 
 // Input is one file.
 type Input struct {
-	File      string     `json:"file"`
-	SHA256    string     `json:"sha256,omitempty"`
-	Packets   uint64     `json:"packets"`
-	Bytes     uint64     `json:"bytes"`
-	First     *time.Time `json:"first,omitempty"`
-	Last      *time.Time `json:"last,omitempty"`
-	Truncated bool       `json:"truncated,omitempty"`
-	Error     string     `json:"error,omitempty"`
+	File      string `json:"file"`
+	SHA256    string `json:"sha256,omitempty"`
+	Packets   uint64 `json:"packets"`
+	Bytes     uint64 `json:"bytes"`
+	First     Time   `json:"first,omitzero"`
+	Last      Time   `json:"last,omitzero"`
+	Truncated bool   `json:"truncated,omitempty"`
+	Error     string `json:"error,omitempty"`
 }
 
 // Finding is a classify.Finding as OUTPUT.md writes it.
@@ -67,8 +66,8 @@ type Finding struct {
 	State          string        `json:"state"`
 	Concern        bool          `json:"concern"`
 	ConcernWhy     string        `json:"concern_why,omitempty"`
-	FirstSeen      time.Time     `json:"first_seen"`
-	LastSeen       time.Time     `json:"last_seen"`
+	FirstSeen      Time          `json:"first_seen"`
+	LastSeen       Time          `json:"last_seen"`
 	Contacts       uint64        `json:"contacts"`
 	Lookups        uint64        `json:"lookups"`
 	Destinations   []Destination `json:"destinations"`
@@ -84,14 +83,14 @@ type Host struct {
 	Addresses []Address `json:"addresses"`
 	MAC       string    `json:"mac,omitempty"`
 	Name      string    `json:"name,omitempty"`
-	VLAN      []uint16  `json:"vlan,omitempty"`
+	VLAN      []uint16  `json:"vlan"`
 }
 
 // Address is a time in which a host had an address.
 type Address struct {
-	Address string    `json:"address"`
-	From    time.Time `json:"from"`
-	To      time.Time `json:"to"`
+	Address string `json:"address"`
+	From    Time   `json:"from"`
+	To      Time   `json:"to"`
 }
 
 // Behind estimates how many machines a host stands for.
@@ -112,7 +111,7 @@ type OEM struct {
 type Destination struct {
 	Address  string   `json:"address"`
 	Port     uint16   `json:"port"`
-	Names    []string `json:"names,omitempty"`
+	Names    []string `json:"names"`
 	ASN      uint32   `json:"asn,omitempty"`
 	Owner    string   `json:"owner,omitempty"`
 	RTT      float64  `json:"rtt_ms,omitempty"`
@@ -144,7 +143,7 @@ type Refutation struct {
 // Vote is what one database says.
 type Vote struct {
 	Database  string `json:"database"`
-	Date      string `json:"date"`
+	Date      string `json:"date,omitempty"`
 	Maker     string `json:"maker,omitempty"`
 	Country   string `json:"country,omitempty"`
 	City      string `json:"city,omitempty"`
@@ -165,20 +164,20 @@ type Beacon struct {
 
 // Evidence is one sign.
 type Evidence struct {
-	Kind     string    `json:"kind"`
-	Value    string    `json:"value"`
-	Role     string    `json:"role"`
-	Strength string    `json:"strength"`
-	Supports bool      `json:"supports"`
-	Weight   float64   `json:"weight"`
-	Count    uint64    `json:"count"`
-	First    time.Time `json:"first"`
-	Last     time.Time `json:"last"`
-	Frames   []Frame   `json:"frames"`
-	Pattern  string    `json:"pattern,omitempty"`
-	Source   string    `json:"source,omitempty"`
-	Date     string    `json:"date,omitempty"`
-	Why      string    `json:"why"`
+	Kind     string  `json:"kind"`
+	Value    string  `json:"value"`
+	Role     string  `json:"role"`
+	Strength string  `json:"strength"`
+	Supports bool    `json:"supports"`
+	Weight   float64 `json:"weight"`
+	Count    uint64  `json:"count"`
+	First    Time    `json:"first"`
+	Last     Time    `json:"last"`
+	Frames   []Frame `json:"frames"`
+	Pattern  string  `json:"pattern,omitempty"`
+	Source   string  `json:"source,omitempty"`
+	Date     string  `json:"date,omitempty"`
+	Why      string  `json:"why"`
 }
 
 // Frame names one packet record.

@@ -1,35 +1,98 @@
 package report
 
-import "unicode/utf8"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // appendText appends s as a JSON string (RFC 8259 7). Bytes that are no UTF-8 become \DDD, three decimal digits behind a
 // backslash, as OUTPUT.md has it.
 func appendText(dst []byte, s string) []byte {
 	dst = append(dst, '"')
+	plain := 0 // s[plain:i] is yet to be copied as it stands
 	for i := 0; i < len(s); {
 		c := s[i]
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
+		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
 			i++
-		case c < ' ' || c == 0x7f:
-			dst = append(dst, `\u00`...)
-			dst = append(dst, hexDigits[c>>4], hexDigits[c&15])
-			i++
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
-			i++
-		default:
-			r, n := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && n == 1 {
-				dst = append(dst, '\\', '\\', '0'+c/100, '0'+c/10%10, '0'+c%10)
-			} else {
-				dst = append(dst, s[i:i+n]...)
-			}
-			i += n
+			continue
 		}
+		n := 1
+		if c >= utf8.RuneSelf {
+			if r, size := utf8.DecodeRuneInString(s[i:]); r != utf8.RuneError || size > 1 {
+				i += size
+				continue
+			}
+		}
+		dst = appendEscape(append(dst, s[plain:i]...), c)
+		i += n
+		plain = i
 	}
-	return append(dst, '"')
+	return append(append(dst, s[plain:]...), '"')
+}
+
+// appendEscape appends a byte that cannot stand in a JSON string as it is.
+func appendEscape(dst []byte, c byte) []byte {
+	switch {
+	case c == '"' || c == '\\':
+		return append(dst, '\\', c)
+	case c < utf8.RuneSelf:
+		return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+	}
+	return append(dst, '\\', '\\', '0'+c/100, '0'+c/10%10, '0'+c%10)
 }
 
 const hexDigits = "0123456789abcdef"
+
+// valid is s with each byte that is no UTF-8 written as \DDD. Encoders put a replacement character there otherwise, and
+// two different texts look the same.
+func valid(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && n == 1 {
+			fmt.Fprintf(&b, `\%03d`, s[i])
+		} else {
+			b.WriteString(s[i : i+n])
+		}
+		i += n
+	}
+	return b.String()
+}
+
+// validAll is valid for each; never nil, so that JSON has an empty list.
+func validAll(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = valid(s)
+	}
+	return out
+}
+
+// Clean makes text from the wire fit for a terminal: control characters, characters that change the direction of writing,
+// and what is no UTF-8, become \DDD or \u{X}.
+func Clean(s string) string {
+	if !strings.ContainsFunc(s, unprintable) && utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1, n == 1 && unprintable(r):
+			fmt.Fprintf(&b, `\%03d`, s[i])
+		case unprintable(r):
+			fmt.Fprintf(&b, `\u{%X}`, r)
+		default:
+			b.WriteRune(r)
+		}
+		i += n
+	}
+	return b.String()
+}
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }

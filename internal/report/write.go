@@ -7,7 +7,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // WriteJSON writes the report as one JSON object and a line end.
@@ -40,7 +39,8 @@ func csvHeader() []string {
 		"state", "concern", "first_seen", "last_seen", "contacts", "lookups", "destinations", "places", "reasons", "id"}
 }
 
-// WriteCSV writes one line a finding (RFC 4180). Values that a spreadsheet would take for a formula get a ' in front.
+// WriteCSV writes one line a finding (RFC 4180). Control characters are escaped, and what a spreadsheet
+// would take for a formula gets a ' in front.
 func (r *Report) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	if err := out.Write(csvHeader()); err != nil {
@@ -49,7 +49,7 @@ func (r *Report) WriteCSV(w io.Writer) error {
 	for i := range r.Findings {
 		row := r.Findings[i].row()
 		for j := range row {
-			row[j] = noFormula(row[j])
+			row[j] = noFormula(Clean(row[j]))
 		}
 		if err := out.Write(row); err != nil {
 			return err
@@ -74,8 +74,8 @@ func (f *Finding) row() []string {
 		}
 	}
 	return []string{f.Host.Address, f.Host.MAC, f.Host.Name, strings.Join(vlans, " "), f.HostRole, f.Vendor, f.VendorName, f.Product,
-		f.ProductVersion, f.Verdict, f.State, strconv.FormatBool(f.Concern), f.FirstSeen.Format(time.RFC3339Nano),
-		f.LastSeen.Format(time.RFC3339Nano), strconv.FormatUint(f.Contacts, 10), strconv.FormatUint(f.Lookups, 10),
+		f.ProductVersion, f.Verdict, f.State, strconv.FormatBool(f.Concern), f.FirstSeen.String(), f.LastSeen.String(),
+		strconv.FormatUint(f.Contacts, 10), strconv.FormatUint(f.Lookups, 10),
 		strings.Join(dests, "; "), strings.Join(places, "; "), strings.Join(f.Reasons, " "), f.ID}
 }
 

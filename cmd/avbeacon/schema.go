@@ -1,0 +1,49 @@
+package main
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// share is what ships beside the program.
+//
+//go:embed share/schema/*.json
+var share embed.FS
+
+func newSchema(s *streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema report|observe",
+		Short: "Print the JSON Schema of the report or of observe's lines",
+		Long: `Prints the JSON Schema (draft 2020-12) of the report that 'analyze --format json' writes, or of one
+line of observe. Each finding of '--format jsonl' is $defs/finding of the report's, and its last
+line is $defs/coverage.`,
+		Example:   "  avbeacon schema report > report-1.schema.json",
+		ValidArgs: []string{"report", "observe"},
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("schema needs one word: report or observe")
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			b, err := schema(args[0])
+			if err != nil {
+				return err
+			}
+			_, err = s.out.Write(b)
+			return err
+		},
+	}
+}
+
+// schema gives the text of a schema by its short name.
+func schema(name string) ([]byte, error) {
+	b, err := share.ReadFile("share/schema/" + name + "-1.schema.json")
+	if err != nil {
+		return nil, fmt.Errorf("there is no schema %q: it is report or observe", name)
+	}
+	return b, nil
+}

@@ -1,0 +1,65 @@
+package report
+
+import (
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// fold breaks a line at spaces, so that no piece is wider than so many columns unless one word is. Pieces after the first
+// are narrower by the indent that they will get.
+func fold(s string, width, indent int) []string {
+	var out []string
+	var line strings.Builder
+	used, room := 0, width
+	for word := range strings.SplitSeq(s, " ") {
+		n := text.StringWidthWithoutEscSequences(word)
+		if used > 0 && used+1+n > room {
+			out = append(out, strings.TrimRight(line.String(), " "))
+			line.Reset()
+			used, room = 0, width-indent
+		} else if used > 0 || line.Len() > 0 {
+			line.WriteByte(' ')
+			used++
+		}
+		line.WriteString(word)
+		used += n
+	}
+	return append(out, line.String())
+}
+
+// foldCell folds each line of a table's cell and breaks words that are too long. Painted text is left alone: it is short.
+func foldCell(s string, width int) string {
+	var out []string
+	for line := range strings.SplitSeq(s, "\n") {
+		for _, piece := range fold(line, width, 0) {
+			for text.StringWidthWithoutEscSequences(piece) > width && !strings.Contains(piece, "\x1b") {
+				head, tail := cut(piece, width)
+				out, piece = append(out, head), tail
+			}
+			out = append(out, piece)
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+// cut parts a text after so many columns, after one character at least.
+func cut(s string, width int) (head, tail string) {
+	used := 0
+	for i, r := range s {
+		used += text.RuneWidth(r)
+		if used > width && i > 0 {
+			return s[:i], s[i:]
+		}
+	}
+	return s, ""
+}
+
+// short is a text of at most so many columns; what is left out is marked.
+func short(s string, width int) string {
+	if text.StringWidthWithoutEscSequences(s) <= width {
+		return s
+	}
+	head, _ := cut(s, width-3)
+	return head + "..."
+}

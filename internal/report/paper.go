@@ -1,0 +1,183 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// TextOptions say how a text report looks.
+type TextOptions struct {
+	Color bool
+	Width int // columns of the terminal; 0: there is none, and lines are made for 120
+}
+
+// Widths of lines, in columns.
+const (
+	pipedWidth = 120
+	leastWidth = 60
+)
+
+// WriteText writes the report for a person: the hosts, the evidence, and what the capture could not show.
+func (r *Report) WriteText(w io.Writer, opt TextOptions) error {
+	t := newWriter(w, opt)
+	t.summary(r)
+	order := r.order()
+	if len(order) > 0 {
+		t.tables(r, order)
+		t.line("")
+		t.title("Evidence")
+		for _, i := range order {
+			t.finding(r, &r.Findings[i])
+		}
+	}
+	t.coverage(r)
+	t.sources(r)
+	return t.err
+}
+
+// order lists the findings as a reader wants them: those of concern first, the surest first.
+func (r *Report) order() []int {
+	rank := []string{"installed", "likely", "possible", "visit"}
+	idx := make([]int, len(r.Findings))
+	for i := range idx {
+		idx[i] = i
+	}
+	slices.SortStableFunc(idx, func(a, b int) int {
+		x, y := &r.Findings[a], &r.Findings[b]
+		if x.Concern != y.Concern {
+			if x.Concern {
+				return -1
+			}
+			return 1
+		}
+		return slices.Index(rank, x.Verdict) - slices.Index(rank, y.Verdict)
+	})
+	return idx
+}
+
+// writer writes lines and keeps the first error.
+type writer struct {
+	w   io.Writer
+	opt TextOptions
+	err error
+}
+
+func newWriter(w io.Writer, opt TextOptions) writer {
+	if opt.Width <= 0 {
+		opt.Width = pipedWidth
+	}
+	opt.Width = max(opt.Width, leastWidth)
+	return writer{w: w, opt: opt}
+}
+
+func (t *writer) line(format string, args ...any) {
+	if t.err == nil {
+		_, t.err = fmt.Fprintf(t.w, format+"\n", args...)
+	}
+}
+
+// para writes a sentence behind an indent, folded to the width; further lines are indented by two more columns.
+func (t *writer) para(indent int, format string, args ...any) {
+	before := strings.Repeat(" ", indent)
+	for _, s := range fold(fmt.Sprintf(format, args...), t.opt.Width-indent, 2) {
+		t.line("%s%s", before, s)
+		before = strings.Repeat(" ", indent+2)
+	}
+}
+
+func (t *writer) title(s string) { t.line("%s", t.paint(s, text.Bold)) }
+
+func (t *writer) paint(s string, c ...text.Color) string {
+	if !t.opt.Color {
+		return s
+	}
+	codes := make([]string, len(c))
+	for i := range c {
+		codes[i] = fmt.Sprint(int(c[i]))
+	}
+	return "\x1b[" + strings.Join(codes, ";") + "m" + s + "\x1b[0m"
+}
+
+func (t *writer) summary(r *Report) {
+	concern, failed := 0, 0
+	for i := range r.Findings {
+		if r.Findings[i].Concern {
+			concern++
+		}
+	}
+	var from, to Time
+	for i := range r.Inputs {
+		in := &r.Inputs[i]
+		if in.Error != "" {
+			failed++
+		}
+		if !in.First.IsZero() && (from.IsZero() || in.First.Before(from.Time)) {
+			from = in.First
+		}
+		if in.Last.After(to.Time) {
+			to = in.Last
+		}
+	}
+	s := fmt.Sprintf("%s in %s", plural(r.Coverage.Packets, "packet"), plural(uint64(len(r.Inputs)), "input"))
+	if failed > 0 {
+		s += fmt.Sprintf(" (%d not read, or not to the end)", failed)
+	}
+	if !from.IsZero() {
+		s += fmt.Sprintf(", %s to %s", stamp(from), stamp(to))
+	}
+	t.para(0, "%s", s)
+	if len(r.Findings) == 0 {
+		t.para(0, "No antivirus of the catalogue was seen to call home. Read what the capture could not show before you conclude.")
+	} else {
+		t.para(0, "%s, %d of concern to policy %s", plural(uint64(len(r.Findings)), "finding"), concern, Clean(r.Policy))
+	}
+	t.line("")
+}
+
+func plural(n uint64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func stamp(t Time) string { return t.Format("2006-01-02 15:04:05Z") }
+
+func (t *writer) coverage(r *Report) {
+	t.line("")
+	t.title("What the capture could not show")
+	c := &r.Coverage
+	if len(c.Words) == 0 {
+		t.para(2, "Nothing is known to be missing: no drops noted, no cut packets, no one-sided flows, no hidden names.")
+	}
+	for _, s := range c.Words {
+		t.para(2, "%s", Clean(s))
+	}
+	for _, m := range []map[string]uint64{c.Undecoded, c.Lost} {
+		for _, k := range sorted(m) {
+			t.line("    %10d  %s", m[k], Clean(k))
+		}
+	}
+}
+
+func (t *writer) sources(r *Report) {
+	t.line("")
+	t.para(0, "Catalogue of %s, %d entries. Policy %s.", r.Catalog.Date, r.Catalog.Entries, Clean(r.Policy))
+	for _, d := range r.PlaceData {
+		t.para(0, "Places by %s of %s. %s", Clean(d.Database), orWord(d.Date, "an unknown date"), Clean(d.Attribution))
+	}
+	for _, n := range r.Notes {
+		t.para(0, "%s", Clean(n))
+	}
+}
+
+func orWord(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
