@@ -27,6 +27,7 @@ const (
 	flowMAC                   // MAC is valid
 	flowNoRD                  // a DNS question with RD=0 was seen
 	flowAlertFrom             // the TLS alert came from B
+	flowTold                  // something of interest was emitted of it
 	flowIPv6                  // the packets are IPv6, whatever the addresses look like
 )
 
@@ -232,6 +233,21 @@ func (o *observer) record(s *shard, e *flow.Entry, final bool) {
 	if e.Name != 0 {
 		obs.Name = *s.names.get(e.Name)
 	}
+	if o.plain(e, obs) {
+		obs.Marks |= Plain
+	}
+}
+
+// plain says that a flow shows nothing of interest: no name, no network, no port, no first bytes.
+func (o *observer) plain(e *flow.Entry, obs *Observation) bool {
+	if o.in == nil || obs.Name != "" || e.Flags&flowTold != 0 || o.in.Addr(obs.Dst.Addr()) {
+		return false
+	}
+	var out, in []byte
+	if protoOf[e.Class] == ProtoNone {
+		out, in = obs.Flow.OutHead[:obs.Flow.OutHeadLen], obs.Flow.InHead[:obs.Flow.InHeadLen]
+	}
+	return !o.in.Flow(obs.Transport == UDP, obs.Dst.Port(), out, in)
 }
 
 func outcome(e *flow.Entry) Outcome {

@@ -91,4 +91,5 @@ func (o *observer) plainAnswer(g *segment, msg []byte, peek *wire.DNSPeek) {
 	obs := o.emit(g.d, Answer, DNS)
 	obs.from(g.d, false)
 	obs.Addrs = o.out.keep(got)
+	obs.Marks |= Plain
 }

@@ -114,6 +114,7 @@ const (
 	ViaProxy                       // Via, X-Forwarded-For or Forwarded
 	ConnectProxy                   // HTTP CONNECT: Name is the target, Dst is the proxy
 	NoRecursion                    // DNS question with RD=0
+	Plain                          // Contact or Answer that nobody has interest in: it counts for host roles alone
 )
 
 // IdentityDetail is who is behind an address. Exactly one of DHCP, NBNS and ARP is set.

@@ -87,4 +87,7 @@ type Input struct {
 type Interest interface {
 	Name(name []byte) bool
 	Addr(a netip.Addr) bool
+	// Flow says whether a flow may matter by its server's port, or by the first bytes that either side sent in a flow of
+	// no known protocol.
+	Flow(udp bool, port uint16, out, in []byte) bool
 }

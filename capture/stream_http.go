@@ -26,8 +26,45 @@ type httpState struct {
 	side    [2]httpSide
 	client  int8 // direction of the requests, -1 where not known yet
 	heads   bool // a whole head was read
-	head    bool // the last request was HEAD
 	connect bool // the last request was CONNECT
+	head    bool // the last request was HEAD
+	asked   uint8
+	bare    uint64  // which of the asked requests that wait for an answer are HEAD, the oldest lowest
+	passed  [2]bool // by direction: behind the last head there, the other side went on to its next message
+}
+
+// ask takes note of a request.
+func (st *httpState) ask(head, connect bool) {
+	st.heads, st.head, st.connect = true, head, connect
+	if st.asked == 64 {
+		st.forget()
+	}
+	if head {
+		st.bare |= 1 << st.asked
+	}
+	st.asked++
+	st.passed[st.client], st.passed[1-st.client] = false, true
+}
+
+// replied takes note of an answer. It says whether that is one to HEAD.
+func (st *httpState) replied(status int) (head bool) {
+	head = st.bare&1 != 0
+	st.heads = true
+	st.passed[1-st.client] = false
+	if status/100 != 1 || status == 101 {
+		st.bare >>= 1
+		st.asked = max(st.asked, 1) - 1
+		st.passed[st.client] = true
+	}
+	return head
+}
+
+// forget leaves the last request alone: some answer was not seen.
+func (st *httpState) forget() {
+	st.asked, st.bare = min(st.asked, 1), 0
+	if st.head && st.asked == 1 {
+		st.bare = 1
+	}
 }
 
 func (o *observer) recogniseHTTP(g *segment, b []byte) (more bool) {
@@ -49,6 +86,9 @@ func (o *observer) recogniseHTTP(g *segment, b []byte) (more bool) {
 func (o *observer) readHTTP(g *segment, b []byte) (n int, more bool) {
 	st := g.s.http.get(g.e.Aux)
 	side := &st.side[g.dir]
+	if st.passed[g.dir] && side.mode != httpHead && o.beginsHead(st, g.dir, b) {
+		side.mode = httpHead
+	}
 	switch side.mode {
 	case httpBody:
 		n = int(min(side.left, int64(len(b))))
@@ -85,9 +125,7 @@ func (o *observer) readRequest(g *segment, st *httpState, b []byte) (n int, more
 	case wire.No:
 		return o.noHead(g, st, b)
 	}
-	st.heads = true
-	st.head = string(v.Method) == "HEAD"
-	st.connect = v.Connect
+	st.ask(string(v.Method) == "HEAD", v.Connect)
 	g.opens()
 	g.e.Flags |= flowHello
 	side := &st.side[g.dir]
@@ -125,9 +163,10 @@ func (o *observer) requested(g *segment, r *wire.Request, p Proto, connect bool)
 	if r.Via {
 		obs.Marks |= ViaProxy
 	}
-	if name := obs.Name; o.in != nil && g.e != nil && o.in.Name([]byte(name)) {
+	if name := obs.Name; o.in != nil && o.in.Name([]byte(name)) {
 		o.nameFlow(g, name)
 	}
+	g.e.Flags |= flowTold
 }
 
 // hostName is a Host header or authority without its port, lower case, without trailing dot; brackets of an IPv6
@@ -152,15 +191,16 @@ func (o *observer) readResponse(g *segment, st *httpState, b []byte) (n int, mor
 	case wire.No:
 		return o.noHead(g, st, b)
 	}
-	if o.in != nil && v.BodyLen != 0 && !st.head && !st.connect && len(b)-v.HeadLen < wire.BodyPeek &&
+	if o.in != nil && v.BodyLen != 0 && st.bare&1 == 0 && !st.connect && len(b)-v.HeadLen < wire.BodyPeek &&
 		(v.BodyLen < 0 || int64(len(b)-v.HeadLen) < v.BodyLen) {
 		return 0, true // the first bytes of the body are worth waiting for
 	}
 	o.sayResponse(g, st, b, v)
+	bare := st.replied(v.Status)
 	side := &st.side[g.dir]
 	side.mode = httpHead
 	switch {
-	case v.Status/100 == 1 || v.Status == 204 || v.Status == 304 || st.head:
+	case v.Status/100 == 1 || v.Status == 204 || v.Status == 304 || bare:
 	case st.connect && v.Status/100 == 2:
 		o.tunnel(g)
 	case v.Chunked:
@@ -176,9 +216,8 @@ func (o *observer) readResponse(g *segment, st *httpState, b []byte) (n int, mor
 }
 
 func (o *observer) sayResponse(g *segment, st *httpState, b []byte, v *wire.ResponseView) {
-	st.heads = true
 	r := wire.ParseResponse(b, v)
-	if st.head || st.connect || v.BodyLen == 0 {
+	if st.bare&1 != 0 || st.connect || v.BodyLen == 0 {
 		r.Body = nil
 	}
 	obs := o.emit(g.d, Response, HTTP)
@@ -206,6 +245,15 @@ func (o *observer) noHead(g *segment, st *httpState, b []byte) (int, bool) {
 	return len(b), false
 }
 
+// beginsHead says that a body whose length was wrong has ended: the other side went on to its next message since the
+// head, and here stands a whole head.
+func (o *observer) beginsHead(st *httpState, dir int, b []byte) bool {
+	if int8(dir) == st.client {
+		return wire.LooksRequest(b) == wire.Whole && wire.ScanRequest(b, &o.request) == wire.Whole
+	}
+	return wire.LooksResponse(b) == wire.Whole && wire.ScanResponse(b, &o.answer) == wire.Whole
+}
+
 // skipsBody says that the next n bytes of this direction are all of a body.
 func (o *observer) skipsBody(g *segment, n uint32) bool {
 	side := &g.s.http.get(g.e.Aux).side[g.dir]
@@ -214,7 +262,11 @@ func (o *observer) skipsBody(g *segment, n uint32) bool {
 
 // skipHTTP passes over n bytes that are not in the capture.
 func (o *observer) skipHTTP(g *segment, n int64) {
-	side := &g.s.http.get(g.e.Aux).side[g.dir]
+	st := g.s.http.get(g.e.Aux)
+	if st.client != int8(g.dir) {
+		st.forget()
+	}
+	side := &st.side[g.dir]
 	switch side.mode {
 	case httpBody:
 		if side.left -= n; side.left <= 0 {

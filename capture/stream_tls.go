@@ -144,6 +144,7 @@ func (o *observer) sayHello(g *segment, body []byte, p Proto, quic uint32) (want
 	if !wanted {
 		return false, true
 	}
+	g.e.Flags |= flowTold
 	h, err := wire.ParseClientHello(body, p == DTLS, quic)
 	if err != nil {
 		return true, false

@@ -35,11 +35,7 @@ func (c *Classifier) finding(t *track) *Finding {
 
 func (h *host) snapshot() FindingHost {
 	f := FindingHost{Address: h.addr, MAC: h.mac, HasMAC: h.hasMAC, Name: h.name,
-		Addresses: slices.Clone(h.spans), VLANs: slices.Clone(h.vlans)}
-	for i := range f.Addresses {
-		s := &f.Addresses[i]
-		s.From, s.To = s.From.UTC(), s.To.UTC()
-	}
+		Addresses: h.addresses(), VLANs: slices.Clone(h.vlans)}
 	return f
 }
 
@@ -178,8 +174,8 @@ func (c *Classifier) state(t *track) State {
 const otherwiseSeen = 3
 
 func (c *Classifier) quiet(t *track, since time.Time) bool {
-	gone := t.host.last.Sub(since)
-	if gone < 24*time.Hour || t.host.active.between(since, t.host.last) < otherwiseSeen {
+	gone := t.host.seen().Sub(since)
+	if gone < 24*time.Hour || t.host.active.between(since, t.host.seen()) < otherwiseSeen {
 		return false
 	}
 	period := time.Duration(0)

@@ -54,8 +54,9 @@ type Classifier struct {
 
 // traffic is what the capture as a whole holds.
 type traffic struct {
-	flows   uint64 // that are not DNS
-	lookups uint64
+	flows       uint64 // that are not DNS
+	lookups     uint64 // questions seen one by one
+	flowLookups uint64 // questions, counted by DNS flow
 }
 
 // New makes a Classifier.

@@ -18,11 +18,14 @@ func (c *Classifier) contact(obs *capture.Observation) {
 	h := c.subject(obs)
 	s := c.called(obs.Dst.Addr(), obs)
 	if s != nil {
-		s.last = later(s.last, obs.Time)
+		s.newest = max(s.newest, obs.Time.UnixNano())
 	}
 	c.seeFlow(obs, h, s)
 	if h == nil {
 		c.stats.InboundIgnored++
+		return
+	}
+	if obs.Marks&capture.Plain != 0 && len(c.flows.flows) == 0 {
 		return
 	}
 	if obs.Flow.Proto == capture.DNS || obs.Dst.Addr().IsMulticast() {

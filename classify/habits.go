@@ -1,8 +1,10 @@
 package classify
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"strings"
+	"time"
 
 	"avbeacon/capture"
 )
@@ -20,8 +22,11 @@ type habits struct {
 	hourAsked   uint32
 	mostAsked   uint32 // in one hour
 
-	answersGiven uint32
-	askers       smallSet // who asked it
+	flowHour      int64  // of flowHourAsked
+	flowHourAsked uint32 // questions in DNS flows that ended in that hour
+	answeredFlows uint32 // DNS flows in which it answered
+	answersGiven  uint32
+	askers        smallSet // who asked it
 
 	proxied  uint32 // CONNECT and absolute requests that it took
 	via      uint32 // requests that it sent with Via or X-Forwarded-For
@@ -51,14 +56,12 @@ func (s *smallSet) add(v uint32) {
 	}
 }
 
-// hashAddr and hashText are FNV-1a.
+// hashAddr is a multiplicative hash, hashText is FNV-1a.
 func hashAddr(a netip.Addr) uint32 {
 	b := a.As16()
-	h := uint32(2166136261)
-	for _, x := range b {
-		h = (h ^ uint32(x)) * 16777619
-	}
-	return h
+	v := (binary.LittleEndian.Uint64(b[:8]) ^ 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
+	v = (v ^ v>>32 ^ binary.LittleEndian.Uint64(b[8:])) * 0x94d049bb133111eb
+	return uint32(v >> 32)
 }
 
 func hashText(s string) uint32 {
@@ -123,6 +126,19 @@ func (c *Classifier) asked(d *habits, hour int64) {
 	d.mostAsked = max(d.mostAsked, d.hourAsked)
 }
 
+// askedInFlow counts the questions of a DNS flow, of which only those of interest come here one by one.
+func (c *Classifier) askedInFlow(h *host, rec *capture.FlowRecord) {
+	d := &h.did
+	c.traffic.flowLookups += uint64(rec.Lookups)
+	hours := uint32(rec.Last.Sub(rec.First)/time.Hour) + 1
+	hour := hourOf(rec.Last)
+	if hour != d.flowHour {
+		d.flowHour, d.flowHourAsked = hour, 0
+	}
+	d.flowHourAsked += min(rec.Lookups, 1<<20) / hours
+	d.mostAsked = max(d.mostAsked, d.flowHourAsked)
+}
+
 // asked says how many questions the host asked, by whichever count saw most.
 func (d *habits) asked() uint32 { return max(d.lookups, d.answersGot, d.dnsFlows) }
 
@@ -145,6 +161,11 @@ func (c *Classifier) seeFlow(obs *capture.Observation, client, server *host) {
 	case dns:
 		if client != nil && rec.Proto == capture.DNS && rec.Final {
 			client.did.dnsFlows += uint32(min(rec.PacketsOut, 1<<20))
+			c.askedInFlow(client, rec)
+		}
+		if server != nil && client != server && rec.Proto == capture.DNS && rec.Final && rec.PacketsIn > 0 {
+			server.did.answeredFlows++
+			server.did.askers.add(hashAddr(obs.Src.Addr()))
 		}
 		return
 	case !rec.Final || rec.Outcome == capture.NoAnswer || rec.Outcome == capture.Refused:

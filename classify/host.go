@@ -2,28 +2,29 @@ package classify
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"avbeacon/capture"
 	"avbeacon/feeds"
 )
 
-// host is what is remembered of one machine.
+// host is what is remembered of one machine. What every flow record touches stands first.
 type host struct {
+	addr   netip.Addr // the latest
+	newest int64      // nanoseconds since 1970: when it was last seen
+	did    habits
+	active hours
+
 	key    string // stable: the MAC where it is known to be the machine's own, else the first address
-	addr   netip.Addr
 	spans  []AddressSpan
 	mac    [6]byte
 	hasMAC bool
 	own    bool // mac is the machine's own, so that it joins addresses
 	name   string
 	vlans  []uint16
-	last   time.Time
 	tracks []*track // in the order in which they began
-	active hours
-	at     int // place in hostTable.list
-
-	did habits
+	at     int      // place in hostTable.list
 }
 
 // maxSpans is how many addresses of one host stay on record; the oldest goes.
@@ -31,8 +32,6 @@ const maxSpans = 32
 
 // see notes who the host is.
 func (h *host) see(obs *capture.Observation, a netip.Addr) {
-	h.last = later(h.last, obs.Time)
-	h.active.set(obs.Time)
 	h.seeAt(a, obs.Time)
 	if obs.Host.Addr != a {
 		return
@@ -48,15 +47,28 @@ func (h *host) see(obs *capture.Observation, a netip.Addr) {
 	}
 }
 
+// seeAt notes that the host was at an address.
 func (h *host) seeAt(a netip.Addr, at time.Time) {
-	if n := len(h.spans); n > 0 && h.spans[n-1].Address == a {
-		h.spans[n-1].To = later(h.spans[n-1].To, at)
+	h.active.set(at)
+	if a == h.addr && len(h.spans) > 0 {
+		h.newest = max(h.newest, at.UnixNano())
 		return
 	}
+	h.moved(a, at)
+	h.newest = max(h.newest, at.UnixNano())
+}
+
+// moved notes that the host has another address than before. The present one is the last of spans, and its span ends
+// when the host was last seen.
+func (h *host) moved(a netip.Addr, at time.Time) {
+	if n := len(h.spans); n > 0 {
+		h.spans[n-1].To = later(h.spans[n-1].To, h.seen())
+	}
+	h.addr = a
 	for i := range h.spans {
-		if h.spans[i].Address == a {
-			h.spans[i].To = later(h.spans[i].To, at)
-			h.addr = a
+		if s := h.spans[i]; s.Address == a {
+			s.To = later(s.To, at)
+			h.spans = append(append(h.spans[:i], h.spans[i+1:]...), s)
 			return
 		}
 	}
@@ -64,7 +76,22 @@ func (h *host) seeAt(a netip.Addr, at time.Time) {
 		h.spans = append(h.spans[:0], h.spans[1:]...)
 	}
 	h.spans = append(h.spans, AddressSpan{Address: a, From: at, To: at})
-	h.addr = a
+}
+
+// seen is when the host was seen last.
+func (h *host) seen() time.Time { return time.Unix(0, h.newest).UTC() }
+
+// addresses gives the spans, in the order in which they began.
+func (h *host) addresses() []AddressSpan {
+	out := slices.Clone(h.spans)
+	if n := len(out); n > 0 {
+		out[n-1].To = later(out[n-1].To, h.seen())
+	}
+	slices.SortStableFunc(out, func(a, b AddressSpan) int { return a.From.Compare(b.From) })
+	for i := range out {
+		out[i].From, out[i].To = out[i].From.UTC(), out[i].To.UTC()
+	}
+	return out
 }
 
 func (h *host) seeVLAN(id uint16) {
@@ -187,7 +214,7 @@ func worse(a, b *host) bool {
 	if (len(a.tracks) == 0) != (len(b.tracks) == 0) {
 		return len(a.tracks) == 0
 	}
-	return a.last.Before(b.last)
+	return a.newest < b.newest
 }
 
 func (t *hostTable) drop(h *host) {

@@ -108,7 +108,7 @@ func (c *Classifier) answer(obs *capture.Observation) {
 	}
 	client, server := sides(obs)
 	if s := c.called(server.Addr(), obs); s != nil && client.Addr() != server.Addr() {
-		s.last = later(s.last, obs.Time)
+		s.newest = max(s.newest, obs.Time.UnixNano())
 		s.did.answersGiven++
 		s.did.askers.add(hashAddr(client.Addr()))
 	}

@@ -33,10 +33,10 @@ func (c *Classifier) roles(h *host) []HostRole {
 }
 
 func (c *Classifier) resolver(d *habits) bool {
-	if d.answersGiven > 0 && (d.askers.n >= 2 || d.asked() > 0) || d.asksAsResolver() {
+	if d.answersGiven+d.answeredFlows > 0 && (d.askers.n >= 2 || d.asked() > 0) || d.asksAsResolver() {
 		return true
 	}
-	if 10*c.traffic.flows < c.traffic.lookups {
+	if 10*c.traffic.flows < max(c.traffic.lookups, c.traffic.flowLookups) {
 		return d.mostAsked >= manyAskedDNSOnly
 	}
 	return d.mostAsked >= manyAsked && d.asked() >= askedPerFlow*max(1, d.opened)

@@ -20,6 +20,8 @@ type Catalog struct {
 	names    nameTable
 	networks networkTable
 	ports    []*Entry
+	tcpPorts portSet
+	udpPorts portSet
 	signs    [SignalResolver + 1][]*Entry // by Signal: those that are matched as expressions
 	headers  map[string][]*Entry          // by lower-case name
 	tools    []tool
@@ -58,6 +60,12 @@ func (c *Catalog) add(e *Entry) {
 		c.networks.add(e)
 	case SignalPort, SignalLANPort:
 		c.ports = append(c.ports, e)
+		if e.TCP {
+			c.tcpPorts.add(e)
+		}
+		if e.UDP {
+			c.udpPorts.add(e)
+		}
 	case SignalHeader:
 		key := strings.ToLower(e.Pattern)
 		c.headers[key] = append(c.headers[key], e)

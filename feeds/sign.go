@@ -130,6 +130,32 @@ func (c *Catalog) MatchPortTo(udp bool, port uint16, lan bool, p Peer) []*Entry 
 	return out
 }
 
+// Flow says whether a flow may matter by its server's port, or by the first bytes of either side. It does not allocate.
+func (c *Catalog) Flow(udp bool, port uint16, out, in []byte) bool {
+	set := &c.tcpPorts
+	if udp {
+		set = &c.udpPorts
+	}
+	if set[port/64]&(1<<(port%64)) != 0 {
+		return true
+	}
+	for _, e := range c.signs[SignalPayload] {
+		if len(out) > 0 && e.re.Match(out) || len(in) > 0 && e.re.Match(in) {
+			return true
+		}
+	}
+	return false
+}
+
+// portSet has a bit for each port.
+type portSet [1 << 10]uint64
+
+func (s *portSet) add(e *Entry) {
+	for p := uint32(e.FirstPort); p <= uint32(e.LastPort); p++ {
+		s[p/64] |= 1 << (p % 64)
+	}
+}
+
 // HeaderNames gives the request headers, as the catalogue writes them, that observers must keep for MatchHeader.
 func (c *Catalog) HeaderNames() []string {
 	var out []string

@@ -3,6 +3,7 @@
 package hosts
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"strings"
 	"time"
@@ -95,7 +96,7 @@ func (f *fronted) add(h uint32, most uint8) (many bool) {
 type Hosts struct {
 	max     int
 	addrs   map[netip.Addr]*address
-	devices map[[6]byte]*device
+	devices map[uint64]*device
 	evicted uint64
 	routers int
 }
@@ -105,14 +106,18 @@ func New(opt Options) *Hosts {
 	if opt.MaxHosts <= 0 {
 		opt.MaxHosts = 65536
 	}
-	return &Hosts{max: opt.MaxHosts, addrs: map[netip.Addr]*address{}, devices: map[[6]byte]*device{}}
+	return &Hosts{max: opt.MaxHosts, addrs: map[netip.Addr]*address{}, devices: map[uint64]*device{}}
 }
 
 // Stamp learns from an Observation and completes its Host: the name, and whether the hardware address beside it is its
 // own. A router's hardware address is taken away.
 func (h *Hosts) Stamp(obs *capture.Observation) {
-	h.learn(obs)
 	who := &obs.Host
+	if obs.Marks&capture.Plain != 0 {
+		h.pass(who)
+		return
+	}
+	h.learn(obs)
 	if who.HasMAC {
 		d := h.device(who.MAC, obs.Time)
 		h.front(d, who.Addr)
@@ -138,6 +143,27 @@ func (h *Hosts) Stamp(obs *capture.Observation) {
 	}
 }
 
+// pass notes the hardware address of a flow that nobody has interest in: a router shows itself by many of them.
+func (h *Hosts) pass(who *capture.Host) {
+	if !who.HasMAC {
+		return
+	}
+	key := packMAC(who.MAC)
+	d := h.devices[key]
+	if d == nil {
+		d = h.device(who.MAC, time.Time{})
+	}
+	h.front(d, who.Addr)
+	if d.router {
+		who.HasMAC, who.MAC = false, [6]byte{}
+	}
+}
+
+// packMAC is a hardware address as a number, which maps find fastest.
+func packMAC(m [6]byte) uint64 {
+	return uint64(m[0])<<40 | uint64(m[1])<<32 | uint64(m[2])<<24 | uint64(m[3])<<16 | uint64(m[4])<<8 | uint64(m[5])
+}
+
 // Lookup says what an address meant at a time; false where nothing is known.
 func (h *Hosts) Lookup(a netip.Addr, at time.Time) (Known, bool) {
 	x := h.addrs[a]
@@ -157,7 +183,7 @@ func (h *Hosts) Stats() Stats {
 }
 
 func (h *Hosts) isRouter(mac [6]byte) bool {
-	d := h.devices[mac]
+	d := h.devices[packMAC(mac)]
 	return d != nil && d.router
 }
 
@@ -179,11 +205,10 @@ func (h *Hosts) front(d *device, a netip.Addr) {
 }
 
 func hash(a netip.Addr) uint32 {
-	v := uint32(2166136261)
-	for _, x := range a.As16() {
-		v = (v ^ uint32(x)) * 16777619
-	}
-	return v
+	b := a.As16()
+	v := (binary.LittleEndian.Uint64(b[:8]) ^ 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
+	v = (v ^ binary.LittleEndian.Uint64(b[8:])) * 0x94d049bb133111eb
+	return uint32(v >> 32)
 }
 
 // bind notes that an address belongs to a hardware address from now on.
@@ -273,15 +298,18 @@ func (h *Hosts) address(a netip.Addr, at time.Time) *address {
 }
 
 func (h *Hosts) device(mac [6]byte, at time.Time) *device {
-	d := h.devices[mac]
+	key := packMAC(mac)
+	d := h.devices[key]
 	if d == nil {
 		if len(h.devices) >= h.max {
 			evict(h.devices, func(d *device) time.Time { return d.last })
 			h.evicted++
 		}
 		d = &device{}
-		h.devices[mac] = d
+		h.devices[key] = d
 	}
-	d.last = at
+	if at.After(d.last) {
+		d.last = at
+	}
 	return d
 }

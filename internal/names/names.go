@@ -46,6 +46,7 @@ type Names struct {
 	last  map[netip.Addr]*learned // by address alone: the last look-up of any host
 	order []pair                  // ring
 	next  int
+	hot   hotSet
 	stats Stats
 }
 
@@ -57,7 +58,7 @@ func New(opt Options) *Names {
 	if opt.Grace <= 0 {
 		opt.Grace = 10 * time.Minute
 	}
-	return &Names{opt: opt, pairs: map[pair]*learned{}, last: map[netip.Addr]*learned{}}
+	return &Names{opt: opt, hot: newHotSet(), pairs: map[pair]*learned{}, last: map[netip.Addr]*learned{}}
 }
 
 // Stamp learns from an answer, and names a flow record that has no name of its own.
@@ -68,7 +69,7 @@ func (n *Names) Stamp(obs *capture.Observation) {
 			n.answer(obs)
 		}
 	case capture.Contact:
-		if obs.Name == "" && obs.Flow != nil && len(n.pairs) > 0 && hidden(obs.Flow.Proto) {
+		if obs.Name == "" && obs.Flow != nil && hidden(obs.Flow.Proto) && n.hot.has(obs.Dst.Addr()) {
 			n.flow(obs)
 		}
 	}
@@ -91,7 +92,9 @@ func (n *Names) answer(obs *capture.Observation) {
 	}
 	if obs.Name == "" {
 		for _, a := range obs.Addrs {
-			n.unlearn(pair{host, a})
+			if n.hot.has(a) {
+				n.unlearn(pair{host, a})
+			}
 		}
 		return
 	}
@@ -131,6 +134,7 @@ func (n *Names) learn(p pair, what learned) {
 	}
 	l := &what
 	n.remember(p)
+	n.hot.add(p.addr)
 	n.pairs[p], n.last[p.addr] = l, l
 }
 
@@ -147,6 +151,12 @@ func (n *Names) remember(p pair) {
 	n.stats.Evicted++
 	n.order[n.next] = p
 	n.next = (n.next + 1) % len(n.order)
+	if n.next == 0 { // all of it is new since the last time
+		n.hot = newHotSet()
+		for _, q := range n.order {
+			n.hot.add(q.addr)
+		}
+	}
 }
 
 // unlearn forgets what an address meant to a host, and to all where that host was the last to learn it: the address now

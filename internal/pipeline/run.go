@@ -39,6 +39,10 @@ func (p *Pipeline) take(obs *capture.Observation) error {
 	if obs.Kind == capture.Hello && p.Catalog != nil && p.hidesDNS(obs.Name) {
 		p.FlowsDoH++
 	}
+	if obs.Kind == capture.Answer && obs.Marks&capture.Plain != 0 {
+		p.Names.Stamp(obs) // what an address was called may be over; the flow record tells who asked whom
+		return nil
+	}
 	p.Hosts.Stamp(obs)
 	p.Names.Stamp(obs)
 	finding, changed := p.Classifier.Observe(obs)
