@@ -1,0 +1,160 @@
+package internal_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// documents are what the repository's root says to people.
+func documents() []string {
+	return []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"}
+}
+
+func readDocument(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", name))
+	require.NoError(t, err)
+	return string(text)
+}
+
+// blocks gives the fenced blocks that are marked with the word and nothing else.
+func blocks(text, word string) []string {
+	var all []string
+	for _, m := range regexp.MustCompile("(?ms)^```"+word+"\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
+		all = append(all, m[1])
+	}
+	return all
+}
+
+// program builds avbeacon and gives a folder of its own to run it in, which has testdata in it.
+func program(t *testing.T) (binary, folder string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds the program")
+	}
+	binary = filepath.Join(t.TempDir(), "avbeacon")
+	if runtime.GOOS == "windows" {
+		binary += ".exe"
+	}
+	build := exec.Command("go", "build", "-o", binary, "./cmd/avbeacon")
+	build.Dir = ".."
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	folder = t.TempDir()
+	testdata, err := filepath.Abs("../testdata")
+	require.NoError(t, err)
+	require.NoError(t, os.CopyFS(filepath.Join(folder, "testdata"), os.DirFS(testdata)))
+	return binary, folder
+}
+
+func TestReadmeBeginsWithTwoCommands(t *testing.T) {
+	text := readDocument(t, "README.md")
+	first := regexp.MustCompile("(?ms)^```(.*?)^```$").FindStringSubmatch(text)
+	require.NotNil(t, first)
+	require.Equal(t, "sh\ngo run ./cmd/avbeacon analyze testdata/pcap/office.pcap\ngo test ./...\n", first[1])
+}
+
+// Every block of sh but the first, which holds `go test`, runs as it stands; the first's other command runs here too.
+func TestReadmeRuns(t *testing.T) {
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("no sh here")
+	}
+	binary, folder := program(t)
+	scripts := blocks(readDocument(t, "README.md"), "sh")
+	require.Greater(t, len(scripts), 2)
+	scripts[0] = "avbeacon analyze testdata/pcap/office.pcap\n"
+	for _, script := range scripts {
+		t.Run(strings.SplitN(script, "\n", 2)[0], func(t *testing.T) {
+			run := exec.Command(shell, "-e", "-c", script)
+			run.Dir = folder
+			run.Env = append(os.Environ(), "PATH="+filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
+			out, err := run.CombinedOutput()
+			require.NoError(t, err, "%s\n%s", script, out)
+			require.NotEmpty(t, out)
+			if script == scripts[0] {
+				require.Regexp(t, `(?i)kaspersky .*installed`, string(out))
+			}
+			if strings.Contains(script, "--fail-on") {
+				require.Contains(t, string(out), "exit code 1")
+			}
+		})
+	}
+}
+
+// helps are the help texts of the program and all its subcommands, by their words.
+func helps(t *testing.T, binary string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	commands := regexp.MustCompile(`(?ms)^Available Commands:\n(.*?)\n\n`)
+	for todo := []string{""}; len(todo) > 0; todo = todo[1:] {
+		out, err := exec.Command(binary, append(strings.Fields(todo[0]), "--help")...).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		all[todo[0]] = string(out)
+		m := commands.FindStringSubmatch(string(out))
+		if m == nil {
+			continue
+		}
+		for line := range strings.Lines(m[1]) {
+			if word := strings.Fields(line)[0]; word != "help" && word != "completion" {
+				todo = append(todo, strings.TrimSpace(todo[0]+" "+word))
+			}
+		}
+	}
+	return all
+}
+
+// What README names exists, and what exists README names.
+func TestReadmeNamesCommandsAndFlags(t *testing.T) {
+	binary, _ := program(t)
+	text := readDocument(t, "README.md")
+	flag := regexp.MustCompile(`--[a-z][a-z-]+`)
+	var real []string
+	for words, help := range helps(t, binary) {
+		if words != "" && !strings.Contains(help, "Available Commands:") {
+			require.Contains(t, text, "`avbeacon "+words, "a command that README does not name")
+		}
+		_, flags, _ := strings.Cut(help, "\nFlags:\n")
+		real = append(real, flag.FindAllString(flags, -1)...)
+	}
+	slices.Sort(real)
+	real = slices.Compact(real)
+	named := flag.FindAllString(text, -1)
+	for _, f := range named {
+		require.Contains(t, real, f, "README names a flag that no command has")
+	}
+	for _, f := range real {
+		require.Contains(t, named, f, "a flag that README does not name")
+	}
+}
+
+func TestDocumentsNameRealTargets(t *testing.T) {
+	makefile := readDocument(t, "Makefile")
+	target := regexp.MustCompile("(?:`|^|&& )make ([a-z]+)")
+	for _, name := range documents() {
+		for _, m := range target.FindAllStringSubmatch(readDocument(t, name), -1) {
+			require.Regexp(t, `(?m)^`+m[1]+`:.* ## `, makefile, "%s names make %s", name, m[1])
+		}
+	}
+}
+
+func TestDocumentsLinkToFiles(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#]+)\)`)
+	for _, name := range documents() {
+		for _, m := range link.FindAllStringSubmatch(readDocument(t, name), -1) {
+			if strings.HasPrefix(m[1], "https://") {
+				continue
+			}
+			_, err := os.Stat(filepath.Join("..", m[1]))
+			require.NoError(t, err, "%s links to %s", name, m[1])
+		}
+	}
+}
