@@ -1,10 +1,7 @@
 package report
 
 import (
-	"encoding/hex"
-	"net/netip"
 	"strconv"
-	"time"
 
 	"avbeacon/capture"
 	"avbeacon/internal/wire"
@@ -73,14 +70,7 @@ func (l *Lines) dns(dst []byte, o *capture.Observation) []byte {
 	if m == nil {
 		return dst
 	}
-	prefix := map[capture.Proto]string{capture.MDNS: "mdns", capture.LLMNR: "llmnr"}[o.Proto]
-	if prefix == "" {
-		prefix = "dns"
-	}
-	kind := prefix + "_query"
-	if o.Kind == capture.Answer {
-		kind = prefix + "_response"
-	}
+	kind := dnsKind(o)
 	lines := len(m.Questions)
 	if o.Kind == capture.Answer {
 		lines = max(1, lines)
@@ -101,6 +91,23 @@ func (l *Lines) dns(dst []byte, o *capture.Observation) []byte {
 		dst = w.end()
 	}
 	return dst
+}
+
+func dnsKind(o *capture.Observation) string {
+	answer := o.Kind == capture.Answer
+	switch {
+	case o.Proto == capture.MDNS && answer:
+		return "mdns_response"
+	case o.Proto == capture.MDNS:
+		return "mdns_query"
+	case o.Proto == capture.LLMNR && answer:
+		return "llmnr_response"
+	case o.Proto == capture.LLMNR:
+		return "llmnr_query"
+	case answer:
+		return "dns_response"
+	}
+	return "dns_query"
 }
 
 // opcodeUpdate marks a dynamic update, whose second section holds prerequisites, not answers (RFC 2136 2.4).
@@ -140,13 +147,13 @@ func (l *Lines) identity(dst []byte, o *capture.Observation) []byte {
 		return w.end()
 	case id.ARP != nil:
 		w := l.begin(dst, o, "arp")
-		w.text("mac", mac(id.ARP.SenderMAC))
+		w.mac("mac", id.ARP.SenderMAC)
 		w.addr("address", id.ARP.Sender)
 		return w.end()
 	case id.NBNS != nil:
 		w := l.begin(dst, o, "nbns")
 		w.text("name", id.NBNS.Name)
-		w.text("suffix", hex.EncodeToString([]byte{id.NBNS.Suffix}))
+		w.hex("suffix", "", id.NBNS.Suffix)
 		w.text("op", id.NBNS.Op)
 		return w.end()
 	}
@@ -172,8 +179,8 @@ func (l *Lines) begin(dst []byte, o *capture.Observation, kind string) object {
 	if o.Link != nil {
 		w.link(o.Link)
 	}
-	if o.HasSrcMAC && o.Kind != capture.Identity {
-		w.text("mac", mac(o.SrcMAC))
+	if o.HasSrcMAC && (o.Kind != capture.Identity || o.ID.NBNS != nil) { // DHCP and ARP tell theirs in the payload
+		w.mac("mac", o.SrcMAC)
 	}
 	return w
 }
@@ -266,7 +273,7 @@ func tlsVersion(v uint16) string {
 
 func (w *object) serverHello(h *wire.ServerHello) {
 	w.text("version", tlsVersion(h.Version))
-	w.text("cipher", "0x"+strconv.FormatUint(uint64(h.Cipher)+0x10000, 16)[1:])
+	w.hex("cipher", "0x", byte(h.Cipher>>8), byte(h.Cipher))
 	w.text("alpn", h.ALPN)
 	w.text("ja3s", h.JA3S)
 	w.flag("dtls", h.DTLS)
@@ -279,7 +286,7 @@ func (w *object) certificate(c *wire.Certificate) {
 		w.list("san", c.SAN)
 	}
 	w.text("issuer_cn", c.IssuerCN)
-	w.text("sha256", hex.EncodeToString(c.SHA256[:]))
+	w.hex("sha256", "", c.SHA256[:]...)
 	if !c.NotBefore.IsZero() {
 		w.time("not_before", c.NotBefore)
 	}
@@ -336,11 +343,11 @@ func (w *object) flow(f *capture.FlowRecord) {
 		w.key("rtt_ms")
 		w.b = strconv.AppendFloat(w.b, float64(f.RTT.Microseconds())/1000, 'f', -1, 64)
 	}
-	w.text("outcome", OutcomeText(f.Outcome))
+	w.text("outcome", outcome(f.Outcome))
 }
 
-// OutcomeText is a flow's outcome in OUTPUT.md's words.
-func OutcomeText(o capture.Outcome) string {
+// outcome is how a flow went, in OUTPUT.md's words.
+func outcome(o capture.Outcome) string {
 	switch o {
 	case capture.Established:
 		return "established"
@@ -355,82 +362,3 @@ func OutcomeText(o capture.Outcome) string {
 	}
 	return ""
 }
-
-func mac(m [6]byte) string {
-	const digits = "0123456789abcdef"
-	var b [17]byte
-	for i, c := range m {
-		if i > 0 {
-			b[3*i-1] = ':'
-		}
-		b[3*i], b[3*i+1] = digits[c>>4], digits[c&15]
-	}
-	return string(b[:])
-}
-
-// object writes one JSON object, members in the order of the calls. Absent values are left out.
-type object struct {
-	b     []byte
-	first bool
-}
-
-func (w *object) key(k string) {
-	if !w.first {
-		w.b = append(w.b, ',')
-	}
-	w.first = false
-	w.b = append(w.b, '"')
-	w.b = append(w.b, k...)
-	w.b = append(w.b, '"', ':')
-}
-
-func (w *object) text(k, v string) {
-	if v == "" {
-		return
-	}
-	w.key(k)
-	w.b = appendText(w.b, v)
-}
-
-func (w *object) num(k string, v int64) {
-	w.key(k)
-	w.b = strconv.AppendInt(w.b, v, 10)
-}
-
-func (w *object) flag(k string, v bool) {
-	if v {
-		w.key(k)
-		w.b = append(w.b, "true"...)
-	}
-}
-
-func (w *object) time(k string, t time.Time) {
-	w.key(k)
-	w.b = append(w.b, '"')
-	w.b = t.UTC().AppendFormat(w.b, "2006-01-02T15:04:05.000000000Z")
-	w.b = append(w.b, '"')
-}
-
-func (w *object) addr(k string, a netip.Addr) {
-	if !a.IsValid() {
-		return
-	}
-	w.key(k)
-	w.b = append(w.b, '"')
-	w.b = a.AppendTo(w.b)
-	w.b = append(w.b, '"')
-}
-
-func (w *object) list(k string, v []string) {
-	w.key(k)
-	w.b = append(w.b, '[')
-	for i, s := range v {
-		if i > 0 {
-			w.b = append(w.b, ',')
-		}
-		w.b = appendText(w.b, s)
-	}
-	w.b = append(w.b, ']')
-}
-
-func (w *object) end() []byte { return append(w.b, '}', '\n') }
