@@ -58,6 +58,7 @@ func (o *observer) datagram(g *segment, b []byte) {
 		m, err := wire.ParseDHCPv6(b)
 		o.dhcp(g, m, err)
 	case b[0]&0xc0 == 0xc0 && o.beginQUIC(g, b):
+	case b[0]&0xc0 == 0 && o.gquic(g, b):
 	case b[0] == 22 && wire.LooksDTLS(b):
 		g.e.Class = classDTLS
 		o.readDTLS(g, b)
@@ -151,9 +152,28 @@ func (o *observer) feedQUIC(g *segment, s *wire.QUICStream, b []byte) bool {
 	return true
 }
 
-// gquic reads the hello of Google's QUIC before it spoke TLS.
+// maxGQUICTries is how many datagrams of one side are looked at for a hello of Google's QUIC.
+const maxGQUICTries = 3
+
+// gquic reads the hello of Google's QUIC before it spoke TLS, among a flow's first datagrams.
 func (o *observer) gquic(g *segment, b []byte) bool {
-	return false
+	if g.e.Packets[g.dir] > maxGQUICTries {
+		return false
+	}
+	h, _, ok := wire.ParseGQUIC(b)
+	if !ok {
+		return false
+	}
+	g.opens()
+	g.e.Class = classDoneQUIC
+	if o.wants([]byte(h.SNI), g.d.Dst.Netip(g.d.IPv6)) {
+		g.e.Flags |= flowTold
+		obs := o.emit(g.d, Hello, QUIC)
+		obs.from(g.d, true)
+		obs.Hello, obs.Name = h, h.SNI
+		o.nameFlow(g, obs.Name)
+	}
+	return true
 }
 
 func (o *observer) readDTLS(g *segment, b []byte) {
@@ -186,6 +206,9 @@ func (o *observer) readDTLS(g *segment, b []byte) {
 		case wire.HandshakeCertificate:
 			o.certificates(g, body, DTLS)
 		case helloDone:
+			if o.in == nil {
+				continue // the client's certificate may follow
+			}
 			g.s.release(g.e)
 			g.e.Class = classDoneDTLS
 			o.charge(g, 0, 0)

@@ -85,7 +85,7 @@ func (o *observer) certificates(g *segment, body []byte, p Proto) {
 	}
 	for i := range certs {
 		obs := o.emit(g.d, Cert, p)
-		obs.from(g.d, false)
+		obs.from(g.d, g.fromOpener())
 		obs.Cert = &certs[i]
 		obs.Name = hostName(certs[i].SubjectCN)
 	}
@@ -192,17 +192,12 @@ func (o *observer) afterHello(g *segment, b []byte) (int, bool) {
 	if rest[0] == 20 && len(rest) < 6 || rest[0] == 21 && wire.LooksTLS(rest) == wire.More {
 		return 0, true
 	}
-	if rest[0] == 22 && wire.LooksTLS(rest) != wire.No {
-		scan := wire.ScanHandshake(rest, o.scratch)
-		typ, body, st := scan.Next()
-		if st == wire.More {
+	if rest[0] == 22 {
+		if more := o.secondFlight(g, rest); more {
 			return 0, true
 		}
-		if st == wire.Whole && typ == wire.HandshakeClientHello {
-			o.sayHello(g, body, TLS, 0)
-			o.finish(g)
-			return len(b), false
-		}
+		o.finish(g)
+		return len(b), false
 	}
 	if rest[0] == 21 && wire.LooksTLS(rest) == wire.Whole {
 		scan := wire.ScanHandshake(rest, o.scratch)
@@ -211,6 +206,30 @@ func (o *observer) afterHello(g *segment, b []byte) (int, bool) {
 	}
 	o.finish(g)
 	return len(b), false
+}
+
+// secondFlight reads what a client sends behind the server's first answer: another hello, or its certificate.
+func (o *observer) secondFlight(g *segment, b []byte) (more bool) {
+	if len(b) < 6 {
+		return true
+	}
+	switch typ := b[5]; {
+	case typ == wire.HandshakeClientHello && wire.LooksTLS(b) != wire.No:
+	case typ == wire.HandshakeCertificate && o.in == nil:
+	default:
+		return false
+	}
+	scan := wire.ScanHandshake(b, o.scratch)
+	typ, body, st := scan.Next()
+	switch {
+	case st == wire.More:
+		return true
+	case st == wire.Whole && typ == wire.HandshakeClientHello:
+		o.sayHello(g, body, TLS, 0)
+	case st == wire.Whole && typ == wire.HandshakeCertificate:
+		o.certificates(g, body, TLS)
+	}
+	return false
 }
 
 // alert keeps the first alert in the clear that ends a handshake (level 2, fatal; RFC 8446 6). It says whether there was one.
