@@ -1,0 +1,100 @@
+package report
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// mac is a hardware address in canonical text.
+func mac(m [6]byte) string { return string(appendMAC(nil, m)) }
+
+func appendMAC(dst []byte, m [6]byte) []byte {
+	for i, c := range m {
+		if i > 0 {
+			dst = append(dst, ':')
+		}
+		dst = append(dst, hexDigits[c>>4], hexDigits[c&15])
+	}
+	return dst
+}
+
+// object writes one JSON object, members in the order of the calls. Absent values are left out.
+type object struct {
+	b     []byte
+	first bool
+}
+
+func (w *object) key(k string) {
+	if !w.first {
+		w.b = append(w.b, ',')
+	}
+	w.first = false
+	w.b = append(w.b, '"')
+	w.b = append(w.b, k...)
+	w.b = append(w.b, '"', ':')
+}
+
+func (w *object) text(k, v string) {
+	if v == "" {
+		return
+	}
+	w.key(k)
+	w.b = appendText(w.b, v)
+}
+
+func (w *object) num(k string, v int64) {
+	w.key(k)
+	w.b = strconv.AppendInt(w.b, v, 10)
+}
+
+func (w *object) flag(k string, v bool) {
+	if v {
+		w.key(k)
+		w.b = append(w.b, "true"...)
+	}
+}
+
+func (w *object) time(k string, t time.Time) {
+	w.key(k)
+	w.b = append(appendTime(append(w.b, '"'), t), '"')
+}
+
+func (w *object) mac(k string, m [6]byte) {
+	w.key(k)
+	w.b = append(appendMAC(append(w.b, '"'), m), '"')
+}
+
+// hex writes bytes, behind a prefix.
+func (w *object) hex(k, prefix string, v ...byte) {
+	w.key(k)
+	w.b = append(append(w.b, '"'), prefix...)
+	for _, c := range v {
+		w.b = append(w.b, hexDigits[c>>4], hexDigits[c&15])
+	}
+	w.b = append(w.b, '"')
+}
+
+func (w *object) addr(k string, a netip.Addr) {
+	if !a.IsValid() {
+		return
+	}
+	w.key(k)
+	w.b = append(w.b, '"')
+	w.b = a.AppendTo(w.b)
+	w.b = append(w.b, '"')
+}
+
+func (w *object) list(k string, v []string) {
+	w.key(k)
+	w.b = append(w.b, '[')
+	for i, s := range v {
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		w.b = appendText(w.b, s)
+	}
+	w.b = append(w.b, ']')
+}
+
+func (w *object) end() []byte { return append(w.b, '}', '\n') }
