@@ -227,6 +227,8 @@ func plainTable(head ...any) table.Writer {
 	t.Style().Format.Header = text.FormatDefault
 	t.Style().Options.DrawBorder = false
 	t.Style().Options.SeparateColumns = false
+	t.Style().Box.PaddingLeft, t.Style().Box.PaddingRight = "", "  "
+	t.SuppressTrailingSpaces()
 	t.AppendHeader(head)
 	return t
 }

@@ -27,6 +27,7 @@ func (r *Report) WriteText(w io.Writer, opt TextOptions) error {
 	t.summary(r)
 	order := r.order()
 	if len(order) > 0 {
+		t.line("")
 		t.tables(r, order)
 		t.line("")
 		t.title("Evidence")
@@ -130,12 +131,14 @@ func (t *writer) summary(r *Report) {
 		s += fmt.Sprintf(", %s to %s", stamp(from), stamp(to))
 	}
 	t.para(0, "%s", s)
-	if len(r.Findings) == 0 {
+	switch {
+	case r.Coverage.Packets == 0:
+		t.para(0, "Nothing was judged: no packet was read.")
+	case len(r.Findings) == 0:
 		t.para(0, "No antivirus of the catalogue was seen to call home. Read what the capture could not show before you conclude.")
-	} else {
+	default:
 		t.para(0, "%s, %d of concern to policy %s", plural(uint64(len(r.Findings)), "finding"), concern, Clean(r.Policy))
 	}
-	t.line("")
 }
 
 func plural(n uint64, what string) string {
