@@ -51,17 +51,22 @@ type clock struct {
 	count     uint64
 }
 
-// pass moves the clock to a packet's time. at numbers the packet; tick says to sweep before it, as number at-1.
-func (c *clock) pass(t int64) (at uint64, tick bool) {
-	c.count += 2
-	if c.count == 2 {
+// number gives the next number in the order of all that happens: packets, datagrams that never became whole, sweeps.
+func (c *clock) number() uint64 {
+	c.count++
+	return c.count
+}
+
+// pass moves the clock to a packet's time. tick says to sweep before it.
+func (c *clock) pass(t int64) (tick bool) {
+	if c.count == 0 {
 		c.now, c.next = t, t+int64(tickEvery)
 	}
 	c.now = max(c.now, t)
 	if tick = c.now >= c.next; tick {
 		c.next = c.now + int64(tickEvery)
 	}
-	return c.count, tick
+	return tick
 }
 
 func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Stats, error) {
@@ -85,8 +90,8 @@ func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Sta
 			break
 		}
 		if err != nil {
-			dec.Flush(math.MaxInt64, func(d *Decoded) { o.late(d, c.count+1) })
-			o.sweep(c.now, true, c.count+1)
+			dec.Flush(math.MaxInt64, func(d *Decoded) { o.late(d, c.number()) })
+			o.sweep(c.now, true, c.number())
 			o.flush()
 			break
 		}
@@ -94,11 +99,11 @@ func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Sta
 			o.in = opt.Interest()
 		}
 		for i := range b.Packets {
-			at, tick := c.pass(b.Packets[i].Time)
-			if tick {
-				dec.Flush(c.now, func(d *Decoded) { o.late(d, at-1) })
-				o.sweep(c.now, false, at-1)
+			if c.pass(b.Packets[i].Time) {
+				dec.Flush(c.now, func(d *Decoded) { o.late(d, c.number()) })
+				o.sweep(c.now, false, c.number())
 			}
+			at := c.number()
 			if dec.Decode(&b.Packets[i], &d) == LayerNone {
 				continue
 			}

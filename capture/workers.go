@@ -119,8 +119,8 @@ func (c *crew) read(ctx context.Context, src Source) {
 			k.lists[w] = k.lists[w][:0]
 		}
 		if k.last {
-			k.now, k.at = clk.now, clk.count+1
-			c.dec.Flush(math.MaxInt64, func(d *Decoded) { c.put(k, d, k.at) })
+			c.dec.Flush(math.MaxInt64, func(d *Decoded) { c.put(k, d, clk.number()) })
+			k.now, k.at = clk.now, clk.number()
 		} else {
 			c.deal(k, &clk)
 		}
@@ -137,13 +137,14 @@ func (c *crew) read(ctx context.Context, src Source) {
 func (c *crew) deal(k *work, clk *clock) {
 	for i := range k.block.Packets {
 		p := &k.block.Packets[i]
-		at, tick := clk.pass(p.Time)
-		if tick {
-			c.dec.Flush(clk.now, func(d *Decoded) { c.put(k, d, at-1) })
+		if clk.pass(p.Time) {
+			c.dec.Flush(clk.now, func(d *Decoded) { c.put(k, d, clk.number()) })
+			at := clk.number()
 			for w := range k.lists {
-				k.lists[w] = append(k.lists[w], item{tick: clk.now, at: at - 1})
+				k.lists[w] = append(k.lists[w], item{tick: clk.now, at: at})
 			}
 		}
+		at := clk.number()
 		var d Decoded
 		if c.dec.Decode(p, &d) == LayerNone {
 			continue
