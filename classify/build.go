@@ -30,6 +30,9 @@ func (c *Classifier) finding(t *track) *Finding {
 		f.HostRole = roles[0]
 	}
 	f.Reasons = c.reasons(t, f, j)
+	if why := refutedReason(f.Destinations); why != "" {
+		f.Reasons = append(f.Reasons, why)
+	}
 	return f
 }
 
@@ -57,7 +60,7 @@ func (c *Classifier) destinations(t *track) []Destination {
 			x.ASN, x.Owner = asn, owner
 		}
 		if c.opt.Locate != nil {
-			x.Place = c.opt.Locate(d.Address)
+			x.Place = c.placed(d)
 		}
 		if x.ASN == 0 {
 			x.ASN, x.Owner = x.Place.ASN, cmp.Or(x.Owner, x.Place.Owner)

@@ -16,6 +16,9 @@ type Options struct {
 	Home    []netip.Prefix           // the site's own addresses; nil: private, link-local and shared ranges
 	Sensor  string                   // part of finding IDs
 	IDKey   []byte                   // key of the hashes that stand for personal identifiers
+	// SensorAt is where the tap is, nil where that is not known. With it the shortest handshake with a destination bounds
+	// its distance, and can refute a place; see Place.Refute.
+	SensorAt *Point
 
 	MaxHosts        int // hosts remembered (65,536)
 	MaxEvidence     int // pieces of evidence a finding (64)
@@ -49,6 +52,7 @@ type Classifier struct {
 	stats   Stats
 	masker  masker
 	agents  agentCache
+	reach   reach
 	traffic traffic
 }
 
@@ -73,6 +77,7 @@ func New(opt Options) *Classifier {
 		pending: newPendingTable(opt.MaxPending),
 		masker:  masker{key: opt.IDKey},
 		agents:  newAgentCache(opt.Catalog),
+		reach:   reach{},
 	}
 }
 

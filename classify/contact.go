@@ -241,6 +241,7 @@ func networkText(e *feeds.Entry) string {
 // outcome counts how a flow went for every vendor it is a contact of.
 func (c *Classifier) outcome(obs *capture.Observation, f *flow, k flowKey) {
 	ok, failed := success(obs.Flow)
+	c.noteReach(k.server.Addr(), obs.Flow.RTT, f, ok)
 	for _, t := range f.tracks {
 		d := t.dest(k.server)
 		if rtt := obs.Flow.RTT; rtt > 0 && (d.RTT == 0 || rtt < d.RTT) {

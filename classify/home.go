@@ -9,6 +9,16 @@ import (
 // shared is the range of carrier-grade NAT (RFC 6598).
 var shared = netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 0, 0}), 10)
 
+// DefaultHome lists the ranges that are the site's own where Options.Home names none: private (RFC 1918, RFC 4193),
+// link-local, loopback and carrier-grade NAT's.
+func DefaultHome() []netip.Prefix {
+	var list []netip.Prefix
+	for _, p := range []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "169.254.0.0/16", "fe80::/10", "127.0.0.0/8", "::1/128"} {
+		list = append(list, netip.MustParsePrefix(p))
+	}
+	return append(list, shared)
+}
+
 // home says whether an address is the site's own.
 func (c *Classifier) home(a netip.Addr) bool {
 	if c.opt.Home == nil {

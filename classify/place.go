@@ -47,9 +47,11 @@ type PlaceVote struct {
 	Database, Maker, Date string
 	Country, City         string
 	GeonameID             uint32
-	RadiusKM              uint16 // 0 where unknown
-	NotRussia             bool   // a database of all Russia has no record of the address
-	Counted               bool   // false: another build of the same maker counts
+	RadiusKM              uint16  // 0 where unknown
+	Lat, Lon              float64 // degrees; valid iff HasPoint. They never decide on the ladder
+	HasPoint              bool
+	NotRussia             bool // a database of all Russia has no record of the address
+	Counted               bool // false: another build of the same maker counts
 	claim                 claim
 }
 
@@ -152,6 +154,7 @@ func voteOf(o *feeds.Opinion) PlaceVote {
 	v := PlaceVote{
 		Database: o.Database, Maker: o.Maker, Date: o.Date,
 		Country: o.Country, City: o.City, GeonameID: o.GeonameID, RadiusKM: o.Radius, NotRussia: o.NotCovered,
+		Lat: o.Lat, Lon: o.Lon, HasPoint: o.HasPoint,
 	}
 	switch {
 	case o.IsMoscow() && o.Radius <= trustedRadius:

@@ -23,8 +23,8 @@ const moscowLat, moscowLon = 55.7558, 37.6173
 // degrees. A machine that answers too soon cannot be there: the place becomes N, Claimed keeps what the databases said.
 // It can only refute, never confirm; without a round-trip time, or with an impossible sensor place, p comes back as it is.
 func (p Place) Refute(rtt time.Duration, sensorLat, sensorLon float64) Place {
-	sensible := math.Abs(sensorLat) <= 90 && math.Abs(sensorLon) <= 180 // false for NaN too
-	if rtt <= 0 || !sensible || p.Level < PlaceR1 {
+	sensor := Point{sensorLat, sensorLon}
+	if rtt <= 0 || !sensor.Valid() || p.Level < PlaceR1 {
 		return p
 	}
 	reach := float64(rtt) / float64(time.Millisecond) * kmPerMS
