@@ -11,6 +11,7 @@ import (
 
 // Widths in columns from which the table of hosts gets more columns.
 const (
+	seenTable   = 76
 	mediumTable = 110
 	wideTable   = 150
 )
@@ -25,10 +26,15 @@ type column struct {
 // columns gives those that fit in a line of so many columns.
 func columns(width int) []column {
 	switch {
+	case width < seenTable:
+		return []column{
+			{"Host", 17, (*writer).hostCell}, {"Vendor", 12, (*writer).vendorCell}, {"Verdict", 10, (*writer).verdictNotes},
+			{"Where to", 0, (*writer).callCell},
+		}
 	case width < mediumTable:
 		return []column{
 			{"Host", 17, (*writer).hostCell}, {"Vendor", 14, (*writer).vendorCell}, {"Verdict", 10, (*writer).verdictNotes},
-			{"Seen (UTC)", 16, (*writer).seenCell}, {"Contacts, where to", 0, (*writer).callCell},
+			{"Seen (UTC)", 16, (*writer).seenCell}, {"Where to", 0, (*writer).callCell},
 		}
 	case width < wideTable:
 		return []column{
@@ -80,7 +86,7 @@ func (t *writer) hosts(r *Report, order []int) {
 			rows[i] = append(rows[i], s)
 		}
 	}
-	left := t.opt.Width
+	left := t.opt.Width - gap // what follows the last column
 	for j := range len(cols) - 1 {
 		left -= used[j] + gap
 	}
