@@ -32,9 +32,9 @@ func TestRegularity(t *testing.T) {
 		{"none", nil, 0, false, 0, 0, "one session"},
 		{"one", every(1, 1), 0, false, 0, 0, "one session"},
 		{"three", every(3, 7200), 2 * time.Hour, false, 0, 0, "too few"},
-		{"clock", every(40, 7200), 2 * time.Hour, true, 1, 1, "about every 2 h"},
-		{"jitter", every(40, 7200, -300, 200, 100, -50), 7300 * time.Second, true, 0.95, 1, "about every 2 h"},
-		{"wild", every(40, 600, 0, 90000, 50, 300, 20000), 900 * time.Second, true, 0, 0.45, "without a clear rhythm"},
+		{"clock", every(40, 7200), 2 * time.Hour, true, 0.99, 1, "about every 2 h"},
+		{"jitter", every(40, 7200, -300, 200, 100, -50), 7200 * time.Second, true, 0.95, 1, "about every 2 h"},
+		{"wild", every(40, 600, 0, 90000, 5000, 300, 20000, 2200, 41000, 800, 7700, 1500, 12000), 5600 * time.Second, true, 0, 0.45, "without a clear rhythm"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := Regularity(c.starts)
