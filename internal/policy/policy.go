@@ -1,159 +1,178 @@
 // Package policy says which findings are of concern: by vendor, by the vendor's country, by where a destination is, by
-// its network. A policy is immutable once loaded.
+// its network, by an expression over all of it. A policy is immutable once loaded, and judging is a pure function.
 package policy
 
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 
 	"avbeacon/classify"
 )
 
-// Policy is a named list of rules; the first that fits makes a finding one of concern.
+// Policy is a named list of rules; the first that fits a finding decides.
 type Policy struct {
 	Name  string
+	About string // a sentence, "" where the file has none
 	Rules []Rule
 }
 
-// Rule fits a finding when every condition that it sets does. Within one condition any of the values will do.
+// Severity is how grave a finding of concern is. Greater is graver.
+type Severity uint8
+
+// The severities.
+const (
+	Info Severity = iota
+	Low
+	Medium
+	High
+	Critical
+)
+
+// DefaultSeverity is that of a rule that names none.
+const DefaultSeverity = Medium
+
+// String gives the severity in the policy file's words.
+func (s Severity) String() string {
+	return [...]string{"info", "low", "medium", "high", "critical"}[min(s, Critical)]
+}
+
+// Rule fits a finding when every condition that it sets does. Within one condition any of the values will do. Places,
+// countries, cities, circles, networks and ASNs must all be met by one and the same destination.
 type Rule struct {
 	Name            string
-	Why             string                // a sentence for the report; "" for one made from the conditions
-	Vendors         []string              // vendor keys
-	VendorCountries []string              // ISO 3166 alpha-2 of the maker's home
-	Products        []string              // lower case
-	Places          []classify.PlaceLevel // of any destination
-	Countries       []string              // ISO 3166 alpha-2 of any destination's place
-	Networks        []netip.Prefix        // that hold any destination
-	ASNs            []uint32              // of any destination
-	AtLeast         classify.Verdict      // least verdict; NoVerdict for any
+	Why             string // a sentence for the report, "" for none
+	Severity        Severity
+	Passes          bool     // the rule says that what fits is of no concern, and ends the search
+	Vendors         []string // vendor keys
+	Groups          []string // group keys
+	VendorCountries []string // ISO 3166 alpha-2; any of the maker's homes will do
+	Products        []string // lower case
+	Places          []classify.PlaceLevel
+	Countries       []string // ISO 3166 alpha-2
+	Cities          []classify.City
+	Circles         []Circle
+	Networks        []netip.Prefix
+	ASNs            []uint32
+	AtLeast         classify.Verdict // least verdict; NoVerdict for any
+	When            *Expression      // nil for none
+	Unless          *Expression      // an exception: the rule does not fit where this is true; nil for none
 }
 
-// Default is the name of the policy that is used where none is named.
-const Default = "moscow"
-
-// BuiltIn gives a policy that ships with the program; false where there is none of that name.
-func BuiltIn(name string) (*Policy, bool) {
-	for _, p := range builtIns() {
-		if p.Name == name {
-			return p, true
-		}
-	}
-	return nil, false
+// Circle is a part of the globe.
+type Circle struct {
+	Lat, Lon float64 // of the centre, degrees
+	KM       float64 // radius
 }
 
-// Names lists the policies that ship with the program.
-func Names() []string {
-	var out []string
-	for _, p := range builtIns() {
-		out = append(out, p.Name)
-	}
-	return out
+// Decision is what a policy says of a finding.
+type Decision struct {
+	Concern  bool
+	Rule     string // the rule that decided, "" where none fitted
+	Severity Severity
+	Why      string // a sentence that names the rule and what fitted; "" where none did
 }
 
-func builtIns() []*Policy {
-	return []*Policy{
-		{Name: "moscow", Rules: []Rule{
-			{Name: "russian-vendor", VendorCountries: []string{"RU"}},
-			{Name: "moscow", Places: []classify.PlaceLevel{classify.PlaceM3, classify.PlaceM2}},
-		}},
-		// Binding Operational Directive 17-01 of 13 September 2017: Kaspersky-branded products.
-		{Name: "bod-17-01", Rules: []Rule{
-			{Name: "kaspersky", Vendors: []string{"kaspersky"}, Why: "Kaspersky's products are what BOD 17-01 orders removed."},
-		}},
-		{Name: "all-av", Rules: []Rule{{Name: "any", Why: "Every product is of concern to this policy: it takes an inventory."}}},
-	}
-}
-
-// Load gives a built-in policy by its name, else reads a file. "" is Default.
-func Load(nameOrFile string) (*Policy, error) {
-	if nameOrFile == "" {
-		nameOrFile = Default
-	}
-	if p, ok := BuiltIn(nameOrFile); ok {
-		return p, nil
-	}
-	data, err := os.ReadFile(nameOrFile)
-	if err != nil {
-		return nil, fmt.Errorf("read policy %s (built in are %s): %w", nameOrFile, strings.Join(Names(), ", "), err)
-	}
-	p, err := Parse(nameOrFile, data)
-	if err != nil {
-		return nil, fmt.Errorf("read policy %s: %w", nameOrFile, err)
-	}
-	return p, nil
-}
-
-// Judge says whether a finding is of concern, and by which rule.
+// Judge says whether a finding is of concern, and why.
 func (p *Policy) Judge(f *classify.Finding) (concern bool, why string) {
-	for i := range p.Rules {
-		if why, ok := p.Rules[i].fits(f); ok {
-			return true, why
-		}
+	d := p.Decide(f)
+	if !d.Concern {
+		return false, ""
 	}
-	return false, ""
+	return true, d.Why
 }
 
-// fits checks the conditions in turn and collects what is to be said of them.
-func (r *Rule) fits(f *classify.Finding) (why string, ok bool) {
-	var said []string
-	for _, check := range []func(*classify.Finding) (string, bool){r.verdict, r.vendor, r.country, r.product, r.place} {
-		words, fits := check(f)
+// Decide gives what the first rule that fits says. Where none does, the finding is of no concern.
+func (p *Policy) Decide(f *classify.Finding) Decision {
+	c := &subject{Finding: f}
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		if said, ok := r.fits(c); ok {
+			return Decision{Concern: !r.Passes, Rule: r.Name, Severity: r.Severity, Why: r.sentence(said)}
+		}
+	}
+	return Decision{}
+}
+
+// sentence tells the rule, its own reason and what fitted.
+func (r *Rule) sentence(said []string) string {
+	fitted := strings.Join(said, "; ")
+	switch {
+	case r.Why != "" && fitted != "":
+		return fmt.Sprintf("Rule %s: %s (%s).", r.Name, strings.TrimSuffix(r.Why, "."), fitted)
+	case r.Why != "":
+		return fmt.Sprintf("Rule %s: %s.", r.Name, strings.TrimSuffix(r.Why, "."))
+	case fitted != "":
+		return fmt.Sprintf("Rule %s: %s.", r.Name, fitted)
+	}
+	return "Rule " + r.Name + " names every finding."
+}
+
+// subject is a finding under judgement. Its environment is made when the first expression asks.
+type subject struct {
+	*classify.Finding
+	env *environment
+}
+
+// fits checks the conditions in turn, the cheap ones first, and collects what is to be said of them.
+func (r *Rule) fits(c *subject) (said []string, ok bool) {
+	if c.Verdict < r.AtLeast {
+		return nil, false
+	}
+	for _, check := range []func(*subject) (string, bool){r.vendor, r.group, r.country, r.product, r.destination, r.when} {
+		words, fits := check(c)
 		if !fits {
-			return "", false
+			return nil, false
 		}
 		if words != "" {
 			said = append(said, words)
 		}
 	}
-	switch {
-	case r.Why != "":
-		return r.Why, true
-	case len(said) == 0:
-		return "Rule " + r.Name + " names every finding.", true
-	}
-	return strings.Join(said, "; ") + ".", true
+	return said, !r.excepted(c)
 }
 
-func (r *Rule) verdict(f *classify.Finding) (string, bool) { return "", f.Verdict >= r.AtLeast }
-
-func (r *Rule) vendor(f *classify.Finding) (string, bool) {
+func (r *Rule) vendor(c *subject) (string, bool) {
 	if len(r.Vendors) == 0 {
 		return "", true
 	}
-	return f.Vendor.Name + " is a vendor of concern", slices.Contains(r.Vendors, f.Vendor.Key)
+	return c.Vendor.Name + " is a vendor of concern", slices.Contains(r.Vendors, c.Vendor.Key)
 }
 
-func (r *Rule) country(f *classify.Finding) (string, bool) {
+func (r *Rule) group(c *subject) (string, bool) {
+	if len(r.Groups) == 0 {
+		return "", true
+	}
+	return fmt.Sprintf("%s belongs to the group %s", c.Vendor.Name, c.Vendor.Group), slices.Contains(r.Groups, c.Vendor.Group)
+}
+
+func (r *Rule) country(c *subject) (string, bool) {
 	if len(r.VendorCountries) == 0 {
 		return "", true
 	}
-	for _, c := range strings.Split(f.Vendor.Country, "/") {
-		if slices.Contains(r.VendorCountries, c) {
-			return fmt.Sprintf("%s is a vendor from %s", f.Vendor.Name, countryName(c)), true
+	for _, home := range strings.Split(c.Vendor.Country, "/") {
+		if slices.Contains(r.VendorCountries, home) {
+			return fmt.Sprintf("%s is a vendor from %s", c.Vendor.Name, countryName(home)), true
 		}
 	}
 	return "", false
 }
 
-func (r *Rule) product(f *classify.Finding) (string, bool) {
+func (r *Rule) product(c *subject) (string, bool) {
 	if len(r.Products) == 0 {
 		return "", true
 	}
-	return f.Product + " is a product of concern", slices.Contains(r.Products, strings.ToLower(f.Product))
+	return c.Product + " is a product of concern", slices.Contains(r.Products, strings.ToLower(c.Product))
 }
 
-// place asks that one and the same destination meets every condition of place.
-func (r *Rule) place(f *classify.Finding) (string, bool) {
-	if len(r.Places)+len(r.Countries)+len(r.Networks)+len(r.ASNs) == 0 {
+// destination asks that one and the same destination meets every condition of place and network.
+func (r *Rule) destination(c *subject) (string, bool) {
+	if len(r.Places)+len(r.Countries)+len(r.Cities)+len(r.Circles)+len(r.Networks)+len(r.ASNs) == 0 {
 		return "", true
 	}
-	for i := range f.Destinations {
-		if d := &f.Destinations[i]; r.at(d) {
-			return placeWords(d), true
+	for i := range c.Destinations {
+		if d := &c.Destinations[i]; r.at(d) {
+			return r.destinationWords(d), true
 		}
 	}
 	return "", false
@@ -163,14 +182,55 @@ func (r *Rule) at(d *classify.Destination) bool {
 	return (len(r.Places) == 0 || slices.Contains(r.Places, d.Place.Level)) &&
 		(len(r.Countries) == 0 || slices.Contains(r.Countries, d.Place.Country)) &&
 		(len(r.ASNs) == 0 || slices.Contains(r.ASNs, d.ASN)) &&
-		(len(r.Networks) == 0 || slices.ContainsFunc(r.Networks, func(n netip.Prefix) bool { return n.Contains(d.Address) }))
+		(len(r.Networks) == 0 || r.network(d.Address) != "") &&
+		(len(r.Cities) == 0 || slices.ContainsFunc(r.Cities, d.Place.In)) &&
+		(len(r.Circles) == 0 || slices.ContainsFunc(r.Circles, func(c Circle) bool { return d.Place.Within(c.Lat, c.Lon, c.KM) }))
 }
 
-func placeWords(d *classify.Destination) string {
-	if d.Place.Words == "" {
-		return fmt.Sprintf("it calls %s", d.Address)
+// network gives the first network of the rule that holds the address, "" where none does.
+func (r *Rule) network(a netip.Addr) string {
+	for _, n := range r.Networks {
+		if n.Contains(a.Unmap()) {
+			return n.String()
+		}
 	}
-	return fmt.Sprintf("it calls %s: %s", d.Address, strings.TrimSuffix(d.Place.Words, "."))
+	return ""
+}
+
+// destinationWords says whom the host calls and which of the rule's conditions that meets.
+func (r *Rule) destinationWords(d *classify.Destination) string {
+	words := fmt.Sprintf("it calls %s", d.Address)
+	if len(r.Networks) > 0 {
+		words += " in " + r.network(d.Address)
+	}
+	if len(r.ASNs) > 0 {
+		words += strings.TrimRight(fmt.Sprintf(" in AS%d %s", d.ASN, d.Owner), " ")
+	}
+	if d.Place.Words == "" {
+		return words
+	}
+	return words + ": " + strings.TrimSuffix(d.Place.Words, ".")
+}
+
+// when asks the rule's expression. One that cannot be evaluated fits, and says so: silence would hide a finding.
+func (r *Rule) when(c *subject) (string, bool) {
+	if r.When == nil {
+		return "", true
+	}
+	fits, err := r.When.eval(c)
+	if err != nil {
+		return fmt.Sprintf("the expression %q cannot be evaluated (%v)", r.When.short(), err), true
+	}
+	return "it is true that " + r.When.short(), fits
+}
+
+// excepted asks the rule's exception. One that cannot be evaluated excepts nothing.
+func (r *Rule) excepted(c *subject) bool {
+	if r.Unless == nil {
+		return false
+	}
+	is, err := r.Unless.eval(c)
+	return err == nil && is
 }
 
 func countryName(iso string) string {

@@ -66,13 +66,24 @@ func TestFile(t *testing.T) {
 
 func TestBadFiles(t *testing.T) {
 	for text, want := range map[string]string{
-		"rules:\n  - vendor: [x]\n":                  "vendor",
-		"rules:\n  - networks: [nonsense]\n":         "nonsense",
-		"rules:\n  - places: [M9]\n":                 "M9",
-		"rules:\n  - at-least: sure\n":               "sure",
-		"name: x\n":                                  "no rules",
-		"rules: 7\n":                                 "",
-		"rules:\n  - name: a\n    asns: [not-one]\n": "",
+		"name: x\nrules:\n  - vendor: [x]\n":                   "p.yaml:3:5: unknown field",
+		"rules:\n  - networks: [10.0.0.0/8, nonsense]\n":       "p.yaml:2:28: network",
+		"rules:\n  - cities:\n      - RU/Perm\n      - Perm\n": "p.yaml:4:9: city",
+		"rules:\n  - circles: [{lat: 91, lon: 0, km: 5}]\n":    "p.yaml:2:",
+		"rules:\n  - circles: [{lat: 9, lon: 0}]\n":            "lat, lon and km",
+		"rules:\n  - severity: grave\n":                        "p.yaml:2:15: severity \"grave\" is none of info, low, medium, high, critical",
+		"rules:\n  - countries: [Russia]\n":                    "p.yaml:2:17: country",
+		"rules:\n  - &a {name: x}\n  - *a\n":                   "anchors",
+		"rules:\n  - name: x\n  - name: x\n":                   "p.yaml:3:11: the rule \"x\" stands twice",
+		"rules:\n  - name: x\n    name: y\n":                   "p.yaml:3:5",
+		"rules: [{name: x}]\n---\nrules: [{name: y}]\n":        "exactly one",
+		"rules:\n  - vendor: [x]\n":                            "vendor",
+		"rules:\n  - networks: [nonsense]\n":                   "nonsense",
+		"rules:\n  - places: [M9]\n":                           "M9",
+		"rules:\n  - at-least: sure\n":                         "sure",
+		"name: x\n":                                            "no rules",
+		"rules: 7\n":                                           "",
+		"rules:\n  - name: a\n    asns: [not-one]\n":           "",
 		"\x00": "",
 	} {
 		_, err := Parse("p.yaml", []byte(text))

@@ -1,0 +1,68 @@
+package policy
+
+import (
+	"embed"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+//go:embed builtin/*.yaml
+var shipped embed.FS
+
+// Default is the name of the policy that is used where none is named.
+const Default = "moscow"
+
+// Names lists the policies that ship with the program.
+func Names() []string { return []string{"moscow", "bod-17-01", "all-av"} }
+
+// Text gives the YAML of a policy that ships with the program; false where there is none of that name.
+func Text(name string) ([]byte, bool) {
+	if !slices.Contains(Names(), name) {
+		return nil, false
+	}
+	text, err := shipped.ReadFile("builtin/" + name + ".yaml")
+	return text, err == nil
+}
+
+// BuiltIn gives a policy that ships with the program; false where there is none of that name.
+func BuiltIn(name string) (*Policy, bool) {
+	text, ok := Text(name)
+	if !ok {
+		return nil, false
+	}
+	p, err := Parse(name+".yaml", text)
+	return p, err == nil
+}
+
+// Load gives a built-in policy by its name, else reads a file. "" is Default.
+func Load(nameOrFile string) (*Policy, error) {
+	if nameOrFile == "" {
+		nameOrFile = Default
+	}
+	if p, ok := BuiltIn(nameOrFile); ok {
+		return p, nil
+	}
+	return LoadFile(nameOrFile)
+}
+
+// LoadFile reads a policy file.
+func LoadFile(file string) (*Policy, error) {
+	info, err := os.Stat(file)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read policy %s (built in are %s): %w", file, strings.Join(Names(), ", "), err)
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("read policy %s: larger than %d bytes", file, maxFile)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read policy: %w", err)
+	}
+	p, err := Parse(file, data)
+	if err != nil {
+		return nil, fmt.Errorf("read policy: %w", err)
+	}
+	return p, nil
+}

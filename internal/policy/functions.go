@@ -1,0 +1,131 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"avbeacon/classify"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+)
+
+// functions are what the language has beside the library's predicates. The grammar has checked every literal.
+func functions() []expr.Option {
+	return []expr.Option{
+		expr.Function("at_least", func(...any) (any, error) { return false, nil }, new(func(string) bool)), // replaced at load
+		expr.Function("rank_of_verdict", rank("verdict"), new(func(string) int)),
+		expr.Function("rank_of_level", rank("level"), new(func(string) int)),
+		expr.Function("in_network", inNetwork, new(func(string, string) bool)),
+		expr.Function("in_city", inCity, new(func(destination, string) bool), new(func(destination, int) bool)),
+		expr.Function("within", within, new(func(destination, float64, float64, float64) bool)),
+		expr.Function("under", under, new(func(string, string) bool)),
+	}
+}
+
+// rank gives a word's place on its scale, -1 for none.
+func rank(field string) func(...any) (any, error) {
+	words := scaleNamed(field).words
+	return func(args ...any) (any, error) {
+		word, _ := args[0].(string)
+		return slices.Index(words, word), nil
+	}
+}
+
+func inNetwork(args ...any) (any, error) {
+	text, _ := args[0].(string)
+	literal, _ := args[1].(string)
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return false, nil
+	}
+	n, err := netip.ParsePrefix(literal)
+	return err == nil && n.Contains(a.Unmap()), nil
+}
+
+func inCity(args ...any) (any, error) {
+	d, _ := args[0].(destination)
+	c, err := parseCity(fmt.Sprint(args[1]))
+	return err == nil && d.Place.of != nil && d.Place.of.In(c), nil
+}
+
+func within(args ...any) (any, error) {
+	d, _ := args[0].(destination)
+	var at [3]float64
+	for i, a := range args[1:] {
+		switch n := a.(type) {
+		case float64:
+			at[i] = n
+		case int:
+			at[i] = float64(n)
+		}
+	}
+	return d.Place.of != nil && d.Place.of.Within(at[0], at[1], at[2]), nil
+}
+
+// under says whether a host name is a domain or one of its subdomains.
+func under(args ...any) (any, error) {
+	name, _ := args[0].(string)
+	parent, _ := args[1].(string)
+	name, parent = strings.ToLower(name), strings.ToLower(parent)
+	return name == parent || strings.HasSuffix(name, "."+parent), nil
+}
+
+// domain checks a domain name.
+func domain(name string) error {
+	if name == "" || strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.ContainsAny(name, "*/ ") {
+		return fmt.Errorf("under takes a domain in quotes, as \"example.org\"; %q is none", name)
+	}
+	return nil
+}
+
+// cityOf reads a city from a literal.
+func cityOf(n ast.Node) (classify.City, error) {
+	if v, ok := n.(*ast.IntegerNode); ok {
+		return parseCity(strconv.Itoa(v.Value))
+	}
+	return parseCity(textOf(n))
+}
+
+// parseCity reads a city: its GeoNames number, or COUNTRY/NAME.
+func parseCity(text string) (classify.City, error) {
+	if id, err := strconv.ParseUint(text, 10, 32); err == nil && id > 0 {
+		return classify.City{ID: uint32(id)}, nil
+	}
+	country, name, ok := strings.Cut(text, "/")
+	if !ok || !isCountry(strings.ToUpper(country)) || strings.TrimSpace(name) == "" {
+		return classify.City{}, fmt.Errorf("city %q is neither a GeoNames number (524901) nor COUNTRY/NAME (RU/Moscow)", text)
+	}
+	return classify.City{Country: strings.ToUpper(country), Name: strings.TrimSpace(name)}, nil
+}
+
+// isCountry reports whether a text has the form of an ISO 3166 alpha-2 code.
+func isCountry(s string) bool {
+	return len(s) == 2 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z'
+}
+
+// halfway is half of the globe's circumference in km.
+const halfway = 20038
+
+func (c Circle) check() error {
+	switch {
+	case !(classify.Point{Lat: c.Lat, Lon: c.Lon}).Valid():
+		return fmt.Errorf("%g, %g is no place on the globe: latitude is -90 to 90, longitude -180 to 180", c.Lat, c.Lon)
+	case !(c.KM > 0 && c.KM <= halfway) || math.IsNaN(c.KM):
+		return errors.New("the radius of a circle is more than 0 and at most 20038 km")
+	}
+	return nil
+}
+
+// warning says that a circle is no way to ask for Moscow, "" where it holds no Moscow.
+func (c Circle) warning() string {
+	if !classify.CircleHoldsMoscow(c.Lat, c.Lon, c.KM) {
+		return ""
+	}
+	return "the circle holds central Moscow: records of Russia as a whole bear a point there and never count, so ask for Moscow by places: [M3, M2]"
+}

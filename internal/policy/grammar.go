@@ -1,0 +1,345 @@
+package policy
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp/syntax"
+	"slices"
+	"strings"
+
+	"avbeacon/classify"
+
+	"github.com/expr-lang/expr/ast"
+)
+
+// scale is a field of the language that takes some words alone.
+type scale struct {
+	name     string
+	function string   // gives a word's rank; "" where the words have no order
+	words    []string // those of an ordered scale stand lowest first
+}
+
+// scaleNamed gives the scale of a field; nil where it has none.
+func scaleNamed(field string) *scale {
+	switch field {
+	case "verdict":
+		return &scale{field, "rank_of_verdict", words(classify.Visit, classify.Installed)}
+	case "level":
+		return &scale{field, "rank_of_level", words(classify.PlaceX, classify.PlaceM3)}
+	case "state":
+		return &scale{field, "", words(classify.Active, classify.Returned)}
+	case "host_role":
+		return &scale{field, "", words(classify.HostUnknown, classify.HostEndpoint)}
+	}
+	return nil
+}
+
+// words gives the words of consecutive values.
+func words[V interface {
+	~uint8
+	String() string
+}](first, last V) (list []string) {
+	for v := first; v <= last; v++ {
+		list = append(list, v.String())
+	}
+	return list
+}
+
+// scaleOf gives the scale of the field that a node is; nil where it is none.
+func scaleOf(n ast.Node) *scale {
+	switch v := n.(type) {
+	case *ast.IdentifierNode:
+		if v.Value != "level" {
+			return scaleNamed(v.Value)
+		}
+	case *ast.MemberNode:
+		if p, ok := v.Property.(*ast.StringNode); ok && p.Value == "level" {
+			return scaleNamed(p.Value)
+		}
+	}
+	return nil
+}
+
+// grammar lets through what belongs to the language, which is less than the library's: no variables, no ranges, no
+// indexes, no expression made at run time, and nothing that walks one list inside another that is not part of it. So an evaluation
+// costs at most its length times the size of the finding.
+type grammar struct {
+	err     *mistake
+	vendors []string
+	warn    []string
+}
+
+func (g *grammar) fail(n ast.Node, format string, args ...any) {
+	if g.err == nil {
+		g.err = &mistake{offset: n.Location().From, text: fmt.Sprintf(format, args...)}
+	}
+}
+
+// check looks at a node and all below it. depth counts the predicates around it.
+func (g *grammar) check(n ast.Node, depth int) {
+	switch v := n.(type) {
+	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+	case *ast.PointerNode:
+		if v.Name != "" {
+			g.fail(n, "#%s is not part of the language", v.Name)
+		}
+	case *ast.IdentifierNode:
+		g.identifier(v, depth)
+	case *ast.UnaryNode:
+		g.check(v.Node, depth)
+	case *ast.BinaryNode:
+		g.binary(v, depth)
+	case *ast.MemberNode:
+		g.member(v, depth)
+	case *ast.ConditionalNode:
+		g.check(v.Cond, depth)
+		g.check(v.Exp1, depth)
+		g.check(v.Exp2, depth)
+	case *ast.ArrayNode:
+		g.array(v)
+	case *ast.BuiltinNode:
+		g.builtin(v, depth)
+	case *ast.PredicateNode:
+		g.check(v.Node, depth)
+	case *ast.CallNode:
+		g.call(v, depth)
+	default:
+		g.fail(n, "this is not part of the language of policies (variables, indexes, slices, maps, nil and ; are not)")
+	}
+}
+
+func (g *grammar) identifier(v *ast.IdentifierNode, depth int) {
+	switch {
+	case strings.HasPrefix(v.Value, "$"):
+		g.fail(v, "%s is not part of the language", v.Value)
+	case depth > 0 && slices.Contains(lists(), v.Value):
+		g.fail(v, "the list %s cannot be used inside a predicate; the element's own are written with a dot, as .names", v.Value)
+	}
+}
+
+func (g *grammar) member(v *ast.MemberNode, depth int) {
+	p, ok := v.Property.(*ast.StringNode)
+	if !ok || v.Optional {
+		g.fail(v, "lists have no indexes here; use any, all, none, one or count")
+		return
+	}
+	if depth > 0 && slices.Contains(lists(), p.Value) && !ofElement(v.Node) {
+		g.fail(v, "the list %s of the host cannot be used inside a predicate", p.Value)
+	}
+	g.check(v.Node, depth)
+}
+
+// ofElement says whether a node is the element that a predicate looks at, or a part of it.
+func ofElement(n ast.Node) bool {
+	for {
+		switch v := n.(type) {
+		case *ast.PointerNode:
+			return true
+		case *ast.MemberNode:
+			n = v.Node
+		default:
+			return false
+		}
+	}
+}
+
+func (g *grammar) array(v *ast.ArrayNode) {
+	for _, n := range v.Nodes {
+		switch n.(type) {
+		case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode:
+		default:
+			g.fail(n, "a list in brackets holds texts and numbers alone")
+		}
+	}
+}
+
+func (g *grammar) binary(v *ast.BinaryNode, depth int) {
+	switch v.Operator {
+	case "and", "or", "&&", "||", "<", "<=", ">", ">=", "contains", "startsWith", "endsWith", "+", "-", "*", "/":
+	case "==", "!=", "in":
+		g.equal(v.Left, v.Right)
+		g.equal(v.Right, v.Left)
+	case "matches":
+		g.pattern(v.Right)
+	default:
+		g.fail(v, "the operator %s is not part of the language", v.Operator)
+	}
+	g.check(v.Left, depth)
+	g.check(v.Right, depth)
+	switch v.Operator {
+	case "<", "<=", ">", ">=":
+		g.equal(v.Left, v.Right)
+		g.equal(v.Right, v.Left)
+	}
+}
+
+// equal checks the words that a scale is compared with, and notes the vendors that are named.
+func (g *grammar) equal(field, with ast.Node) {
+	var literals []ast.Node
+	switch v := with.(type) {
+	case *ast.StringNode:
+		literals = []ast.Node{v}
+	case *ast.ArrayNode:
+		literals = v.Nodes
+	}
+	id, _ := field.(*ast.IdentifierNode)
+	for _, n := range literals {
+		word, ok := n.(*ast.StringNode)
+		if !ok {
+			continue
+		}
+		if id != nil && id.Value == "vendor" {
+			g.vendors = append(g.vendors, word.Value)
+		}
+		if s := scaleOf(field); s != nil {
+			g.word(s, word)
+		}
+	}
+}
+
+func (g *grammar) word(s *scale, w *ast.StringNode) {
+	if !slices.Contains(s.words, w.Value) {
+		g.fail(w, "%q is no %s; it is one of %s", w.Value, s.name, strings.Join(s.words, ", "))
+	}
+}
+
+// Bounds of one regular expression. Go's take time linear in the text and in these.
+const (
+	maxPattern      = 512  // bytes
+	maxInstructions = 2000 // of the compiled program
+)
+
+func (g *grammar) pattern(n ast.Node) {
+	s, ok := n.(*ast.StringNode)
+	if !ok {
+		g.fail(n, "matches takes a regular expression in quotes")
+		return
+	}
+	if len(s.Value) > maxPattern {
+		g.fail(n, "a regular expression is %d bytes long at most", maxPattern)
+		return
+	}
+	re, err := syntax.Parse(s.Value, syntax.Perl)
+	if err != nil {
+		g.fail(n, "%v", err)
+		return
+	}
+	if prog, err := syntax.Compile(re.Simplify()); err != nil || len(prog.Inst) > maxInstructions {
+		g.fail(n, "the regular expression is too large; lower its repetitions")
+	}
+}
+
+// maxDepth is how many predicates may stand inside one another: destinations, and their names.
+const maxDepth = 2
+
+func (g *grammar) builtin(v *ast.BuiltinNode, depth int) {
+	inner := depth
+	switch v.Name {
+	case "any", "all", "none", "one", "count", "filter", "map":
+		inner = depth + 1
+	case "len", "lower", "upper":
+	default:
+		g.fail(v, "the function %s is not part of the language", v.Name)
+		return
+	}
+	if inner > maxDepth {
+		g.fail(v, "at most %d predicates may stand inside one another", maxDepth)
+		return
+	}
+	for i, a := range v.Arguments {
+		if _, list := a.(*ast.ArrayNode); list && inner > depth {
+			g.fail(a, "%s walks the finding's lists; use `in` for a list in brackets", v.Name)
+		}
+		if i == 0 {
+			g.check(a, depth)
+		} else {
+			g.check(a, inner)
+		}
+	}
+}
+
+func (g *grammar) call(v *ast.CallNode, depth int) {
+	id, ok := v.Callee.(*ast.IdentifierNode)
+	if !ok {
+		g.fail(v, "values have no functions of their own")
+		return
+	}
+	for _, a := range v.Arguments {
+		g.check(a, depth)
+	}
+	switch id.Value {
+	case "at_least":
+		g.literals(v, 0, 1, func(a []ast.Node) error { return g.verdict(a[0]) })
+	case "in_network":
+		g.literals(v, 1, 1, func(a []ast.Node) error { _, err := netip.ParsePrefix(textOf(a[0])); return err })
+	case "in_city":
+		g.literals(v, 1, 1, func(a []ast.Node) error { _, err := cityOf(a[0]); return err })
+	case "under":
+		g.literals(v, 1, 1, func(a []ast.Node) error { return domain(textOf(a[0])) })
+	case "within":
+		g.literals(v, 1, 3, g.circle)
+	default:
+		g.fail(v, "there is no function %s", id.Value)
+	}
+}
+
+// literals checks the n last arguments of a call, behind `free` ones that may be anything.
+func (g *grammar) literals(v *ast.CallNode, free, n int, check func([]ast.Node) error) {
+	if len(v.Arguments) != free+n {
+		g.fail(v, "%s takes %d arguments, not %d", v.Callee, free+n, len(v.Arguments))
+		return
+	}
+	if err := check(v.Arguments[free:]); err != nil {
+		g.fail(v.Arguments[free], "%v", err)
+	}
+}
+
+func (g *grammar) verdict(n ast.Node) error {
+	word, ok := n.(*ast.StringNode)
+	if !ok {
+		return fmt.Errorf("at_least takes a verdict in quotes")
+	}
+	g.word(scaleNamed("verdict"), word)
+	return nil
+}
+
+func (g *grammar) circle(args []ast.Node) error {
+	var at [3]float64
+	for i, a := range args {
+		n, ok := numberOf(a)
+		if !ok {
+			return fmt.Errorf("within takes numbers: latitude, longitude, kilometres")
+		}
+		at[i] = n
+	}
+	c := Circle{Lat: at[0], Lon: at[1], KM: at[2]}
+	if err := c.check(); err != nil {
+		return err
+	}
+	if w := c.warning(); w != "" {
+		g.warn = append(g.warn, w)
+	}
+	return nil
+}
+
+// textOf gives a text in quotes, "" for anything else.
+func textOf(n ast.Node) string {
+	if s, ok := n.(*ast.StringNode); ok {
+		return s.Value
+	}
+	return ""
+}
+
+// numberOf gives a number as written, with its sign.
+func numberOf(n ast.Node) (float64, bool) {
+	switch v := n.(type) {
+	case *ast.IntegerNode:
+		return float64(v.Value), true
+	case *ast.FloatNode:
+		return v.Value, true
+	case *ast.UnaryNode:
+		x, ok := numberOf(v.Node)
+		return -x, ok && v.Operator == "-"
+	}
+	return 0, false
+}
