@@ -140,7 +140,7 @@ func TestDTLS(t *testing.T) {
 func replyOf(t testing.TB, n int) []byte {
 	m := new(dns.Msg)
 	m.SetQuestion("many.example.org.", dns.TypeA)
-	m.Response, m.Compress = true, true
+	m.Id, m.Response, m.Compress = 7, true, true
 	for i := range n {
 		rr, err := dns.NewRR(fmt.Sprintf("many.example.org. 60 IN A 192.0.%d.%d", i>>8, i&255))
 		require.NoError(t, err)
@@ -154,7 +154,7 @@ func replyOf(t testing.TB, n int) []byte {
 func question(t testing.TB, name string, rd bool) []byte {
 	m := new(dns.Msg)
 	m.SetQuestion(name, dns.TypeA)
-	m.RecursionDesired = rd
+	m.Id, m.RecursionDesired = 7, rd
 	b, err := m.Pack()
 	require.NoError(t, err)
 	return b
