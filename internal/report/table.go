@@ -9,13 +9,6 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// Widths in columns from which the table of hosts gets more columns.
-const (
-	seenTable   = 76
-	mediumTable = 110
-	wideTable   = 150
-)
-
 // column is one column of the table of hosts.
 type column struct {
 	head string
@@ -23,32 +16,23 @@ type column struct {
 	cell func(*writer, *Finding) string
 }
 
-// columns gives those that fit in a line of so many columns.
-func columns(width int) []column {
-	switch {
-	case width < seenTable:
-		return []column{
-			{"Host", 17, (*writer).hostCell}, {"Vendor", 12, (*writer).vendorCell}, {"Verdict", 10, (*writer).verdictNotes},
-			{"Where to", 0, (*writer).callCell},
-		}
-	case width < mediumTable:
-		return []column{
-			{"Host", 17, (*writer).hostCell}, {"Vendor", 14, (*writer).vendorCell}, {"Verdict", 10, (*writer).verdictNotes},
-			{"Seen (UTC)", 16, (*writer).seenCell}, {"Where to", 0, (*writer).callCell},
-		}
-	case width < wideTable:
-		return []column{
-			{"Host", 26, (*writer).hostCell}, {"Vendor", 20, (*writer).vendorCell}, {"Verdict", 10, (*writer).verdict},
-			{"Role", 10, roleCell}, {"State", 8, stateCell}, {"Seen (UTC)", 16, (*writer).seenCell},
-			{"Contacts", 12, contactCell}, {"Where to", 0, whereCell},
-		}
-	}
-	return []column{
-		{"Host", 40, (*writer).hostCell}, {"Vendor", 32, (*writer).vendorCell}, {"Verdict", 10, (*writer).verdict},
-		{"Role", 10, roleCell}, {"State", 8, stateCell}, {"First seen", 20, firstCell}, {"Last seen", 20, lastCell},
-		{"Contacts", 16, contactCell}, {"Where to", 0, whereCell},
+// layouts are the tables to choose from, the richest first; the last fits everywhere.
+func layouts() [][]column {
+	host, vendor, where := (*writer).hostCell, (*writer).vendorCell, column{"Where to", 0, whereCell}
+	role, state := column{"Role", 10, roleCell}, column{"State", 8, stateCell}
+	seen, calls := column{"Seen (UTC)", 16, (*writer).seenCell}, column{"Where to", 0, (*writer).callCell}
+	verdict, notes := column{"Verdict", 10, (*writer).verdict}, column{"Verdict", 10, (*writer).verdictNotes}
+	return [][]column{
+		{{"Host", 40, host}, {"Vendor", 32, vendor}, verdict, role, state, {"First seen", 20, firstCell}, {"Last seen", 20, lastCell},
+			{"Contacts", 16, contactCell}, where},
+		{{"Host", 26, host}, {"Vendor", 20, vendor}, verdict, role, state, seen, {"Contacts", 12, contactCell}, where},
+		{{"Host", 17, host}, {"Vendor", 14, vendor}, notes, seen, calls},
+		{{"Host", 17, host}, {"Vendor", 12, vendor}, notes, calls},
 	}
 }
+
+// leastWhere is how many columns the places need, so that most of them stand in one line each.
+const leastWhere = 16
 
 // tables lists the hosts: those of concern, then the others.
 func (t *writer) tables(r *Report, order []int) {
@@ -69,27 +53,43 @@ func (t *writer) tables(r *Report, order []int) {
 	}
 }
 
-// gap is the space between two columns.
+// gap is the space between two columns, and behind the last.
 const gap = 2
 
+// hosts writes the richest table that fits.
 func (t *writer) hosts(r *Report, order []int) {
-	cols := columns(t.opt.Width)
-	rows := make([][]string, len(order))
-	used := make([]int, len(cols))
-	for i, f := range order {
-		for j, c := range cols {
-			s := c.cell(t, &r.Findings[f])
-			if c.max > 0 {
-				s = foldCell(s, c.max)
-			}
-			used[j] = max(used[j], text.LongestLineLen(s), text.LongestLineLen(c.head))
-			rows[i] = append(rows[i], s)
+	all := layouts()
+	for i, cols := range all {
+		rows, left := t.cells(r, order, cols)
+		if left >= leastWhere || i == len(all)-1 {
+			t.table(cols, rows, max(left, 10))
+			return
 		}
 	}
-	left := t.opt.Width - gap // what follows the last column
+}
+
+// cells gives the table's cells, all but the last column's folded, and how many columns are left for that one.
+func (t *writer) cells(r *Report, order []int, cols []column) (rows [][]string, left int) {
+	used := make([]int, len(cols))
+	for _, f := range order {
+		row := make([]string, len(cols))
+		for j, c := range cols {
+			row[j] = c.cell(t, &r.Findings[f])
+			if c.max > 0 {
+				row[j] = foldCell(row[j], c.max)
+				used[j] = max(used[j], text.LongestLineLen(row[j]), len(c.head))
+			}
+		}
+		rows = append(rows, row)
+	}
+	left = t.opt.Width - gap
 	for j := range len(cols) - 1 {
 		left -= used[j] + gap
 	}
+	return rows, left
+}
+
+func (t *writer) table(cols []column, rows [][]string, last int) {
 	w := plain()
 	head := table.Row{}
 	for _, c := range cols {
@@ -100,7 +100,7 @@ func (t *writer) hosts(r *Report, order []int) {
 		row := table.Row{}
 		for j, s := range cells {
 			if cols[j].max == 0 {
-				s = foldCell(s, max(left, 12))
+				s = foldCell(s, last)
 			}
 			row = append(row, s)
 		}
