@@ -10,6 +10,7 @@ const (
 	portDHCP     = 67
 	portDHCPc    = 68
 	portNBNS     = 137
+	portNBDGM    = 138
 	portDHCPv6c  = 546
 	portDHCPv6   = 547
 	portSSDP     = 1900
@@ -51,6 +52,8 @@ func (o *observer) datagram(g *segment, b []byte) {
 		o.dns(g, b, LLMNR)
 	case d.DstPort == portNBNS || d.SrcPort == portNBNS:
 		o.netbios(g, b)
+	case d.DstPort == portNBDGM && o.in != nil:
+		o.netbiosDatagram(g, b)
 	case d.DstPort == portDHCP || d.DstPort == portDHCPc:
 		m, err := wire.ParseDHCP(b)
 		o.dhcp(g, m, err)
@@ -78,6 +81,17 @@ func (o *observer) netbios(g *segment, b []byte) {
 		obs.from(g.d, true)
 		obs.ID = &IdentityDetail{NBNS: &names[i]}
 	}
+}
+
+// netbiosDatagram reads the sender's name. Only who asks for hosts wants it: observe has no line for it.
+func (o *observer) netbiosDatagram(g *segment, b []byte) {
+	n, err := wire.ParseNetBIOSDatagram(b)
+	if err != nil {
+		return // errors and fragments are part of that service
+	}
+	obs := o.emit(g.d, Identity, NBNS)
+	obs.from(g.d, true)
+	obs.ID = &IdentityDetail{NBNS: &n}
 }
 
 func (o *observer) dhcp(g *segment, m *wire.DHCP, err error) {
@@ -166,6 +180,9 @@ func (o *observer) gquic(g *segment, b []byte) bool {
 	}
 	g.opens()
 	g.e.Class = classDoneQUIC
+	if h.SNI != "" {
+		g.e.Flags |= flowNamed
+	}
 	if o.wants([]byte(h.SNI), g.d.Dst.Netip(g.d.IPv6)) {
 		g.e.Flags |= flowTold
 		obs := o.emit(g.d, Hello, QUIC)

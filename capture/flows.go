@@ -29,6 +29,7 @@ const (
 	flowAlertFrom             // the TLS alert came from B
 	flowTold                  // something of interest was emitted of it
 	flowIPv6                  // the packets are IPv6, whatever the addresses look like
+	flowNamed                 // a hello with a server name was seen, of interest or not
 )
 
 // Times without a packet after which a flow is over. Zeek's defaults are of the same size (tcp_inactivity_timeout 5 min,
@@ -232,6 +233,9 @@ func (o *observer) record(s *shard, e *flow.Entry, final bool) {
 	obs.SrcMAC, obs.HasSrcMAC = obs.Host.MAC, obs.Host.HasMAC
 	if e.Name != 0 {
 		obs.Name = *s.names.get(e.Name)
+	}
+	if e.Flags&flowNamed == 0 && (r.Proto == TLS || r.Proto == QUIC || r.Proto == DTLS) {
+		obs.Marks |= NoName
 	}
 	if o.plain(e, obs) {
 		obs.Marks |= Plain

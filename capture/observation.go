@@ -22,7 +22,7 @@ const (
 	Cert             // one certificate of a server
 	Request          // an HTTP request head
 	Response         // an HTTP response head
-	Identity         // DHCP, ARP or a NetBIOS name: who is behind an address
+	Identity         // DHCP, ARP, neighbour discovery or a NetBIOS name: who is behind an address
 	Contact          // a flow record: at the flow's end, every 10 min while it is open, and at the end of the input
 )
 
@@ -55,7 +55,10 @@ type Host struct {
 	HasMAC bool
 	Own    bool   // stamped by internal/hosts: MAC is known, by ARP or DHCP, to be this address's own and no router's
 	VLAN   uint16 // outermost VLAN id, 0 where untagged
-	Name   string // stamped by internal/hosts
+	// Machine, stamped by internal/hosts, numbers the machine behind Addr within one run: the same number at another address
+	// is the same machine, another number at the same address another one. 0 where only the address is known.
+	Machine uint32
+	Name    string // stamped by internal/hosts
 }
 
 // Observation is one thing that one host was seen to do. It aliases no packet memory. Size: at most 300 bytes.
@@ -115,13 +118,16 @@ const (
 	ConnectProxy                   // HTTP CONNECT: Name is the target, Dst is the proxy
 	NoRecursion                    // DNS question with RD=0
 	Plain                          // Contact or Answer that nobody has interest in: it counts for host roles alone
+	NoName                         // Contact of a TLS, DTLS or QUIC flow of which no server name was seen: its hello bore none, or is not there
+	ForClient                      // Lookup of a forwarder, Src, whose EDNS names the client that asked: Host is that client (internal/hosts)
 )
 
-// IdentityDetail is who is behind an address. Exactly one of DHCP, NBNS and ARP is set.
+// IdentityDetail is who is behind an address. Exactly one of its parts is set.
 type IdentityDetail struct {
 	DHCP *wire.DHCP
 	NBNS *wire.NBNS
 	ARP  *wire.ARP
+	NDP  *wire.NDP // only where somebody has an Interest; observe has no line for it
 }
 
 // Link is what a packet was wrapped in.

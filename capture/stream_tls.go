@@ -137,6 +137,8 @@ func (o *observer) sayHello(g *segment, body []byte, p Proto, quic uint32) (want
 	}
 	if len(v.SNI) == 0 {
 		o.stats.HellosUnnamed++
+	} else {
+		g.e.Flags |= flowNamed
 	}
 	server := g.d.Dst.Netip(g.d.IPv6)
 	o.hidden(p, g.d.DstPort)

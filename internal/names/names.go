@@ -61,7 +61,8 @@ func New(opt Options) *Names {
 	return &Names{opt: opt, hot: newHotSet(), pairs: map[pair]*learned{}, last: map[netip.Addr]*learned{}}
 }
 
-// Stamp learns from an answer, and names a flow record that has no name of its own.
+// Stamp learns from an answer, and names a flow record that has no name of its own; such a flow is of interest then,
+// whatever it was marked.
 func (n *Names) Stamp(obs *capture.Observation) {
 	switch obs.Kind {
 	case capture.Answer:
@@ -69,17 +70,19 @@ func (n *Names) Stamp(obs *capture.Observation) {
 			n.answer(obs)
 		}
 	case capture.Contact:
-		if obs.Name == "" && obs.Flow != nil && hidden(obs.Flow.Proto) && n.hot.has(obs.Dst.Addr()) {
+		if obs.Name == "" && obs.Flow != nil && hidden(obs) && n.hot.has(obs.Dst.Addr()) {
 			n.flow(obs)
 		}
 	}
 }
 
-// hidden says that a flow of this protocol could not have shown its name. A hello or request without a name of interest
-// had another name, so that it must not take this one.
-func hidden(p capture.Proto) bool {
-	switch p {
-	case capture.TLS, capture.QUIC, capture.DTLS, capture.HTTP, capture.DNS, capture.MDNS, capture.LLMNR, capture.NBNS, capture.SSDP, capture.DHCP:
+// hidden says that a flow did not show its name: its protocol has none, or its hello bore none. A hello or request without
+// a name of interest had another name, so that it must not take this one.
+func hidden(obs *capture.Observation) bool {
+	switch obs.Flow.Proto {
+	case capture.TLS, capture.QUIC, capture.DTLS:
+		return obs.Marks&capture.NoName != 0
+	case capture.HTTP, capture.DNS, capture.MDNS, capture.LLMNR, capture.NBNS, capture.SSDP, capture.DHCP:
 		return false
 	}
 	return true
@@ -182,14 +185,14 @@ func (n *Names) flow(obs *capture.Observation) {
 	if l := n.pairs[pair{obs.Src.Addr(), server}]; l != nil {
 		if l.covers(began) {
 			obs.Name = l.name
-			obs.Marks |= capture.NameDerived
+			obs.Marks = obs.Marks&^capture.Plain | capture.NameDerived
 			n.stats.Derived++
 		}
 		return
 	}
 	if l := n.last[server]; l != nil && l.covers(began) {
 		obs.Name = l.name
-		obs.Marks |= capture.NameDerived | capture.NameOther
+		obs.Marks = obs.Marks&^capture.Plain | capture.NameDerived | capture.NameOther
 		n.stats.Others++
 	}
 }

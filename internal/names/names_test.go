@@ -35,6 +35,12 @@ func flow(host netip.Addr, at time.Time, p capture.Proto) *capture.Observation {
 		Dst: netip.AddrPortFrom(there, 443), Host: capture.Host{Addr: host}, Flow: &capture.FlowRecord{First: at, Proto: p, Final: true}}
 }
 
+// marked gives a flow record a mark.
+func marked(o *capture.Observation, m capture.Marks) *capture.Observation {
+	o.Marks |= m
+	return o
+}
+
 func TestStamp(t *testing.T) {
 	const name = "ds.kaspersky.com"
 	for _, c := range []struct {
@@ -58,6 +64,11 @@ func TestStamp(t *testing.T) {
 		{"asked again", []*capture.Observation{answer(one, name, 60, noon, there), answer(one, name, 600, noon.Add(5*time.Minute), there)},
 			flow(one, noon.Add(19*time.Minute), 0), name, capture.NameDerived},
 		{"a hello had another name", []*capture.Observation{answer(one, name, 300, noon, there)}, flow(one, noon.Add(time.Minute), capture.TLS), "", 0},
+		{"a hello without a name", []*capture.Observation{answer(one, name, 300, noon, there)},
+			marked(flow(one, noon.Add(time.Minute), capture.TLS), capture.NoName), name, capture.NoName | capture.NameDerived},
+		{"of no interest until named", []*capture.Observation{answer(one, name, 300, noon, there)},
+			marked(flow(one, noon.Add(time.Minute), 0), capture.Plain), name, capture.NameDerived},
+		{"a request by address", []*capture.Observation{answer(one, name, 300, noon, there)}, flow(one, noon.Add(time.Minute), capture.HTTP), "", 0},
 		{"an answer that leads nowhere", []*capture.Observation{answer(one, name, 300, noon, netip.IPv4Unspecified())}, flow(one, noon, 0), "", 0},
 	} {
 		t.Run(c.title, func(t *testing.T) {

@@ -43,8 +43,8 @@ func (p *Pipeline) take(obs *capture.Observation) error {
 		p.Names.Stamp(obs) // what an address was called may be over; the flow record tells who asked whom
 		return nil
 	}
+	p.Names.Stamp(obs) // first: a flow that it names is of interest to those behind it
 	p.Hosts.Stamp(obs)
-	p.Names.Stamp(obs)
 	finding, changed := p.Classifier.Observe(obs)
 	for changed && p.Changed != nil {
 		if err := p.Changed(finding); err != nil {
