@@ -209,6 +209,7 @@ func (o *observer) packet(d *Decoded, pl place, at uint64) {
 
 func (o *observer) flowless(d *Decoded) {
 	if d.Layer != LayerARP {
+		o.neighbour(d)
 		return
 	}
 	a, err := wire.ParseARP(d.Payload)
@@ -221,6 +222,28 @@ func (o *observer) flowless(d *Decoded) {
 	obs.Dst = netip.AddrPortFrom(a.Target, 0)
 	obs.ID = &IdentityDetail{ARP: &a}
 	obs.Host = Host{Addr: a.Sender, MAC: a.SenderMAC, HasMAC: true, VLAN: d.VLAN}
+}
+
+// onLink is the hop limit of neighbour discovery, which no router passes on (RFC 4861 7.1).
+const onLink = 255
+
+// neighbour reads neighbour solicitations and advertisements, as ARP for IPv4. Only who asks for hosts wants them.
+func (o *observer) neighbour(d *Decoded) {
+	if o.in == nil || d.Layer != LayerIP || d.Proto != protoICMPv6 || d.TTL != onLink || !d.IPv6 {
+		return
+	}
+	kind := uint8(d.SrcPort >> 8)
+	if kind != wire.NDPSolicitation && kind != wire.NDPAdvertisement {
+		return
+	}
+	n, err := wire.ParseNDP(kind, d.Payload)
+	if err != nil {
+		o.stats.MalformedOther++
+		return
+	}
+	obs := o.emit(d, Identity, ICMP)
+	obs.from(d, true)
+	obs.ID = &IdentityDetail{NDP: &n}
 }
 
 // order is where an Observation stands among those of all observers: by the packet (or tick) that made it, and within a
