@@ -290,9 +290,8 @@ func outcome(e *flow.Entry) Outcome {
 
 // due is a flow whose time has come.
 type due struct {
-	frame uint64
-	input int32
-	shard uint8
+	first uint64 // its first frame: input in the upper 16 bits
+	shard uint32
 	entry uint32
 }
 
@@ -305,15 +304,13 @@ func (o *observer) sweep(now int64, all bool, at uint64) {
 		}
 		s.table.Each(func(i uint32, e *flow.Entry) {
 			if all || now-e.Last > int64(idle(e)) {
-				o.dues = append(o.dues, due{e.FirstFrame, e.FirstInput, uint8(n), i})
+				o.dues = append(o.dues, due{uint64(e.FirstInput)<<48 | e.FirstFrame&(1<<48-1), uint32(n), i})
 			}
 		})
 	}
-	slices.SortFunc(o.dues, func(a, b due) int {
-		return cmp.Or(cmp.Compare(a.input, b.input), cmp.Compare(a.frame, b.frame))
-	})
+	slices.SortFunc(o.dues, func(a, b due) int { return cmp.Compare(a.first, b.first) })
 	for _, x := range o.dues {
-		o.key = order{at: at, flow: uint64(x.input)<<48 | x.frame&(1<<48-1)}
+		o.key = order{at: at, flow: x.first}
 		s := o.shards[x.shard]
 		o.end(s, x.entry, s.table.Entry(x.entry))
 	}

@@ -70,19 +70,17 @@ func (c *clock) pass(t int64) (tick bool) {
 }
 
 func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Stats, error) {
-	dec := NewDecoder(opt.Decoder)
-	o := newObserver(opt.Observer, func(int) bool { return true })
+	r := inline{dec: NewDecoder(opt.Decoder), o: newObserver(opt.Observer, func(int) bool { return true })}
 	var failed error
 	var text []byte
-	o.flush = func() {
-		for i := 0; i < len(o.out.obs) && failed == nil; i++ {
-			text, failed = sink.take(&o.out.obs[i], text)
+	r.o.flush = func() {
+		out := &r.o.out
+		for i := 0; i < len(out.obs) && failed == nil; i++ {
+			text, failed = sink.take(&out.obs[i], text)
 		}
-		o.out.reset()
+		out.reset()
 	}
 	var b Block
-	var c clock
-	var d Decoded
 	for failed == nil {
 		err := src.Next(ctx, &b)
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -90,29 +88,67 @@ func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Sta
 			break
 		}
 		if err != nil {
-			dec.Flush(math.MaxInt64, func(d *Decoded) { o.late(d, c.number()) })
-			o.sweep(c.now, true, c.number())
-			o.flush()
+			r.tick(math.MaxInt64, true)
+			r.o.flush()
 			break
 		}
 		if opt.Interest != nil {
-			o.in = opt.Interest()
+			r.o.in = opt.Interest()
 		}
-		for i := range b.Packets {
-			if c.pass(b.Packets[i].Time) {
-				dec.Flush(c.now, func(d *Decoded) { o.late(d, c.number()) })
-				o.sweep(c.now, false, c.number())
-			}
-			at := c.number()
-			if dec.Decode(&b.Packets[i], &d) == LayerNone {
-				continue
-			}
-			o.packet(&d, locate(&d, &o.opt.Seed), at)
-		}
-		o.flush()
+		r.block(b.Packets)
+		r.o.flush()
 		b.done()
 	}
-	return Stats{Decode: dec.Stats(), Observer: o.Stats()}, failed
+	return Stats{Decode: r.dec.Stats(), Observer: r.o.Stats()}, failed
+}
+
+// groupSize is how many packets are decoded before the first of them is looked at, so that the memory of all their flows
+// is fetched at the same time rather than one after the other.
+const groupSize = 16
+
+// inline observes in the caller's goroutine.
+type inline struct {
+	dec    *Decoder
+	o      *observer
+	c      clock
+	group  [groupSize]Decoded
+	places [groupSize]place
+	at     [groupSize]uint64
+	n      int
+}
+
+func (r *inline) block(packets []Packet) {
+	for i := range packets {
+		if r.c.pass(packets[i].Time) {
+			r.look()
+			r.tick(r.c.now, false)
+		}
+		at := r.c.number()
+		d := &r.group[r.n]
+		if r.dec.Decode(&packets[i], d) == LayerNone {
+			continue
+		}
+		r.places[r.n], r.at[r.n] = locate(d, &r.o.opt.Seed), at
+		if r.n++; r.n == groupSize {
+			r.look()
+		}
+	}
+	r.look()
+}
+
+// look gives the packets of the group to the observer.
+func (r *inline) look() {
+	r.o.warm(r.places[:r.n])
+	for i := range r.n {
+		r.o.packet(&r.group[i], r.places[i], r.at[i])
+	}
+	r.n = 0
+}
+
+// tick gives up fragments and flows that have waited too long at packet time now, or all of them.
+func (r *inline) tick(now int64, all bool) {
+	r.dec.Flush(now, func(d *Decoded) { r.o.late(d, r.c.number()) })
+	r.o.sweep(r.c.now, all, r.c.number())
 }
 
 // late looks at the beginning of a datagram that never became whole.

@@ -405,6 +405,11 @@ func (o *observer) recognise(g *segment, b []byte) (more bool) {
 		}
 	}
 	switch b[0] {
+	case 23:
+		if midTLS(b) {
+			e.Class = classDone
+			return false
+		}
 	case 20, 21, 22, 0x80: // CCS, alert and handshake records; SSLv2 framing
 		switch wire.LooksTLS(b) {
 		case wire.Whole:
@@ -425,6 +430,13 @@ func (o *observer) recognise(g *segment, b []byte) (more bool) {
 		return st == wire.More
 	}
 	return o.recogniseHTTP(g, b)
+}
+
+// midTLS says that a record of application data stands at the start of b (RFC 8446 5.1): the flow is a TLS connection
+// whose handshake was over before the capture began.
+func midTLS(b []byte) bool {
+	const most = 1<<14 + 2048
+	return len(b) >= 5 && b[1] == 3 && b[2] <= 4 && int(b[3])<<8|int(b[4]) <= most
 }
 
 // clearOther drops what waits in the other direction of a flow that turned out to be TLS, if it is none: the one byte

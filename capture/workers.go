@@ -170,6 +170,9 @@ func (c *crew) work(w int) {
 	for k := range c.todo[w] {
 		o.in = k.in
 		for i := range k.lists[w] {
+			if i%groupSize == 0 {
+				o.warmItems(k.lists[w][i:min(i+groupSize, len(k.lists[w]))])
+			}
 			if it := &k.lists[w][i]; it.tick != 0 {
 				o.sweep(it.tick, false, it.at)
 			} else {
@@ -185,6 +188,14 @@ func (c *crew) work(w int) {
 		}
 		c.send(w, o, true)
 	}
+}
+
+func (o *observer) warmItems(items []item) {
+	var places [groupSize]place
+	for i := range items {
+		places[i] = items[i].pl
+	}
+	o.warm(places[:len(items)])
 }
 
 // send gives what worker w has to the fan-in and takes an empty reply for it.
