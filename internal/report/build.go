@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"time"
 
 	"avbeacon/capture"
@@ -134,9 +135,9 @@ func newPlace(p *classify.Place) *Place {
 }
 
 func newBeacon(b *classify.Beacon) Beacon {
-	x := Beacon{Role: b.Role.String(), PeriodS: b.Period.Seconds(), Sessions: b.Sessions, Words: valid(b.Words)}
+	x := Beacon{Role: b.Role.String(), PeriodS: rounded(b.Period.Seconds()), Sessions: b.Sessions, Words: valid(b.Words)}
 	if b.Scored {
-		score := b.Score
+		score := rounded(b.Score)
 		x.Score = &score
 	}
 	return x
@@ -145,7 +146,7 @@ func newBeacon(b *classify.Beacon) Beacon {
 func newEvidence(e *classify.Evidence) Evidence {
 	x := Evidence{
 		Kind: e.Kind.String(), Value: valid(e.Value), Role: e.Role.String(), Strength: e.Strength.String(), Supports: e.Supports,
-		Weight: e.Weight, Count: e.Count, First: at(e.First), Last: at(e.Last), Frames: []Frame{}, Pattern: valid(e.Pattern),
+		Weight: rounded(e.Weight), Count: e.Count, First: at(e.First), Last: at(e.Last), Frames: []Frame{}, Pattern: valid(e.Pattern),
 		Source: valid(e.Source), Date: e.Date, Why: valid(e.Why),
 	}
 	for _, f := range e.Frames {
@@ -156,3 +157,6 @@ func newEvidence(e *classify.Evidence) Evidence {
 
 // ms is a duration in milliseconds, to the microsecond.
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// rounded is v to four decimals: more would be noise.
+func rounded(v float64) float64 { return math.Round(v*1e4) / 1e4 }
