@@ -55,12 +55,12 @@ func fitBeat(intervals []float64, gap float64) fit {
 		}
 		last = period
 		for _, t := range tolerances() {
-			if f := tryPeriod(intervals, &c, centered(intervals, period, t), t); f.gain > best.gain {
+			if f := tryPeriod(intervals, &c, centered(intervals, period, t), t, best.gain); f.gain > best.gain {
 				best = f
 			}
 		}
 	}
-	if best.period > 0 {
+	if best.gain > 0 {
 		best = withSecond(intervals, &c, best)
 	}
 	return best
@@ -105,52 +105,56 @@ func count(sorted []float64, b band) int {
 	return sort.Search(len(sorted), func(i int) bool { return sorted[i] > b.to }) - sort.SearchFloat64s(sorted, b.from)
 }
 
-// tryPeriod says what a period gains.
-func tryPeriod(sorted []float64, c *chance, period, tolerance float64) fit {
+// tryPeriod says what a period gains, where that is more than best.
+func tryPeriod(sorted []float64, c *chance, period, tolerance, best float64) fit {
 	f := fit{period: period, tolerance: tolerance, n: len(sorted), gain: math.Inf(-1)}
 	bands := comb(period, tolerance)
 	if n := count(sorted, bands[0]); n < 2 || float64(n) < leastShare*float64(len(sorted)) {
 		return f
 	}
-	f.gain, f.on = gain(sorted, c, bands[:])
+	f.gain, f.on = gain(sorted, c, bands[:], best+searchCost)
 	f.gain -= searchCost
 	return f
 }
 
 // gain is the log likelihood ratio of the counts in bands against chance, by the way of chance that expects them most,
-// and how many intervals are in the bands.
-func gain(sorted []float64, c *chance, bands []band) (float64, int) {
-	n := float64(len(sorted))
+// and how many intervals are in the bands. It stops at a way that gives no more than enough.
+func gain(sorted []float64, c *chance, bands []band, enough float64) (float64, int) {
+	var counts [harmonics + 1]int
 	on := 0
-	var sums, restShare [chances]float64
-	var restCount [chances]float64
-	for w := range chances {
-		restShare[w], restCount[w] = 1, n
+	for i, b := range bands {
+		counts[i] = count(sorted, b)
+		on += counts[i]
 	}
-	for _, b := range bands {
-		k := count(sorted, b)
-		on += k
+	least := math.Inf(1)
+	for way := range chances {
+		if least = min(least, c.surprise(way, bands, counts[:], float64(len(sorted)))); least <= enough {
+			break
+		}
+	}
+	return least, on
+}
+
+// surprise is the log likelihood ratio by one way of chance. Bands with no more intervals than chance puts there count
+// to the rest.
+func (c *chance) surprise(way int, bands []band, counts []int, n float64) float64 {
+	sum, rest, restShare := 0.0, n, 1.0
+	for i, b := range bands {
+		k := float64(counts[i])
 		if k == 0 {
 			continue
 		}
-		above, below := c.above(b.from), c.above(b.to)
-		for w := range chances {
-			q := max(above[w]-below[w], 1e-12)
-			if float64(k) > n*q {
-				sums[w] += float64(k) * math.Log(float64(k)/(n*q))
-				restShare[w] -= q
-				restCount[w] -= float64(k)
-			}
+		q := max(c.above(way, b.from)-c.above(way, b.to), 1e-12)
+		if k > n*q {
+			sum += k * math.Log(k/(n*q))
+			rest -= k
+			restShare -= q
 		}
 	}
-	least := math.Inf(1)
-	for w := range chances {
-		if restCount[w] > 0 {
-			sums[w] += restCount[w] * math.Log(restCount[w]/(n*max(restShare[w], 1e-12)))
-		}
-		least = min(least, sums[w])
+	if rest > 0 {
+		sum += rest * math.Log(rest/(n*max(restShare, 1e-12)))
 	}
-	return least, on
+	return sum
 }
 
 // withSecond looks for a second interval that comes again and again beside the beat.
@@ -175,7 +179,7 @@ func withSecond(sorted []float64, c *chance, f fit) fit {
 				continue
 			}
 			all[harmonics] = b
-			g, on := gain(sorted, c, all[:])
+			g, on := gain(sorted, c, all[:], best.gain+searchCost+secondCost)
 			if g -= searchCost + secondCost; g > best.gain {
 				best.gain, best.on, best.second = g, on, x
 			}

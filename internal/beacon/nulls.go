@@ -70,12 +70,14 @@ func (c *chance) meanOf(list []float64) float64 {
 // chances is the number of ways that chance knows.
 const chances = 3
 
-// above gives by each way the probability of an interval longer than x seconds.
-func (c *chance) above(x float64) [chances]float64 {
+// above gives, by one way of chance, the probability of an interval longer than x seconds.
+func (c *chance) above(way int, x float64) float64 {
 	y := max(0, x-c.gap)
-	return [chances]float64{
-		math.Exp(-y / c.mean),
-		c.share*math.Exp(-y/c.short) + (1-c.share)*math.Exp(-y/c.long),
-		0.5 * math.Erfc((math.Log(max(x, 1))-c.center)/(c.width*math.Sqrt2)),
+	switch way {
+	case 0:
+		return math.Exp(-y / c.mean)
+	case 1:
+		return c.share*math.Exp(-y/c.short) + (1-c.share)*math.Exp(-y/c.long)
 	}
+	return 0.5 * math.Erfc((math.Log(max(x, 1))-c.center)/(c.width*math.Sqrt2))
 }

@@ -107,7 +107,8 @@ func (r *Result) presence(t *Timeline, starts []int64) {
 	if t.Earlier > 0 {
 		from = floor(max(t.Since, -maxTime), hour)
 	}
-	for n := max(from, contact.newest-HoursKept+1); n <= max(contact.newest, t.Active.newest); n++ {
+	to := min(max(contact.newest, t.Active.newest), contact.newest+HoursKept)
+	for n := max(from, contact.newest-HoursKept+1); n <= to; n++ {
 		if t.Active.Has(n) || contact.Has(n) {
 			r.Active++
 		}
