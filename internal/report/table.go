@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -183,6 +184,9 @@ func lastCell(_ *writer, f *Finding) string  { return stamp(f.LastSeen) }
 // seenCell tells the span of time in two lines.
 func (t *writer) seenCell(f *Finding) string {
 	from, to := f.FirstSeen, f.LastSeen
+	if to.Sub(from.Time) < time.Minute {
+		return from.Format("2006-01-02 15:04")
+	}
 	if from.Format("2006-01-02") == to.Format("2006-01-02") {
 		return from.Format("2006-01-02") + "\n" + from.Format("15:04") + " to " + to.Format("15:04")
 	}
