@@ -1,0 +1,146 @@
+package main
+
+import "math"
+
+// schedule is a beat: one connection or run a period.
+type schedule struct {
+	period  float64 // seconds
+	jitter  float64 // share of period that an interval is longer or shorter, evenly spread
+	missing float64 // share of beats that are not seen
+	fixed   bool    // jitter is about a fixed grid, not added to the beat before
+}
+
+// beats adds a connection at each beat.
+func (m *maker) beats(s schedule) {
+	m.t.periods = append(m.t.periods, s.period)
+	at := m.start + m.rng.Float64()*s.period
+	for grid := at; at < m.end(); {
+		if m.rng.Float64() >= s.missing {
+			m.connect(at)
+		}
+		off := s.period * s.jitter * m.between(-1, 1)
+		grid += s.period
+		if s.fixed {
+			at = grid + off
+		} else {
+			at += s.period + off
+		}
+	}
+}
+
+// updater is how an antivirus fetches updates: a period after the end of a successful run, sooner after a failed one.
+type updater struct {
+	period, retry float64 // seconds
+	jitter        float64
+	failing       float64 // share of runs that fail
+	missing       float64
+	wakeDelay     float64 // seconds after waking until an overdue run begins
+}
+
+// documented is the schedule of Kaspersky's support article 8595, which updcfg.xml sets: 2 h after a success and 20 min
+// after a failure.
+func documented() updater {
+	return updater{period: 2 * hour, retry: 20 * minute, jitter: 0.005, wakeDelay: 3 * minute}
+}
+
+// updates adds runs of 2 to 8 connections within 10 to 130 s; failed ones are short.
+func (m *maker) updates(u updater) {
+	m.t.periods = append(m.t.periods, u.period, u.retry)
+	due := m.start + m.rng.Float64()*u.period
+	for due < m.end() {
+		awake, next := m.isAwake(due)
+		if !awake {
+			if due = next + m.rng.Float64()*u.wakeDelay; math.IsInf(next, 1) {
+				return
+			}
+		}
+		failed := m.rng.Float64() < u.failing
+		conns, length := 2+m.rng.IntN(7), m.between(10, 130)
+		if failed {
+			conns, length = 1+m.rng.IntN(2), m.between(1, 21)
+		}
+		if m.rng.Float64() >= u.missing {
+			m.connect(due)
+			for range conns - 1 {
+				m.connect(due + m.rng.Float64()*length)
+			}
+		}
+		wait := u.period
+		if failed {
+			wait = u.retry
+		}
+		due += length + wait*(1+u.jitter*m.between(-1, 1))
+	}
+}
+
+// events adds connections at random moments at which the host is awake, rate an hour; the rate changes with the hour,
+// and about one in three brings some more within a minute.
+func (m *maker) events(rate float64) {
+	for _, p := range m.awake {
+		level := 1.0
+		for at, turn := p.from, p.from; ; {
+			if at += m.rng.ExpFloat64() * hour / (rate * level); at >= p.to {
+				break
+			}
+			if at > turn {
+				level, turn = m.logBetween(0.3, 2), at+m.between(0.3, 2)*hour
+			}
+			m.connect(at)
+			for range m.rng.IntN(3) / 2 * m.rng.IntN(5) {
+				m.connect(at + m.rng.Float64()*minute)
+			}
+		}
+	}
+}
+
+// evenly adds connections at random, at the same rate an hour all the time.
+func (m *maker) evenly(rate float64) {
+	for at := m.start; at < m.end(); at += m.rng.ExpFloat64() * hour / rate {
+		m.connect(at)
+	}
+}
+
+// browse is a person: visits to a site, in each a few pages, in each a burst of connections.
+func (m *maker) browse(visits, think, spread float64) {
+	for _, p := range m.awake {
+		for at := p.from + m.rng.ExpFloat64()*hour/visits; at < p.to; at += m.rng.ExpFloat64() * hour / visits {
+			for pages := 1 + int(m.rng.ExpFloat64()*6); pages > 0 && at < p.to; pages-- {
+				for range 1 + m.rng.IntN(6) {
+					m.connect(at + m.rng.Float64()*5)
+				}
+				at += think * math.Exp(m.rng.NormFloat64()*spread)
+			}
+		}
+	}
+}
+
+// throughCache keeps only what a cache that holds answers for ttl seconds lets through.
+func (m *maker) throughCache(ttl float64) {
+	done := m.finish()
+	m.t.conns = m.t.conns[:0]
+	until := math.Inf(-1)
+	for _, c := range done.conns {
+		if float64(c.At) < until {
+			continue
+		}
+		until = float64(c.At) + ttl
+		c.Bytes = 70
+		m.t.conns = append(m.t.conns, c)
+	}
+	m.t.lookups, m.t.ttl = true, uint32(ttl)
+}
+
+// jumps sets the clock of everything after a moment forward or back.
+func (m *maker) jumps(n int) {
+	for range n {
+		from, by := int64(m.start+m.rng.Float64()*m.length), int64(m.between(-2, 2)*hour)
+		if m.rng.IntN(2) == 0 {
+			by = int64(m.rng.IntN(3)) - 1 // leap seconds
+		}
+		for i := range m.t.conns {
+			if m.t.conns[i].At >= from {
+				m.t.conns[i].At += by
+			}
+		}
+	}
+}

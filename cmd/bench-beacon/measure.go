@@ -1,0 +1,174 @@
+package main
+
+import (
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"avbeacon/internal/beacon"
+)
+
+// outcome is how one timeline came out.
+type outcome struct {
+	ours          beacon.Result
+	raw, sessions float64 // the reference, on connections and on sessions
+	found         bool    // ours named a period that is within a tenth of one that made the timeline
+}
+
+// measured is a class with its outcomes.
+type measured struct {
+	class
+	outcomes []outcome
+}
+
+// measure makes n timelines of each class and judges them.
+func measure(seed uint64, n int) []measured {
+	var all []measured
+	for _, c := range classes() {
+		m := measured{class: c}
+		for i := range n {
+			h := fnv.New64a()
+			h.Write([]byte(c.name))
+			m.outcomes = append(m.outcomes, judge(c.make(rand.New(rand.NewPCG(seed<<32+uint64(i), h.Sum64())))))
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// judge gives a timeline to ours, a connection at a time, and to the reference, over its last day.
+func judge(t timeline) outcome {
+	var s beacon.State
+	for _, c := range t.conns {
+		s.Add(c.At, uint64(c.Bytes), true)
+	}
+	active := &t.active
+	if t.noActivity {
+		active = nil
+	}
+	line := s.Timeline(nil, active)
+	line.Lookups, line.TTL = t.lookups, t.ttl
+	o := outcome{ours: beacon.Judge(line)}
+	o.found = slices.ContainsFunc(t.periods, func(p float64) bool {
+		return math.Abs(o.ours.Period.Seconds()-p) <= p/10
+	})
+	from := t.end - 86400
+	o.raw = beacon.Refer(t.conns, from, t.end).Total
+	o.sessions = beacon.Refer(sessions(t.conns), from, t.end).Total
+	return o
+}
+
+// sessions merges connections into sessions, with the bytes of all.
+func sessions(conns []beacon.Conn) []beacon.Conn {
+	conns = slices.Clone(conns)
+	slices.SortStableFunc(conns, func(a, b beacon.Conn) int { return int(a.At - b.At) })
+	var merged []beacon.Conn
+	for i, c := range conns {
+		if i == 0 || c.At-conns[i-1].At >= beacon.Gap {
+			merged = append(merged, c)
+		} else {
+			merged[len(merged)-1].Bytes += c.Bytes
+		}
+	}
+	return merged
+}
+
+// scorer gives a score of an outcome.
+type scorer struct {
+	name  string
+	score func(*outcome) float64
+}
+
+func scorers() []scorer {
+	return []scorer{
+		{"ours", func(o *outcome) float64 { return o.ours.Score }},
+		{"reference", func(o *outcome) float64 { return o.raw }},
+		{"reference on sessions", func(o *outcome) float64 { return o.sessions }},
+	}
+}
+
+// threshold is the lowest score that at most one in a hundred of the timelines made by chance exceeds.
+func threshold(all []measured, s scorer) float64 {
+	var scores []float64
+	for i := range all {
+		if all[i].group == chance {
+			for j := range all[i].outcomes {
+				scores = append(scores, s.score(&all[i].outcomes[j]))
+			}
+		}
+	}
+	slices.Sort(scores)
+	return scores[len(scores)-1-len(scores)/100]
+}
+
+// above is the share of a class over a threshold.
+func (m *measured) above(s scorer, threshold float64) float64 {
+	return m.share(func(o *outcome) bool { return s.score(o) > threshold })
+}
+
+// called is the share of a class that came out with a reason.
+func (m *measured) called(r beacon.Reason) float64 {
+	return m.share(func(o *outcome) bool { return o.ours.Reason == r })
+}
+
+// share is the share of a class of which a thing is so.
+func (m *measured) share(so func(*outcome) bool) float64 {
+	n := 0
+	for i := range m.outcomes {
+		if so(&m.outcomes[i]) {
+			n++
+		}
+	}
+	return float64(n) / float64(len(m.outcomes))
+}
+
+// overall is precision and recall of a scorer over all timelines that are a beat or made by chance.
+func overall(all []measured, s scorer, threshold float64) (precision, recall float64) {
+	hit, beats, wrong := 0.0, 0.0, 0.0
+	for i := range all {
+		n := float64(len(all[i].outcomes))
+		switch all[i].group {
+		case beat:
+			hit += n * all[i].above(s, threshold)
+			beats += n
+		case chance:
+			wrong += n * all[i].above(s, threshold)
+		}
+	}
+	return hit / max(1, hit+wrong), hit / max(1, beats)
+}
+
+// misses says where a class falls short of what is asked of it; nothing where it does not.
+func (m *measured) misses(limits []float64) []string {
+	list := scorers()
+	var short []string
+	switch m.group {
+	case beat:
+		ours := m.above(list[0], limits[0])
+		if ours < m.floor {
+			short = append(short, "under its floor")
+		}
+		for k, s := range list[1:] {
+			theirs := m.above(s, limits[k+1])
+			if ours < theirs {
+				short = append(short, "worse than the "+s.name)
+			}
+			if m.antivirus && theirs < 0.99 && ours <= theirs {
+				short = append(short, "no better than the "+s.name)
+			}
+		}
+	case cache:
+		short = m.calledEnough(beacon.Cache)
+	case several:
+		short = m.calledEnough(beacon.Several)
+	}
+	return short
+}
+
+func (m *measured) calledEnough(r beacon.Reason) []string {
+	if m.called(r) < m.floor {
+		return []string{"not called " + r.String() + " often enough"}
+	}
+	return nil
+}
