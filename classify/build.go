@@ -24,8 +24,9 @@ func (c *Classifier) finding(t *track) *Finding {
 		Host: h.snapshot(), HostRoles: roles, Behind: behind(h, roles), OEM: t.oemOf(j.verdict),
 		Verdict: j.verdict, State: c.state(t),
 		FirstSeen: t.first.UTC(), LastSeen: t.last.UTC(), Contacts: t.contacts, Lookups: t.lookups,
-		Destinations: c.destinations(t), Beacons: c.beacons(t), Evidence: c.evidence(t, j), Dropped: t.dropped,
+		Destinations: c.destinations(t), Beacons: c.beacons(t), Dropped: t.dropped,
 	}
+	f.Evidence = c.evidence(t, j, f)
 	if len(roles) > 0 {
 		f.HostRole = roles[0]
 	}
@@ -138,14 +139,16 @@ var kindWhy = [...]string{
 	KindAgainst:     "",
 }
 
-func (c *Classifier) evidence(t *track, j judgement) []Evidence {
-	out := make([]Evidence, 0, len(t.evidence)+len(j.caps))
+func (c *Classifier) evidence(t *track, j judgement, f *Finding) []Evidence {
+	out := make([]Evidence, 0, len(t.evidence)+len(j.caps)+8)
 	for _, e := range t.evidence {
 		x := *e
 		x.Frames = slices.Clone(e.Frames)
 		x.First, x.Last = e.First.UTC(), e.Last.UTC()
 		out = append(out, x)
 	}
+	sum := t.facts()
+	out = append(out, c.behaviour(t, &sum, f)...)
 	slices.SortStableFunc(out, func(a, b Evidence) int {
 		return cmp.Or(cmp.Compare(b.Weight, a.Weight), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value),
 			cmp.Compare(a.Role, b.Role))

@@ -69,6 +69,16 @@ const (
 	KindPort    // port on the Internet
 	KindLANPort // port inside the site
 	KindNetwork // address in a vendor's network
+
+	// What the host did over time: made of the signs above, and shown beside them (behaviour.go).
+	KindRoles    // several roles of one vendor
+	KindPool     // several members of a numbered pool
+	KindBeat     // regular contact
+	KindNight    // contact by day and by night
+	KindFailed   // attempts that failed
+	KindPlace    // where the destinations are
+	KindFallback // the vendor's fallback resolvers, in the documented order after a failure
+
 	KindAgainst // what speaks against the host itself (Supports is false)
 )
 

@@ -71,16 +71,16 @@ func (h *hours) between(from, to time.Time) int {
 	return n
 }
 
-// night says in how many of the hours kept between 02:00 and 05:00 UTC something was seen.
-func (h *hours) night() int {
-	n := 0
-	for back := int64(0); back < hoursKept; back++ {
-		of := ((h.last-back)%24 + 24) % 24
-		if of >= 2 && of < 5 && h.bits[back/64]&(1<<(back%64)) != 0 {
+// clock says in how many of the hours kept something was seen, and at how many of the day's 24.
+func (h *hours) clock() (n, of int) {
+	var day uint32
+	for back := range int64(hoursKept) {
+		if h.bits[back/64]&(1<<(back%64)) != 0 {
 			n++
+			day |= 1 << (((h.last-back)%24 + 24) % 24)
 		}
 	}
-	return n
+	return n, bits.OnesCount32(day)
 }
 
 // attempts counts successes and failures in the last 24 hours in which there were any. The zero value is empty.

@@ -13,12 +13,15 @@ func TestHours(t *testing.T) {
 		h.set(day.Add(time.Duration(i) * time.Hour))
 	}
 	require.Equal(t, hoursKept, h.count())
-	require.Equal(t, 21, h.night())
+	n, of := h.clock()
+	require.Equal(t, []int{hoursKept, 24}, []int{n, of})
 	h = hours{}
 	h.set(day)
 	h.set(day.Add(70 * time.Hour))
 	h.set(day.Add(10 * time.Hour)) // late
 	require.Equal(t, 3, h.count())
+	n, of = h.clock()
+	require.Equal(t, []int{3, 3}, []int{n, of})
 	require.Equal(t, 1, h.between(day, day.Add(70*time.Hour)))
 	h.set(day.Add(1000 * time.Hour))
 	require.Equal(t, 1, h.count())

@@ -29,7 +29,8 @@ func (c *Classifier) lookup(obs *capture.Observation) {
 	}
 	client, server := sides(obs)
 	l := &lookup{key: lookupKey{client: client, server: server, id: obs.DNS.ID, name: obs.Name}, host: h, name: obs.Name,
-		entries: es, time: obs.Time, frame: frameOf(obs), noRecursion: rd0}
+		entries: es, time: obs.Time, frame: frameOf(obs), noRecursion: rd0, server: server.Addr()}
+	c.noteFallback(l, l.server)
 	if out := c.pending.add(l); out != nil {
 		c.stats.PendingEvicted++
 		c.judgeLookup(out, unanswered)
@@ -129,7 +130,9 @@ func (c *Classifier) answer(obs *capture.Observation) {
 		if es == nil {
 			return
 		}
-		l = &lookup{host: h, name: obs.Name, entries: es, time: obs.Time, frame: frameOf(obs), noRecursion: !obs.DNS.RD}
+		l = &lookup{host: h, name: obs.Name, entries: es, time: obs.Time, frame: frameOf(obs), noRecursion: !obs.DNS.RD,
+			server: server.Addr()}
+		c.noteFallback(l, l.server)
 	}
 	c.judgeLookup(l, replyOf(obs))
 }
@@ -143,6 +146,8 @@ func replyOf(obs *capture.Observation) reply {
 		return refused
 	case leadsNowhere(obs.Addrs):
 		return refused
+	case d.RCode == "SERVFAIL":
+		return failed
 	case len(obs.Addrs) > 0:
 		return resolved
 	}
@@ -176,6 +181,7 @@ func (c *Classifier) judgeLookup(l *lookup, r reply) {
 		if e.Strength >= feeds.Medium && (r == refused || r == resolved) {
 			t.attempt(&t.asks, l.time, r == resolved)
 		}
+		t.noteFailure(l, r)
 		t.lookups++
 		if s.bar == barNone {
 			c.noteList(l.host, t, l)

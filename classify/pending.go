@@ -26,6 +26,7 @@ type lookup struct {
 	time        time.Time
 	frame       FrameRef
 	noRecursion bool
+	server      netip.Addr
 	gone        bool // judged
 }
 
@@ -35,6 +36,7 @@ type reply uint8
 const (
 	unanswered    reply = iota
 	answered            // without an address
+	failed              // SERVFAIL: neither resolved nor refused
 	resolved            // with one
 	refused             // NXDOMAIN, REFUSED, or an address that leads nowhere
 	authoritative       // by a server that answers for itself alone: AA or a referral, without RA

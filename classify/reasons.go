@@ -22,8 +22,8 @@ func (c *Classifier) reasons(t *track, f *Finding, j judgement) []string {
 	if s := stateSentence(t, f); s != "" {
 		out = append(out, s)
 	}
-	if night := nights(t); night != "" {
-		out = append(out, night)
+	if n, of := t.contact.clock(); of >= aroundClock {
+		out = append(out, fmt.Sprintf("Contact goes on by day and by night: in %d hours, at %d of the day's 24.", n, of))
 	}
 	return out
 }
@@ -72,10 +72,7 @@ func (c *Classifier) barSentences(t *track, f *Finding) (out []string) {
 func stateSentence(t *track, f *Finding) string {
 	switch f.State {
 	case Blocked:
-		_, fail := t.tries.sum()
-		_, refused := t.asks.sum()
-		fail += refused
-		return fmt.Sprintf("Every attempt of the last active hours failed (%d): the product is there, its way out is blocked.", fail)
+		return fmt.Sprintf("Every attempt of the last active hours failed (%d): the product is there, its way out is blocked.", t.failures())
 	case Quiet:
 		return fmt.Sprintf("Nothing since %s, although the host was seen later.", stamp(t.last))
 	case Returned:
@@ -85,17 +82,3 @@ func stateSentence(t *track, f *Finding) string {
 }
 
 func stamp(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") }
-
-// nights says that contact went on while people sleep.
-func nights(t *track) string {
-	var h hours
-	for _, b := range t.beats {
-		for _, at := range b.starts {
-			h.set(time.Unix(at, 0))
-		}
-	}
-	if n := h.night(); n >= 2 && h.count() >= 12 {
-		return fmt.Sprintf("Contact goes on by night, in %d hours between 02:00 and 05:00 UTC.", n)
-	}
-	return ""
-}

@@ -47,12 +47,13 @@ const (
 	famPayload
 	famPort
 	famLANPort
+	famFallback
 )
 
 var families = [...]family{KindLookup: famName, KindSNI: famName, KindHTTPHost: famName, KindConnect: famName, KindDerived: famName,
 	KindOther: famName, KindCertificate: famCertificate, KindIssuer: famIssuer, KindPath: famPath, KindQuery: famQuery,
 	KindUserAgent: famUserAgent, KindHeader: famHeader, KindBody: famBody, KindPayload: famPayload, KindPort: famPort,
-	KindLANPort: famLANPort, KindNetwork: 0, KindAgainst: 0}
+	KindLANPort: famLANPort, KindNetwork: 0, KindFallback: famFallback, KindAgainst: 0}
 
 // session is a run of starts that are at most 30 s apart, and what it showed without a bar.
 type session struct {
@@ -193,6 +194,9 @@ func (t *track) facts() facts {
 	f := t.past
 	for i := range t.sessions {
 		f.fold(&t.sessions[i])
+	}
+	if t.fallback.steps() >= fallbackMedium {
+		f.medium |= famFallback
 	}
 	return f
 }

@@ -28,6 +28,10 @@ type track struct {
 	noDest   Destination // takes what is thrown away
 	dropped  uint64
 
+	pools    []pool
+	fallback fallback
+	contact  hours // with a medium or strong sign of the host's own
+
 	sessions []session
 	past     facts // sessions that are no longer kept one by one
 	beats    []beat
@@ -163,6 +167,10 @@ func (c *Classifier) count(t *track, g *sign) {
 	if g.flow == nil && t.lookedUp.again(g.value, g.time.UnixNano()) {
 		return
 	}
+	if g.strength >= feeds.Medium {
+		t.contact.set(g.time)
+	}
+	t.seeMember(g)
 	before := *s
 	s.note(g)
 	t.stirred = t.stirred || *s != before

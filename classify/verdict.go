@@ -105,7 +105,8 @@ func (c *Classifier) callsVendor(u consoleUse, v *feeds.Vendor) bool {
 
 // String lists kinds of sign.
 func (f family) String() string {
-	words := [...]string{"name", "certificate", "issuer", "path", "query", "User-Agent", "header", "body", "payload", "port", "LAN port"}
+	words := [...]string{"name", "certificate", "issuer", "path", "query", "User-Agent", "header", "body", "payload", "port", "LAN port",
+		"order of fallback resolvers"}
 	var out []string
 	for i, w := range words {
 		if f&(1<<i) != 0 {

@@ -28,5 +28,22 @@ var kindWeight = [...]float64{
 	KindPort:        0.5,
 	KindOther:       0.3,
 	KindNetwork:     0.3, // an address alone
+	KindFallback:    1.0, // three resolvers in the documented order
 	KindAgainst:     0,
+}
+
+// behaviourWeight says how much a piece of behaviour weighs beside the signs it is made of. A beat's is multiplied by its
+// score.
+func behaviourWeight(k Kind) float64 {
+	switch k {
+	case KindBeat, KindRoles:
+		return 0.3 // a person makes neither
+	case KindPool, KindNight:
+		return 0.2
+	case KindFailed, KindFallback: // one or two public resolvers are many people's choice
+		return 0.1
+	case KindPlace:
+		return 0.05 // says where, not what
+	}
+	return 0
 }

@@ -16,7 +16,8 @@ func (r HostRole) String() string {
 }
 
 var kindWords = [...]string{"", "dns", "sni", "http_host", "connect", "derived_name", "other_host_name", "certificate", "issuer",
-	"path", "query", "user_agent", "header", "body", "payload", "port", "lan_port", "network", "against"}
+	"path", "query", "user_agent", "header", "body", "payload", "port", "lan_port", "network", "several_roles",
+	"pool", "cadence", "day_and_night", "failed_attempts", "place", "resolver_fallback", "against"}
 
 // String gives the kind in the report's words.
 func (k Kind) String() string { return kindWords[min(k, KindAgainst)] }
