@@ -120,7 +120,9 @@ func TestReadmeNamesCommandsAndFlags(t *testing.T) {
 	var real []string
 	for words, help := range helps(t, binary) {
 		if words != "" && !strings.Contains(help, "Available Commands:") {
-			require.Contains(t, text, "`avbeacon "+words, "a command that README does not name")
+			if !strings.Contains(text, "`avbeacon "+words) {
+				t.Errorf("README does not name the command avbeacon %s", words)
+			}
 		}
 		_, flags, _ := strings.Cut(help, "\nFlags:\n")
 		real = append(real, flag.FindAllString(flags, -1)...)
@@ -129,10 +131,14 @@ func TestReadmeNamesCommandsAndFlags(t *testing.T) {
 	real = slices.Compact(real)
 	named := flag.FindAllString(text, -1)
 	for _, f := range named {
-		require.Contains(t, real, f, "README names a flag that no command has")
+		if !slices.Contains(real, f) {
+			t.Errorf("README names %s, which no command has", f)
+		}
 	}
 	for _, f := range real {
-		require.Contains(t, named, f, "a flag that README does not name")
+		if !slices.Contains(named, f) {
+			t.Errorf("README does not name %s", f)
+		}
 	}
 }
 
