@@ -1,31 +1,27 @@
 package names
 
-import (
-	"encoding/binary"
-	"net/netip"
-)
+import "encoding/binary"
 
-// hotBits is the size of a hotSet: 128 KiB.
-const hotBits = 1 << 20
+// hotBits is the size of a hotSet: 512 KiB.
+const hotBits = 1 << 22
 
 // hotSet says no for most addresses that no pair holds, without a look into the maps: a Bloom filter with one hash.
 type hotSet struct{ bits []uint64 }
 
 func newHotSet() hotSet { return hotSet{bits: make([]uint64, hotBits/64)} }
 
-func (s *hotSet) add(a netip.Addr) {
+func (s *hotSet) add(a place) {
 	i := bitOf(a)
 	s.bits[i/64] |= 1 << (i % 64)
 }
 
-func (s *hotSet) has(a netip.Addr) bool {
+func (s *hotSet) has(a place) bool {
 	i := bitOf(a)
 	return s.bits[i/64]&(1<<(i%64)) != 0
 }
 
-func bitOf(a netip.Addr) uint64 {
-	b := a.As16()
+func bitOf(b place) uint64 {
 	v := (binary.LittleEndian.Uint64(b[:8]) ^ 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
 	v = (v ^ v>>32 ^ binary.LittleEndian.Uint64(b[8:])) * 0x94d049bb133111eb
-	return v >> 44
+	return v >> 42
 }

@@ -3,23 +3,37 @@
 package names
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"time"
 
 	"avbeacon/capture"
+	"avbeacon/internal/wire"
 )
 
 // Options bounds a Names. Zero values take the defaults.
 type Options struct {
-	MaxPairs int           // (host, address) pairs remembered (65,536); the oldest goes
+	MaxPairs int           // (host, address) pairs remembered (131,072); the oldest goes
 	Grace    time.Duration // how long beyond its TTL a name still explains an address (10 min)
+	// Interest, where not nil, says which names matter: where the name asked for is an alias, the first of its chain that is of
+	// interest stands for the address.
+	Interest capture.Interest
 }
 
-// leastTTL is what a TTL counts as at least: resolvers and browsers hold short ones that long.
-const leastTTL = time.Minute
+const (
+	defaultMaxPairs = 1 << 17
+	defaultGrace    = 10 * time.Minute
+)
+
+// leastTTL is what a TTL counts as at least: resolvers and browsers hold short ones that long; mostTTL is what caches
+// hold at most (RFC 8767 4 speaks of days, resolvers' defaults of one to seven).
+const (
+	leastTTL = 60
+	mostTTL  = 7 * 86400
+)
 
 // early is how much before its answer a flow may seem to begin, as packets of two paths are put in order.
-const early = time.Second
+const early = int64(time.Second)
 
 // Stats counts what a Names holds and lost.
 type Stats struct {
@@ -30,21 +44,26 @@ type Stats struct {
 	Others    uint64 // names that another host's look-up gave
 }
 
-type pair struct{ host, addr netip.Addr }
+// place is an address as maps find it fastest; IPv4 is v4-mapped.
+type place = [16]byte
 
-// learned is what an address meant and when.
+// pair is who asked, and where the answer led. Who is an address, or the number of a machine that has several: what it
+// asked for from one of them explains where it goes from another.
+type pair struct{ host, addr place }
+
+// learned is what an address meant and when, in nanoseconds since 1970.
 type learned struct {
 	name       string // "" once unlearned
-	host       netip.Addr
-	from, till time.Time
+	machine    uint32 // whose look-up it was, where it stands under an address; 0: not known
+	from, till int64
 }
 
 // Names is the memory. One goroutine owns it.
 type Names struct {
 	opt   Options
 	pairs map[pair]*learned
-	last  map[netip.Addr]*learned // by address alone: the last look-up of any host
-	order []pair                  // ring
+	last  map[place]*learned // by address alone: the last look-up of any host
+	order []pair             // ring
 	next  int
 	hot   hotSet
 	stats Stats
@@ -53,24 +72,25 @@ type Names struct {
 // New makes an empty memory.
 func New(opt Options) *Names {
 	if opt.MaxPairs <= 0 {
-		opt.MaxPairs = 65536
+		opt.MaxPairs = defaultMaxPairs
 	}
 	if opt.Grace <= 0 {
-		opt.Grace = 10 * time.Minute
+		opt.Grace = defaultGrace
 	}
-	return &Names{opt: opt, hot: newHotSet(), pairs: map[pair]*learned{}, last: map[netip.Addr]*learned{}}
+	return &Names{opt: opt, hot: newHotSet(), pairs: map[pair]*learned{}, last: map[place]*learned{}}
 }
 
 // Stamp learns from an answer, and names a flow record that has no name of its own; such a flow is of interest then,
-// whatever it was marked.
+// whatever it was marked. Where Host.Machine is stamped already, what one machine learned at one address names its flows
+// from all of them.
 func (n *Names) Stamp(obs *capture.Observation) {
 	switch obs.Kind {
 	case capture.Answer:
-		if obs.Proto == capture.DNS && len(obs.Addrs) > 0 {
+		if obs.Proto == capture.DNS && len(obs.Addrs) > 0 && obs.Host.Addr.IsValid() {
 			n.answer(obs)
 		}
 	case capture.Contact:
-		if obs.Name == "" && obs.Flow != nil && hidden(obs) && n.hot.has(obs.Dst.Addr()) {
+		if obs.Name == "" && obs.Flow != nil && hidden(obs) {
 			n.flow(obs)
 		}
 	}
@@ -88,47 +108,83 @@ func hidden(obs *capture.Observation) bool {
 	return true
 }
 
-func (n *Names) answer(obs *capture.Observation) {
-	host := obs.Host.Addr
-	if !host.IsValid() {
-		return
+// whose gives the host's side of a pair: the machine where it is known, and the address.
+func whose(host netip.Addr, machine uint32) (as, at place) {
+	at = host.As16()
+	if machine == 0 {
+		return at, at
 	}
+	as[0] = 0xff // no host's address: multicast
+	binary.BigEndian.PutUint32(as[12:], machine)
+	return as, at
+}
+
+func (n *Names) answer(obs *capture.Observation) {
+	as, at := whose(obs.Host.Addr, obs.Host.Machine)
 	if obs.Name == "" {
 		for _, a := range obs.Addrs {
-			if n.hot.has(a) {
-				n.unlearn(pair{host, a})
+			if p := a.As16(); n.hot.has(p) {
+				n.unlearn(pair{as, p}, obs.Host.Machine)
+				if as != at {
+					n.unlearn(pair{at, p}, obs.Host.Machine)
+				}
 			}
 		}
 		return
 	}
-	till := obs.Time.Add(max(ttlOf(obs), leastTTL) + n.opt.Grace)
+	l := learned{name: n.named(obs), machine: obs.Host.Machine, from: obs.Time.UnixNano()}
+	l.till = l.from + int64(ttlOf(obs.DNS))*int64(time.Second) + int64(n.opt.Grace)
 	for _, a := range obs.Addrs {
-		if a.IsUnspecified() || a.IsLoopback() {
-			continue
+		if !a.IsUnspecified() && !a.IsLoopback() {
+			n.learn(pair{as, a.As16()}, l)
 		}
-		n.learn(pair{host, a}, learned{name: obs.Name, host: host, from: obs.Time, till: till})
 	}
 }
 
-// ttlOf gives the shortest TTL of the answer's addresses; 0 where it is not known.
-func ttlOf(obs *capture.Observation) time.Duration {
-	if obs.DNS == nil {
-		return 0
+// named gives the name that an answer's addresses stand for: the one asked for, or that of its chain of aliases which is
+// of interest.
+func (n *Names) named(obs *capture.Observation) string {
+	if n.opt.Interest == nil || obs.DNS == nil || n.wants(obs.Name) {
+		return obs.Name
 	}
-	least, any := uint32(0), false
 	for i := range obs.DNS.Answers {
 		r := &obs.DNS.Answers[i]
-		if r.Addr.IsValid() && (!any || r.TTL < least) {
-			least, any = r.TTL, true
+		if (r.Type == "CNAME" || r.Type == "DNAME") && r.Target != "" && n.wants(r.Target) {
+			return r.Target
 		}
 	}
-	return time.Duration(min(least, 7*86400)) * time.Second
+	for i := range obs.DNS.Answers { // the chain's start may be cut off
+		if r := &obs.DNS.Answers[i]; r.Addr.IsValid() && n.wants(r.Name) {
+			return r.Name
+		}
+	}
+	return obs.Name
+}
+
+func (n *Names) wants(name string) bool { return n.opt.Interest.Name([]byte(name)) }
+
+// ttlOf gives the shortest TTL, in seconds, of the addresses and of the aliases that lead to them.
+func ttlOf(m *wire.DNS) uint32 {
+	if m == nil {
+		return leastTTL
+	}
+	least := uint32(mostTTL)
+	found := false
+	for i := range m.Answers {
+		if r := &m.Answers[i]; r.Addr.IsValid() || r.Type == "CNAME" {
+			least, found = min(least, r.TTL), true
+		}
+	}
+	if !found {
+		return leastTTL
+	}
+	return max(least, leastTTL)
 }
 
 func (n *Names) learn(p pair, what learned) {
 	if l := n.pairs[p]; l != nil {
-		if l.name == what.name && !what.from.After(l.till) {
-			l.till = what.till // asked again while it was still known
+		if l.name == what.name && what.from <= l.till {
+			l.till, l.machine = max(l.till, what.till), what.machine // asked again while it was still known
 		} else {
 			*l = what
 		}
@@ -156,17 +212,17 @@ func (n *Names) remember(p pair) {
 	n.next = (n.next + 1) % len(n.order)
 	if n.next == 0 { // all of it is new since the last time
 		n.hot = newHotSet()
-		for _, q := range n.order {
-			n.hot.add(q.addr)
+		for i := range n.order {
+			n.hot.add(n.order[i].addr)
 		}
 	}
 }
 
 // unlearn forgets what an address meant to a host, and to all where that host was the last to learn it: the address now
 // serves another name.
-func (n *Names) unlearn(p pair) {
+func (n *Names) unlearn(p pair, machine uint32) {
 	l := n.pairs[p]
-	if l == nil || l.name == "" {
+	if l == nil || l.name == "" || !l.of(machine) {
 		return
 	}
 	l.name = ""
@@ -177,12 +233,19 @@ func (n *Names) unlearn(p pair) {
 }
 
 func (n *Names) flow(obs *capture.Observation) {
-	began := obs.Flow.First
-	if began.IsZero() {
-		began = obs.Time
+	server := obs.Dst.Addr().As16()
+	if !n.hot.has(server) {
+		return
 	}
-	server := obs.Dst.Addr()
-	if l := n.pairs[pair{obs.Src.Addr(), server}]; l != nil {
+	began := obs.Time.UnixNano()
+	if !obs.Flow.First.IsZero() {
+		began = obs.Flow.First.UnixNano()
+	}
+	machine := uint32(0)
+	if obs.Host.Addr == obs.Src.Addr() {
+		machine = obs.Host.Machine
+	}
+	if l := n.own(obs.Src.Addr(), machine, server); l != nil {
 		if l.covers(began) {
 			obs.Name = l.name
 			obs.Marks = obs.Marks&^capture.Plain | capture.NameDerived
@@ -197,9 +260,28 @@ func (n *Names) flow(obs *capture.Observation) {
 	}
 }
 
-func (l *learned) covers(at time.Time) bool {
-	return l.name != "" && !at.Before(l.from.Add(-early)) && !at.After(l.till)
+// own gives what this very host learned of an address. What it learned before its machine was known stands under its
+// address, and is taken for its own once; another machine that gets the address later has no part in it.
+func (n *Names) own(host netip.Addr, machine uint32, server place) *learned {
+	as, at := whose(host, machine)
+	l := n.pairs[pair{as, server}]
+	if l != nil || as == at {
+		return l
+	}
+	l = n.pairs[pair{at, server}]
+	if l == nil || !l.of(machine) {
+		return nil
+	}
+	l.machine = machine
+	return l
 }
+
+// of says that a machine may have learned this.
+func (l *learned) of(machine uint32) bool {
+	return l.machine == 0 || machine == 0 || l.machine == machine
+}
+
+func (l *learned) covers(at int64) bool { return l.name != "" && at >= l.from-early && at <= l.till }
 
 // Stats gives the counters.
 func (n *Names) Stats() Stats {
