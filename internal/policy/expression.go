@@ -55,8 +55,13 @@ func compile(text string) (x *Expression, err error) {
 	if g.err != nil {
 		return nil, g.err
 	}
+	options := append(functions(), expr.Env(environment{}), expr.AsBool(), expr.MaxNodes(maxNodes))
+	// Types are checked before anything is rewritten: behind a visitor the library looks at no call's arguments again.
+	if _, err := expr.Compile(text, options...); err != nil {
+		return nil, mistakeOf(err)
+	}
 	r := &ranker{}
-	program, err := expr.Compile(text, append(functions(), expr.Env(environment{}), expr.AsBool(), expr.MaxNodes(maxNodes), expr.Patch(r))...)
+	program, err := expr.Compile(text, append(options, expr.Patch(r))...)
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -157,9 +162,6 @@ func (r *ranker) rank(n ast.Node, s *scale) ast.Node {
 		i := &ast.IntegerNode{Value: slices.Index(s.words, word.Value)}
 		i.SetLocation(n.Location())
 		return i
-	}
-	if of := scaleOf(n); of == nil || of.name != s.name {
-		r.fail(n, "compare "+s.name+" with one of "+strings.Join(s.words, ", "))
 	}
 	callee := &ast.IdentifierNode{Value: s.function}
 	callee.SetLocation(n.Location())

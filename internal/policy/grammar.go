@@ -168,8 +168,21 @@ func (g *grammar) binary(v *ast.BinaryNode, depth int) {
 	g.check(v.Right, depth)
 	switch v.Operator {
 	case "<", "<=", ">", ">=":
-		g.equal(v.Left, v.Right)
-		g.equal(v.Right, v.Left)
+		g.ordered(v.Left, v.Right)
+		g.ordered(v.Right, v.Left)
+	}
+}
+
+// ordered checks what a field with an order is compared with: one of its words, or the same field.
+func (g *grammar) ordered(field, with ast.Node) {
+	s := scaleOf(field)
+	if s == nil || s.function == "" {
+		return
+	}
+	if w, ok := with.(*ast.StringNode); ok {
+		g.word(s, w)
+	} else if of := scaleOf(with); of == nil || of.name != s.name {
+		g.fail(with, "compare %s with one of %s", s.name, strings.Join(s.words, ", "))
 	}
 }
 
