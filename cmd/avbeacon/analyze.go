@@ -26,6 +26,7 @@ import (
 // analyzeOptions are the flags of analyze.
 type analyzeOptions struct {
 	knowledge
+	site
 	format, output, failOn string
 	policy, idKey, sensor  string
 	hash, explain          string
@@ -58,6 +59,7 @@ Exit codes: 0 ran; 2 something could not be read or done (the rest is reported a
 	}
 	f := c.Flags()
 	o.knowledge.flags(f)
+	o.site.flags(f)
 	f.StringVar(&o.format, "format", "text", "text, json, jsonl or csv")
 	f.StringVarP(&o.output, "output", "o", "", "write the report to this file instead of standard output")
 	f.StringVar(&o.explain, "explain", "", "print the whole reasoning for one host: an address, MAC or name")
@@ -85,7 +87,8 @@ func (o *analyzeOptions) check() error {
 	if _, ok := failLevel(o.failOn); !ok {
 		return fmt.Errorf("--fail-on %q: it is one of installed, likely, possible", o.failOn)
 	}
-	return nil
+	_, _, err := o.site.options()
+	return err
 }
 
 // hashAuto is the largest file, in bytes, whose hash is computed unasked: on bulk traffic the hash costs more than the
@@ -151,6 +154,10 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 
 // run reads the captures and gives what they came to.
 func (o *analyzeOptions) run(ctx context.Context, s *streams, src capture.Source, know *known, key []byte) (*report.Facts, error) {
+	home, at, err := o.site.options()
+	if err != nil {
+		return nil, err
+	}
 	bar := newProgress(src, s.err, o.quiet)
 	p := &pipeline.Pipeline{
 		Source: bar,
@@ -162,6 +169,7 @@ func (o *analyzeOptions) run(ctx context.Context, s *streams, src capture.Source
 		Names: names.New(names.Options{}),
 		Classifier: classify.New(classify.Options{
 			Catalog: know.catalog, Locate: classify.Placer(know.places), Sensor: o.sensor, IDKey: key,
+			Home: home, SensorAt: at,
 		}),
 		Catalog: know.catalog,
 	}
