@@ -8,6 +8,7 @@ type agent struct {
 	tool    string
 	browser bool
 	system  systems
+	edition editions
 	hash    uint32
 }
 
@@ -38,7 +39,7 @@ func (c *agentCache) of(ua string) *agent {
 	if a := c.known[ua]; a != nil {
 		return a
 	}
-	a := &agent{tool: c.catalog.Tool(ua), browser: c.catalog.Browser(ua), system: systemOf(ua), hash: hashText(ua)}
+	a := &agent{tool: c.catalog.Tool(ua), browser: c.catalog.Browser(ua), system: systemOf(ua), edition: editionOf(ua), hash: hashText(ua)}
 	for _, e := range c.catalog.MatchUserAgent(ua) {
 		if e.Vendor != nil {
 			a.entries = append(a.entries, e)

@@ -14,6 +14,7 @@ import (
 // finding makes the snapshot of a track; nil where there is no verdict.
 func (c *Classifier) finding(t *track) *Finding {
 	h := t.host
+	beacons := c.beacons(t)
 	roles := c.roles(h)
 	j := c.judge(t, roles)
 	if j.verdict == NoVerdict {
@@ -24,7 +25,7 @@ func (c *Classifier) finding(t *track) *Finding {
 		Host: h.snapshot(), HostRoles: roles, Behind: behind(h, roles), OEM: t.oemOf(j.verdict),
 		Verdict: j.verdict, State: c.state(t),
 		FirstSeen: t.first.UTC(), LastSeen: t.last.UTC(), Contacts: t.contacts, Lookups: t.lookups,
-		Destinations: c.destinations(t), Beacons: c.beacons(t), Dropped: t.dropped,
+		Destinations: c.destinations(t), Beacons: beacons, Dropped: t.dropped,
 	}
 	f.Evidence = c.evidence(t, j, f)
 	if len(roles) > 0 {
@@ -80,6 +81,9 @@ func (c *Classifier) beacons(t *track) []Beacon {
 		r := beacon.Regularity(b.starts)
 		out = append(out, Beacon{Role: b.role, Score: r.Score, Scored: r.Scored, Period: r.Period, Sessions: r.Sessions,
 			Words: beatWords(&b, r)})
+		if r.Reason == beacon.Several {
+			t.host.did.phases = uint8(min(max(int(t.host.did.phases), r.Machines), 255))
+		}
 	}
 	slices.SortFunc(out, func(a, b Beacon) int { return cmp.Compare(a.Role, b.Role) })
 	return out

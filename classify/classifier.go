@@ -123,13 +123,23 @@ func (c *Classifier) Next() (*Finding, bool) {
 		if !t.due(c.now) {
 			continue
 		}
-		if f := c.finding(t); f != nil && t.announce(f, c.now) {
-			return f, true
+		if c.changes(t) {
+			return c.finding(t), true
 		}
-		t.stirred = false
 	}
 	c.changed = nil
 	return nil, false
+}
+
+// changes says whether a finding differs from what was told last, and notes it as told.
+func (c *Classifier) changes(t *track) bool {
+	t.stirred = false
+	v, s, hour := c.judge(t, c.roles(t.host)).verdict, c.state(t), hourOf(c.now)
+	if v == NoVerdict || !t.fresh && v == t.told && s == t.toldState && hour == t.toldHour {
+		return false
+	}
+	t.fresh, t.told, t.toldState, t.toldHour = false, v, s, hour
+	return true
 }
 
 // discard forgets changes that nobody fetched.

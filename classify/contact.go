@@ -200,6 +200,7 @@ const maxConsoles = 8
 func (c *Classifier) noteConsole(t *track, obs *capture.Observation) {
 	if s := c.called(obs.Dst.Addr(), obs); s != nil {
 		s.did.consoles.add(uint32(obs.Dst.Port()))
+		s.did.console = t.vendor
 		s.did.managed.add(hashAddr(obs.Src.Addr()))
 	}
 	for i := range t.console {

@@ -3,10 +3,12 @@ package classify
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"avbeacon/capture"
+	"avbeacon/feeds"
 )
 
 // habits is how a host behaves, whatever the vendors: what host roles are read from.
@@ -31,11 +33,17 @@ type habits struct {
 	proxied  uint32 // CONNECT and absolute requests that it took
 	via      uint32 // requests that it sent with Via or X-Forwarded-For
 	clients  smallSet
-	ttls     [4]ttlCount
+	ttls     [6]ttlCount
 	systems  systems
-	agents   smallSet
-	consoles smallSet // vendor LAN ports on which it took flows
-	managed  smallSet // who opened them
+	editions editions
+
+	installations uint8 // of one product, that took turns
+	phases        uint8 // machines that keep one beat each
+	relay         *relay
+	console       *feeds.Vendor // of consoles
+	agents        smallSet
+	consoles      smallSet // vendor LAN ports on which it took flows
+	managed       smallSet // who opened them
 }
 
 // smallSet counts distinct values up to its size.
@@ -43,6 +51,8 @@ type smallSet struct {
 	n uint8
 	v [8]uint32
 }
+
+func (s *smallSet) has(v uint32) bool { return slices.Contains(s.v[:s.n], v) }
 
 func (s *smallSet) add(v uint32) {
 	for _, x := range s.v[:s.n] {
@@ -101,6 +111,23 @@ const (
 	mobile
 )
 
+// editions is a set of editions of Windows.
+type editions uint8
+
+// editionOf reads the edition of Windows from a User-Agent ("Windows NT 6.1"); 0 where it tells none.
+func editionOf(ua string) editions {
+	_, v, ok := strings.Cut(ua, "Windows NT ")
+	if !ok {
+		return 0
+	}
+	for i, known := range [...]string{"5.", "6.0", "6.1", "6.2", "6.3", "10."} {
+		if strings.HasPrefix(v, known) {
+			return 1 << i
+		}
+	}
+	return 0
+}
+
 // systemOf reads the operating system from a User-Agent; 0 where it tells none.
 func systemOf(ua string) systems {
 	switch {
@@ -154,7 +181,7 @@ func (d *habits) asksAsResolver() bool {
 func (c *Classifier) seeFlow(obs *capture.Observation, client, server *host) {
 	rec := obs.Flow
 	dns := rec.Proto == capture.DNS || rec.Proto == capture.MDNS || rec.Proto == capture.LLMNR || rec.Proto == capture.NBNS
-	if client != nil {
+	if client != nil && obs.Transport == capture.TCP {
 		client.did.seeTTL(rec.TTL)
 	}
 	switch {
@@ -175,11 +202,18 @@ func (c *Classifier) seeFlow(obs *capture.Observation, client, server *host) {
 		return
 	}
 	c.traffic.flows++
+	inside := c.home(obs.Dst.Addr())
 	if client != nil {
 		client.did.opened++
+		if !inside {
+			client.did.noteRelay(false, rec.First)
+		}
 	}
 	if server != nil && client != server {
 		server.did.accepted++
 		server.did.clients.add(hashAddr(obs.Src.Addr()))
+		if inside && client != nil {
+			server.did.noteRelay(true, rec.First)
+		}
 	}
 }

@@ -122,6 +122,7 @@ func (c *Classifier) request(obs *capture.Observation) {
 	a := c.agents.of(obs.Req.UserAgent)
 	if a != nil {
 		h.did.systems |= a.system
+		h.did.editions |= a.edition
 		h.did.agents.add(a.hash)
 	}
 	c.requestSigns(obs, h, a, toProxy)
@@ -133,6 +134,7 @@ type found struct {
 	kind     Kind
 	value    string
 	strength feeds.Strength
+	raw      string // what may bear the id of an installation; never kept
 }
 
 // requestSigns shows what a request's name, path, query, User-Agent and headers say.
@@ -161,7 +163,9 @@ func (c *Classifier) requestSigns(obs *capture.Observation, h *host, a *agent, t
 		g := signOf(obs, list[i].entry, list[i].kind, list[i].value)
 		g.strength = list[i].strength
 		c.show(g, f, k, nameFor(&list[i], name))
-		c.version(c.trackOf(f.host, g.entry.Vendor), obs, &g)
+		t := c.trackOf(f.host, g.entry.Vendor)
+		t.installation(g.entry, list[i].raw)
+		c.version(t, obs, &g)
 	}
 }
 
@@ -177,7 +181,7 @@ func nameFor(f *found, name string) string {
 func (c *Classifier) findInRequest(obs *capture.Observation, a *agent) (list []found) {
 	req, cat := obs.Req, c.opt.Catalog
 	add := func(e *feeds.Entry, k Kind, value string, s feeds.Strength) {
-		list = append(list, found{e, k, value, s})
+		list = append(list, found{entry: e, kind: k, value: value, strength: s})
 	}
 	_, server := sides(obs)
 	peer := feeds.Peer{Addr: server.Addr()}
@@ -197,12 +201,14 @@ func (c *Classifier) findInRequest(obs *capture.Observation, a *agent) (list []f
 	if a != nil {
 		for _, e := range a.entries {
 			add(e, KindUserAgent, c.masker.text(e, req.UserAgent), e.Strength)
+			list[len(list)-1].raw = req.UserAgent
 		}
 	}
 	for _, hd := range req.Headers {
 		for _, e := range cat.MatchHeader(hd.Name) {
 			if e.Vendor != nil {
 				add(e, KindHeader, hd.Name, e.Strength)
+				list[len(list)-1].raw = hd.Value
 			}
 		}
 	}
@@ -218,6 +224,7 @@ func (c *Classifier) findInRequest(obs *capture.Observation, a *agent) (list []f
 	for _, e := range cat.MatchQuery(query) {
 		if e.Vendor != nil {
 			add(e, KindQuery, c.masker.query(e, query), queryStrength(e, peer, named))
+			list[len(list)-1].raw = query
 		}
 	}
 	return list

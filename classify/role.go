@@ -2,6 +2,7 @@ package classify
 
 import (
 	"fmt"
+	"slices"
 
 	"avbeacon/feeds"
 )
@@ -24,39 +25,32 @@ func (c *Classifier) roles(h *host) []HostRole {
 		}
 	}
 	add(c.resolver(d), HostResolver)
-	add(d.proxied > 0 || d.via > 0, HostProxy)
-	add(d.consoles.n >= 2 || d.consoles.n == 1 && d.managed.n >= 2, HostManagement)
+	add(d.proxied > 0 || d.via > 0 || d.relay.proxies(), HostProxy)
+	add(c.manages(h), HostManagement)
 	add(natted(d), HostNAT)
 	add(d.accepted >= 3 && d.accepted >= 4*d.opened, HostServer)
 	add(len(rs) == 0 && d.opened > 0, HostEndpoint)
 	return rs
 }
 
+// manages says that the host took flows on two console ports of a vendor, on one from several machines, or on one while
+// it calls that vendor itself.
+func (c *Classifier) manages(h *host) bool {
+	d := &h.did
+	if d.consoles.n != 1 {
+		return d.consoles.n > 0
+	}
+	return d.managed.n >= 2 || slices.ContainsFunc(h.tracks, func(t *track) bool { return t.vendor == d.console && t.calls() })
+}
+
 func (c *Classifier) resolver(d *habits) bool {
-	if d.answersGiven+d.answeredFlows > 0 && (d.askers.n >= 2 || d.asked() > 0) || d.asksAsResolver() {
+	if answers := d.answersGiven + d.answeredFlows; answers > 0 && (d.askers.n >= 2 || d.asked() > 0 || answers >= 3) || d.asksAsResolver() {
 		return true
 	}
 	if 10*c.traffic.flows < max(c.traffic.lookups, c.traffic.flowLookups) {
 		return d.mostAsked >= manyAskedDNSOnly
 	}
 	return d.mostAsked >= manyAsked && d.asked() >= askedPerFlow*max(1, d.opened)
-}
-
-// natted says that several machines show: TTLs of different systems on several flows each, or User-Agents of three.
-func natted(d *habits) bool {
-	classes := 0
-	var seen [4]bool
-	for _, t := range d.ttls {
-		if t.flows >= 5 && !seen[initialTTL(t.ttl)] {
-			seen[initialTTL(t.ttl)] = true
-			classes++
-		}
-	}
-	apart := 0
-	for s := d.systems; s != 0; s &= s - 1 {
-		apart++
-	}
-	return classes >= 2 && apart >= 2 || apart >= 3 && d.agents.n >= 6
 }
 
 // initialTTL gives the class of the value a packet started with: 32, 64, 128 or 255.
@@ -86,11 +80,7 @@ func behind(h *host, roles []HostRole) *Behind {
 	case HostManagement:
 		return crowd(int(d.managed.n), "serves the vendor's product on the site", "called its console ports")
 	case HostNAT:
-		n := 0
-		for s := d.systems; s != 0; s &= s - 1 {
-			n++
-		}
-		return &Behind{Estimate: max(2, n), AtLeast: 2, Words: "is one address in front of several systems"}
+		return behindNAT(d)
 	}
 	return nil
 }

@@ -29,6 +29,7 @@ type track struct {
 	dropped  uint64
 
 	pools    []pool
+	installs []installs
 	fallback fallback
 	contact  hours // with a medium or strong sign of the host's own
 
@@ -298,14 +299,3 @@ func (c *Classifier) queue(t *track) {
 
 // due says whether it is worth a look if the finding changed.
 func (t *track) due(now time.Time) bool { return t.stirred || hourOf(now) != t.toldHour }
-
-// announce says whether the finding differs from what was told last, and notes it as told.
-func (t *track) announce(f *Finding, now time.Time) bool {
-	hour := hourOf(now)
-	t.stirred = false
-	if !t.fresh && f.Verdict == t.told && f.State == t.toldState && hour == t.toldHour {
-		return false
-	}
-	t.fresh, t.told, t.toldState, t.toldHour = false, f.Verdict, f.State, hour
-	return true
-}

@@ -96,9 +96,11 @@ func (c *Classifier) callsVendor(u consoleUse, v *feeds.Vendor) bool {
 		return false
 	}
 	t := s.track(v)
-	if t == nil {
-		return false
-	}
+	return t != nil && t.calls()
+}
+
+// calls says that the host called or looked up a strong name of the vendor.
+func (t *track) calls() bool {
 	f := t.facts()
 	return f.flowSessions > 0 || f.lookups > 0
 }
