@@ -11,42 +11,130 @@ import (
 )
 
 // learn takes what an Observation says of who is where.
-func (h *Hosts) learn(obs *capture.Observation) {
+func (h *Hosts) learn(obs *capture.Observation, at int64) {
+	h.onLink(obs, at)
 	switch {
 	case obs.Kind == capture.Identity && obs.ID != nil:
-		h.identity(obs)
-	case obs.Kind == capture.Answer && obs.Proto == capture.MDNS && obs.DNS != nil:
-		h.mdns(obs)
+		h.identity(obs, at)
+	case obs.Kind == capture.Answer && (obs.Proto == capture.MDNS || obs.Proto == capture.LLMNR) && obs.DNS != nil:
+		h.announced(obs, at)
 	}
 }
 
-func (h *Hosts) identity(obs *capture.Observation) {
+// onLink learns from packets that no router passes on, so that the hardware address beside their source is its own:
+// those from a link-local address or to a link-local multicast or everybody (RFC 4291 2.5.6, RFC 5771 4, RFC 4007 9).
+// An interface identifier that is made of a hardware address (RFC 4291 appendix A) tells it wherever it is seen.
+func (h *Hosts) onLink(obs *capture.Observation, at int64) {
+	src := obs.Src.Addr()
+	if obs.HasSrcMAC && (src.Is6() && src.IsLinkLocalUnicast() || staysOnLink(obs.Dst.Addr())) {
+		h.bind(src, claim{mac: packMAC(obs.SrcMAC), how: bySight, vlan: vlanOf(obs), at: at})
+	}
+	if a := obs.Host.Addr; a.Is6() {
+		if mac, universal, ok := ofIdentifier(a); ok && (universal || mac == macOf(&obs.Host)) {
+			h.bind(a, claim{mac: mac, how: bySight, vlan: int32(obs.Host.VLAN), at: at})
+		}
+	}
+}
+
+// staysOnLink says that no router passes on what is sent to an address.
+func staysOnLink(a netip.Addr) bool {
+	return a.IsLinkLocalMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+// vlanOf is the network of an Observation's source: the packet's.
+func vlanOf(obs *capture.Observation) int32 { return int32(obs.Host.VLAN) }
+
+// ofIdentifier gives the hardware address that an IPv6 interface identifier was made of: ff:fe in its middle, and the
+// universal bit inverted. One in 65,536 random identifiers, which are not universal (RFC 4941 3.2.1), looks so too.
+func ofIdentifier(a netip.Addr) (mac uint64, universal, ok bool) {
+	p := a.As16()
+	if p[11] != 0xff || p[12] != 0xfe || p[0] == 0xff {
+		return 0, false, false
+	}
+	return packMAC([6]byte{p[8] ^ 2, p[9], p[10], p[13], p[14], p[15]}), p[8]&2 != 0, true
+}
+
+func (h *Hosts) identity(obs *capture.Observation, at int64) {
 	switch id := obs.ID; {
 	case id.ARP != nil:
-		if id.ARP.Sender.IsValid() {
-			h.bind(id.ARP.Sender, id.ARP.SenderMAC, obs.Time)
-		}
+		h.arp(id.ARP, claim{mac: packMAC(id.ARP.SenderMAC), vlan: vlanOf(obs), at: at})
+	case id.NDP != nil:
+		h.ndp(obs, id.NDP, claim{how: bySight, vlan: vlanOf(obs), at: at})
 	case id.DHCP != nil:
-		h.dhcp(obs, id.DHCP)
+		h.dhcp(id.DHCP, at)
 	case id.NBNS != nil:
-		h.nbns(obs, id.NBNS)
+		h.nbns(obs, id.NBNS, at)
 	}
 }
 
-// dhcp learns a name for a hardware address, and for the address that the message gives it.
-func (h *Hosts) dhcp(obs *capture.Observation, d *wire.DHCP) {
-	mac, err := net.ParseMAC(d.MAC)
-	if err != nil || len(mac) != 6 {
+// arp believes who asks, and who tells of itself unasked; a reply may be a proxy's.
+func (h *Hosts) arp(a *wire.ARP, c claim) {
+	c.how = bySight
+	if a.Reply && a.Sender != a.Target {
+		c.how = byReply
+	}
+	h.bind(a.Sender, c)
+}
+
+// ndp believes a solicitation's source, the tentative address of duplicate address detection (RFC 4862 5.4), and an
+// advertisement that comes from the address it speaks of: a proxy sends from its own.
+func (h *Hosts) ndp(obs *capture.Observation, n *wire.NDP, c claim) {
+	src, subject := obs.Src.Addr(), obs.Src.Addr()
+	c.mac = packMAC(n.MAC)
+	if !n.Advertisement && src.IsUnspecified() {
+		subject = n.Target
+	}
+	if !n.HasMAC && obs.HasSrcMAC {
+		c.mac = packMAC(obs.SrcMAC)
+	}
+	if n.Advertisement && src != n.Target {
 		return
 	}
-	dev := h.device([6]byte(mac), obs.Time)
-	if name := clean(cmp.Or(firstLabel(d.FQDN), d.Hostname)); name != "" {
-		dev.name = name
+	h.bind(subject, c)
+}
+
+// dhcp learns a name for a hardware address, and which address it has until when.
+func (h *Hosts) dhcp(d *wire.DHCP, at int64) {
+	parsed, err := net.ParseMAC(d.MAC)
+	if err != nil || len(parsed) != 6 {
+		return
 	}
+	mac := packMAC([6]byte(parsed))
+	if shared(mac) || mac>>40&1 != 0 {
+		return
+	}
+	dev := h.device(mac, at)
+	if name := clean(cmp.Or(firstLabel(d.FQDN), d.Hostname)); name != "" {
+		dev.name, dev.surety = name, byDHCP
+	}
+	c := claim{mac: mac, how: bySight, vlan: noVLAN, at: at}
 	switch strings.ToUpper(d.Message) {
-	case "ACK", "REQUEST", "INFORM", "REPLY", "RENEW", "REBIND":
-		h.bind(d.Address, [6]byte(mac), obs.Time)
-		h.call(d.Address, dev.name, byDHCP, obs.Time)
+	case "ACK", "REPLY":
+		c.till = leaseEnd(at, d.Lease)
+	case "REQUEST", "INFORM", "RENEW", "REBIND":
+		c.asked = true
+	case "RELEASE", "DECLINE":
+		h.release(d.Address, mac, at)
+		return
+	default:
+		return
+	}
+	h.bind(d.Address, c)
+	if x := h.addrs[d.Address.As16()]; x != nil && dev.name != "" {
+		if b := x.binding(0, mac); b.own != notOwn && b.mac == mac {
+			h.call(d.Address, b, dev.name, byDHCP, at)
+		}
+	}
+}
+
+// release ends what an address meant, where the machine that has it gives it back.
+func (h *Hosts) release(a netip.Addr, mac uint64, at int64) {
+	x := h.addrs[a.As16()]
+	if x == nil {
+		return
+	}
+	if b := x.binding(0, mac); b.own != notOwn && b.mac == mac {
+		b.end(at)
 	}
 }
 
@@ -61,13 +149,13 @@ const (
 	suffixServer      = 0x20
 )
 
-func (h *Hosts) nbns(obs *capture.Observation, n *wire.NBNS) {
+func (h *Hosts) nbns(obs *capture.Observation, n *wire.NBNS, at int64) {
 	if n.Suffix != suffixWorkstation && n.Suffix != suffixServer {
 		return
 	}
 	a := obs.Src.Addr()
 	switch n.Op {
-	case "registration", "refresh":
+	case "registration", "refresh", "datagram":
 		if n.Addr.IsValid() && n.Addr != a || n.Response {
 			return // a group's or another's
 		}
@@ -79,32 +167,63 @@ func (h *Hosts) nbns(obs *capture.Observation, n *wire.NBNS) {
 	default:
 		return
 	}
-	if n.Suffix == suffixWorkstation && n.Op != "response" && h.addrs[a] != nil && h.addrs[a].now.surety >= byNBNS {
+	if !bindable(a) {
+		return
+	}
+	b := h.address(a.As16(), at).inVLAN(vlanOf(obs))
+	if n.Suffix == suffixWorkstation && n.Op != "response" && b.surety >= byNBNS {
+		if b.name == n.Name {
+			b.named = at
+		}
 		return // the workgroup's name bears the same suffix
 	}
-	h.call(a, n.Name, byNBNS, obs.Time)
+	h.call(a, b, n.Name, byNBNS, at)
 }
 
-// mdns learns the name that a machine gives to its own address.
-func (h *Hosts) mdns(obs *capture.Observation) {
-	src := obs.Src.Addr()
-	for i := range obs.DNS.Answers {
-		r := &obs.DNS.Answers[i]
-		if r.Addr.IsValid() && sameMachine(r.Addr, src, obs.DNS.Answers) && strings.HasSuffix(r.Name, ".local") {
-			h.call(r.Addr, r.Name, byMDNS, obs.Time)
+// announced learns the name that a machine gives to its own addresses, and that they are one machine's.
+func (h *Hosts) announced(obs *capture.Observation, at int64) {
+	how := byMDNS
+	if obs.Proto == capture.LLMNR {
+		how = byLLMNR
+	}
+	src, all := obs.Src.Addr(), obs.DNS.Answers
+	for i := range all {
+		r := &all[i]
+		if !bindable(r.Addr) || !announces(r.Name, r.Addr, src, all) || how == byMDNS && !strings.HasSuffix(r.Name, ".local") {
+			continue
+		}
+		if obs.HasSrcMAC && how == byMDNS && staysOnLink(obs.Dst.Addr()) {
+			h.bind(r.Addr, claim{mac: packMAC(obs.SrcMAC), how: bySight, vlan: vlanOf(obs), at: at})
+		}
+		b := h.address(r.Addr.As16(), at).inVLAN(vlanOf(obs))
+		h.call(r.Addr, b, r.Name, how, at)
+		if b.own == notOwn && b.machine == 0 { // its sisters in this message tell
+			b.machine = h.sister(r.Name, all, obs)
 		}
 	}
 }
 
-// sameMachine says that an address is the sender's own, or stands in one message with it.
-func sameMachine(a, src netip.Addr, all []wire.DNSRecord) bool {
+// announces says that an address of a name is the sender's own, or stands in one message under one name with it.
+func announces(name string, a, src netip.Addr, all []wire.DNSRecord) bool {
 	if a == src {
 		return true
 	}
 	for i := range all {
-		if all[i].Addr == src {
+		if all[i].Addr == src && all[i].Name == name {
 			return true
 		}
 	}
 	return false
+}
+
+// sister gives the machine of another address of the same name in one message, 0 where none is known.
+func (h *Hosts) sister(name string, all []wire.DNSRecord, obs *capture.Observation) uint32 {
+	for i := range all {
+		if r := &all[i]; r.Addr.IsValid() && r.Name == name {
+			if m := h.Machine(r.Addr, obs.Host.VLAN); m != 0 {
+				return m
+			}
+		}
+	}
+	return 0
 }

@@ -40,11 +40,12 @@ func (p *Pipeline) take(obs *capture.Observation) error {
 		p.FlowsDoH++
 	}
 	if obs.Kind == capture.Answer && obs.Marks&capture.Plain != 0 {
+		obs.Host.Machine = p.Hosts.Machine(obs.Host.Addr, obs.Host.VLAN)
 		p.Names.Stamp(obs) // what an address was called may be over; the flow record tells who asked whom
 		return nil
 	}
-	p.Names.Stamp(obs) // first: a flow that it names is of interest to those behind it
-	p.Hosts.Stamp(obs)
+	p.Hosts.Stamp(obs) // first: what one machine learned at one address explains its flows from another
+	p.Names.Stamp(obs)
 	finding, changed := p.Classifier.Observe(obs)
 	for changed && p.Changed != nil {
 		if err := p.Changed(finding); err != nil {

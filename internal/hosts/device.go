@@ -1,0 +1,197 @@
+package hosts
+
+import (
+	"encoding/binary"
+	"time"
+
+	"avbeacon/capture"
+)
+
+// A router's hardware address stands in front of more addresses within an hour than one machine has beside those that
+// are known to be its own.
+const (
+	mostV4   = 4
+	mostV6   = 16
+	frontFor = int64(time.Hour)
+)
+
+// device is one hardware address.
+type device struct {
+	last    int64
+	v4      [mostV4]fronted
+	v6      []fronted // at most mostV6
+	machine uint32    // 0 until an address is known to be its own
+	owns    uint8     // addresses that were ever known to be its own
+	replied bool      // ... one of them by an ARP reply alone
+	router  bool
+	surety  surety
+	name    string
+	at      place // the latest address of its own; valid iff owns > 0
+}
+
+// fronted is an address that was seen behind a hardware address.
+type fronted struct {
+	hash   uint32 // of the address, never 0
+	minute uint32 // since 1970, when it was last seen
+}
+
+// sight notes an address among those behind a device. many: there are more of them than fit into the hour.
+func sight(list []fronted, hash uint32, at int64) (many bool) {
+	minute := uint32(at / int64(time.Minute))
+	oldest := 0
+	for i := range list {
+		f := &list[i]
+		if f.hash == hash || f.hash == 0 {
+			f.hash, f.minute = hash, minute
+			return false
+		}
+		if f.minute < list[oldest].minute {
+			oldest = i
+		}
+	}
+	if f := &list[oldest]; int64(minute)-int64(f.minute) > frontFor/int64(time.Minute) {
+		f.hash, f.minute = hash, minute
+		return false
+	}
+	return true
+}
+
+// forget takes an address out, for it is the device's own.
+func forget(list []fronted, hash uint32) {
+	for i := range list {
+		if list[i].hash == hash {
+			n := len(list) - 1
+			for ; n > i && list[n].hash == 0; n-- {
+			}
+			list[i], list[n] = list[n], fronted{}
+			return
+		}
+	}
+}
+
+// front notes the hardware address beside an address that is not known to be its own, and takes a router's away.
+func (h *Hosts) front(who *capture.Host, p place, at int64) {
+	if !who.HasMAC {
+		return
+	}
+	mac := macOf(who)
+	if shared(mac) || h.standsBefore(mac, p, at) {
+		who.HasMAC, who.MAC = false, [6]byte{}
+	}
+}
+
+// standsBefore notes that a device was seen in front of an address, and says whether it is a router.
+func (h *Hosts) standsBefore(mac uint64, p place, at int64) bool {
+	d := h.device(mac, at)
+	if d.router {
+		return true
+	}
+	many := false
+	switch {
+	case isV4(p):
+		if p[12] != 0 && p[12]&0xf0 != 0xe0 && !(p[12] == 169 && p[13] == 254) {
+			many = sight(d.v4[:], hash(p), at)
+		}
+	case p[0] == 0xff || p[0] == 0xfe && p[1]&0xc0 == 0x80 || p == place{}:
+	default:
+		many = d.sight6(hash(p), at)
+	}
+	if many {
+		d.router = true
+		h.stats.Routers++
+	}
+	return d.router
+}
+
+func (d *device) sight6(hash uint32, at int64) (many bool) {
+	for i := range d.v6 {
+		if d.v6[i].hash == hash {
+			return sight(d.v6[i:i+1], hash, at)
+		}
+	}
+	if len(d.v6) < mostV6 {
+		d.v6 = append(d.v6, fronted{})
+	}
+	return sight(d.v6, hash, at)
+}
+
+// owned notes that an address is the device's own.
+func (d *device) owned(p place) {
+	d.at = p
+	if d.owns < 255 {
+		d.owns++
+	}
+	if isV4(p) {
+		forget(d.v4[:], hash(p))
+		return
+	}
+	forget(d.v6, hash(p))
+}
+
+// unmask takes a binding back that was made under a device which turned out to be a router. Where it had joined several
+// addresses they part: each is a machine of its own from now on.
+func (h *Hosts) unmask(b *binding) {
+	if b.own == notOwn || !b.owner.router {
+		return
+	}
+	if b.owner.owns > 1 {
+		b.machine = h.another()
+	}
+	b.disown()
+}
+
+// device gives what is remembered of a hardware address, made anew where nothing is.
+func (h *Hosts) device(mac uint64, at int64) *device {
+	d := h.devices[mac]
+	if d == nil {
+		if len(h.devices) >= h.max {
+			evict(h.devices, func(d *device) int64 { return d.last })
+			h.stats.Evicted++
+		}
+		d = &device{}
+		h.devices[mac] = d
+	}
+	d.last = max(d.last, at)
+	return d
+}
+
+// shared says that several machines take turns behind a hardware address: of VRRP and CARP (RFC 9568 7.3, for IPv4 and
+// IPv6), of Cisco's HSRP 1 and 2, HSRP for IPv6 and GLBP (as in Cisco's documents on them). It is no machine's own.
+func shared(mac uint64) bool {
+	switch mac >> 8 {
+	case 0x00005e0001, 0x00005e0002, 0x00000c07ac:
+		return true
+	}
+	return mac>>12 == 0x00000c9ff || mac>>12 == 0x000573a00 || mac>>24 == 0x0007b4
+}
+
+// macOf is the hardware address beside a Host as a number, 0 where there is none.
+func macOf(who *capture.Host) uint64 {
+	if !who.HasMAC {
+		return 0
+	}
+	return packMAC(who.MAC)
+}
+
+// packMAC is a hardware address as a number, which maps find fastest.
+func packMAC(m [6]byte) uint64 {
+	return uint64(m[0])<<40 | uint64(m[1])<<32 | uint64(m[2])<<24 | uint64(m[3])<<16 | uint64(m[4])<<8 | uint64(m[5])
+}
+
+func unpackMAC(v uint64) (m [6]byte) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], v)
+	copy(m[:], b[2:])
+	return m
+}
+
+func isV4(p place) bool {
+	return binary.LittleEndian.Uint64(p[:8]) == 0 && binary.LittleEndian.Uint32(p[8:12]) == 0xffff0000
+}
+
+// hash is a multiplicative hash, never 0.
+func hash(p place) uint32 {
+	v := (binary.LittleEndian.Uint64(p[:8]) ^ 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
+	v = (v ^ v>>32 ^ binary.LittleEndian.Uint64(p[8:])) * 0x94d049bb133111eb
+	return uint32(v>>32) | 1
+}
