@@ -166,7 +166,7 @@ func (o *analyzeOptions) run(ctx context.Context, s *streams, src capture.Source
 			Observer: capture.ObserverOptions{Interest: know.catalog, Headers: know.catalog.HeaderNames()},
 		},
 		Hosts: hosts.New(hosts.Options{}),
-		Names: names.New(names.Options{}),
+		Names: names.New(names.Options{Interest: know.catalog}),
 		Classifier: classify.New(classify.Options{
 			Catalog: know.catalog, Locate: classify.Placer(know.places), Sensor: o.sensor, IDKey: key,
 			Home: home, SensorAt: at,
