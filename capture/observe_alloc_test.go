@@ -152,6 +152,35 @@ func TestUninterestingPacketsAllocateNothing(t *testing.T) {
 	}
 }
 
+// What is kept beside a flow goes with it.
+func TestEndedFlowsLeaveNothing(t *testing.T) {
+	for _, kind := range []string{"hello", "quic", "request", "hello in two parts"} {
+		w := newWorker(all{})
+		talk := conversation(t, kind)
+		for n := range uint32(3 * clients) {
+			for _, d := range talk {
+				d.Link = &Link{VLANs: []uint16{7}}
+				another(d, n)
+				w.look(d)
+			}
+		}
+		most := 0
+		for _, s := range w.o.shards {
+			most += max(len(s.links.items), len(s.names.items), len(s.http.items), len(s.quics.items), len(s.dtls.items))
+		}
+		require.Less(t, most, clients, kind)
+		w.o.sweep(0, true, w.at)
+		require.Zero(t, w.o.Stats().FlowsOpen)
+		for _, s := range w.o.shards {
+			require.Len(t, s.links.free, len(s.links.items))
+			require.Len(t, s.names.free, len(s.names.items))
+			require.Len(t, s.http.free, len(s.http.items))
+			require.Len(t, s.quics.free, len(s.quics.items))
+			require.Zero(t, s.stitch.Stats().Memory)
+		}
+	}
+}
+
 func TestBulkAllocatesNothing(t *testing.T) {
 	for _, in := range []Interest{nil, no{}, all{}} {
 		w := newWorker(in)

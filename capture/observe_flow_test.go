@@ -144,6 +144,13 @@ func TestFlowEnds(t *testing.T) {
 	last.put(client, ACK, last.first[0]+1, nil)
 	require.Len(t, count(at(last.list, 0, 1, 2, 3, 4, 5)), 1)
 
+	require.Len(t, count(at(last.list, 0, 1, 2, 3, 4, 18)), 1)
+	require.Len(t, count(at(last.list, 0, 1, 2, 3, 4, 20)), 2, "a closed connection is over after 15 s")
+	reset := opened(40001, 443)
+	reset.put(server, RST, 5000, nil)
+	reset.put(client, ACK, 9, nil)
+	require.Len(t, count(at(reset.list, 0, 1, 2, 3, 20)), 2)
+
 	idle := opened(40001, 443)
 	idle.say(client, []byte("x"))
 	require.Len(t, count(at(idle.list, 0, 1, 2, 900)), 2, "one record while it is open, one at its end")

@@ -55,6 +55,7 @@ func TestHelloCutAnywhere(t *testing.T) {
 		require.Len(t, ports, len(hello)-1)
 		for port, list := range ports {
 			require.Equal(t, []string{tlsHello1}, briefs(list), "%s, cut at %d", way, port-20000)
+			require.EqualValues(t, (port-20000)*5, list[0].Frame, "the segment that made it whole")
 		}
 		require.Zero(t, st.Observer.MalformedTLS)
 		require.Zero(t, st.Observer.Waiting, "nothing waits at the end")
