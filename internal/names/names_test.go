@@ -2,6 +2,7 @@ package names
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,4 +113,109 @@ func TestNoAllocations(t *testing.T) {
 		n.Stamp(f)
 		n.Stamp(a)
 	}))
+}
+
+// wanted is an interest in one domain.
+type wanted string
+
+func (w wanted) Name(name []byte) bool                { return strings.HasSuffix(string(name), string(w)) }
+func (wanted) Addr(netip.Addr) bool                   { return false }
+func (wanted) Flow(bool, uint16, []byte, []byte) bool { return false }
+
+func TestChainOfAliases(t *testing.T) {
+	alias := func(from, to string, ttl uint32) wire.DNSRecord {
+		return wire.DNSRecord{Name: from, Type: "CNAME", TTL: ttl, Data: to, Target: to}
+	}
+	for _, c := range []struct {
+		title, asked, want string
+		chain              []wire.DNSRecord
+	}{
+		{"a vendor's name at a CDN", "ds.kaspersky.com", "ds.kaspersky.com", []wire.DNSRecord{alias("ds.kaspersky.com", "x.cdn.example", 60)}},
+		{"another's name at the vendor's", "av.bank.example", "ds.kaspersky.com",
+			[]wire.DNSRecord{alias("av.bank.example", "b.example", 60), alias("b.example", "ds.kaspersky.com", 60), alias("ds.kaspersky.com", "x.cdn.example", 60)}},
+		{"the chain's start is not there", "av.bank.example", "x.kaspersky.com", []wire.DNSRecord{{Name: "x.kaspersky.com", Type: "A", TTL: 60, Addr: there}}},
+		{"none of interest", "www.example.org", "www.example.org", []wire.DNSRecord{alias("www.example.org", "x.cdn.example", 60)}},
+	} {
+		t.Run(c.title, func(t *testing.T) {
+			n := New(Options{Interest: wanted("kaspersky.com")})
+			a := answer(one, c.asked, 300, noon, there)
+			a.DNS.Answers = append(c.chain, wire.DNSRecord{Name: "x.cdn.example", Type: "A", TTL: 300, Addr: there})
+			n.Stamp(a)
+			f := flow(one, noon.Add(time.Minute), 0)
+			n.Stamp(f)
+			require.Equal(t, c.want, f.Name)
+		})
+	}
+}
+
+func TestShortestTTLOfTheChain(t *testing.T) {
+	n := New(Options{Grace: time.Minute})
+	a := answer(one, "ds.kaspersky.com", 3600, noon, there)
+	a.DNS.Answers = append([]wire.DNSRecord{{Name: "ds.kaspersky.com", Type: "CNAME", TTL: 120, Target: "x.cdn.example"}}, a.DNS.Answers...)
+	n.Stamp(a)
+	at, past := flow(one, noon.Add(3*time.Minute), 0), flow(one, noon.Add(4*time.Minute), 0)
+	n.Stamp(at)
+	n.Stamp(past)
+	require.Equal(t, "ds.kaspersky.com", at.Name)
+	require.Empty(t, past.Name, "the alias was over, and the grace with it")
+}
+
+func TestAnswersOfEveryTransport(t *testing.T) {
+	six := netip.MustParseAddr("2001:db8::9")
+	for title, c := range map[string]struct {
+		proto     capture.Proto
+		transport capture.Proto
+		want      string
+	}{
+		"over UDP": {capture.DNS, capture.UDP, "ds.kaspersky.com"},
+		"over TCP": {capture.DNS, capture.TCP, "ds.kaspersky.com"},
+		"mDNS":     {capture.MDNS, capture.UDP, ""},
+		"LLMNR":    {capture.LLMNR, capture.UDP, ""},
+	} {
+		n := New(Options{})
+		a := answer(one, "ds.kaspersky.com", 300, noon, six)
+		a.Proto, a.Transport = c.proto, c.transport
+		n.Stamp(a)
+		f := flow(one, noon.Add(time.Minute), 0)
+		f.Dst = netip.AddrPortFrom(six, 443)
+		n.Stamp(f)
+		require.Equal(t, c.want, f.Name, title)
+	}
+}
+
+// of gives an Observation the number of the machine behind its host.
+func of(o *capture.Observation, machine uint32) *capture.Observation {
+	o.Host.Machine = machine
+	return o
+}
+
+func TestMachineOfSeveralAddresses(t *testing.T) {
+	const name = "ds.kaspersky.com"
+	six := netip.MustParseAddr("2001:db8::77")
+	at := noon.Add(time.Minute)
+	for _, c := range []struct {
+		title string
+		seen  []*capture.Observation
+		flow  *capture.Observation
+		name  string
+		other bool
+	}{
+		{"asked over IPv4, gone there over IPv6", []*capture.Observation{of(answer(one, name, 300, noon, there), 1)}, of(flow(six, at, 0), 1), name, false},
+		{"another machine", []*capture.Observation{of(answer(one, name, 300, noon, there), 1)}, of(flow(six, at, 0), 2), name, true},
+		{"another machine at the address", []*capture.Observation{of(answer(one, name, 300, noon, there), 1)}, of(flow(one, at, 0), 2), name, true},
+		{"known only after the question", []*capture.Observation{answer(one, name, 300, noon, there)}, of(flow(one, at, 0), 1), name, false},
+		{"then given to another", []*capture.Observation{answer(one, name, 300, noon, there), of(flow(one, at, 0), 1)}, of(flow(one, at, 0), 2), name, true},
+		{"unlearned at another address", []*capture.Observation{of(answer(one, name, 300, noon, there), 1), of(answer(six, "", 0, noon, there), 1)},
+			of(flow(one, at, 0), 1), "", false},
+	} {
+		t.Run(c.title, func(t *testing.T) {
+			n := New(Options{})
+			for _, o := range c.seen {
+				n.Stamp(o)
+			}
+			n.Stamp(c.flow)
+			require.Equal(t, c.name, c.flow.Name)
+			require.Equal(t, c.other, c.flow.Marks&capture.NameOther != 0)
+		})
+	}
 }
