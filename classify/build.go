@@ -98,7 +98,8 @@ func beatWords(b *beat, r beacon.Result) string {
 
 func newEvidence(g *sign) *Evidence {
 	e := &Evidence{Kind: g.kind, Value: g.value, Role: g.entry.Role, Strength: g.strength, Supports: g.bar == barNone,
-		Weight: weight(g.kind, g.strength), Source: g.entry.Source, Date: g.entry.Date, Pattern: g.entry.Pattern, Why: g.why}
+		Weight: weight(g.kind, g.strength), Source: g.entry.Source, Date: g.entry.Date, Pattern: g.entry.Pattern,
+		File: g.entry.File, Line: g.entry.Line, Note: g.entry.Note, Why: g.why}
 	if g.bar != barNone {
 		e.Weight = 0
 	}

@@ -23,6 +23,7 @@ func (c *Classifier) contact(obs *capture.Observation) {
 	c.seeFlow(obs, h, s)
 	if h == nil {
 		c.stats.InboundIgnored++
+		c.crawled(obs)
 		return
 	}
 	if obs.Marks&capture.Plain != 0 && len(c.flows.flows) == 0 {
@@ -33,8 +34,12 @@ func (c *Classifier) contact(obs *capture.Observation) {
 	}
 	k := keyOf(obs)
 	f := c.flows.find(k)
-	if f == nil || len(f.tracks) == 0 {
+	switch {
+	case f == nil || len(f.tracks) == 0:
 		f = c.nameless(obs, h, k)
+	case obs.Marks&capture.NameDerived != 0 && !f.derived:
+		f.derived = true
+		c.recordName(obs, h, k)
 	}
 	if f == nil {
 		return
@@ -74,6 +79,7 @@ func (c *Classifier) nameless(obs *capture.Observation, h *host, k flowKey) *flo
 	}
 	if f != nil {
 		f.host, f.start = h, startOf(obs)
+		f.derived = true
 	}
 	return f
 }

@@ -179,7 +179,10 @@ type Evidence struct {
 	Source      string     // where the catalogue has it from
 	Date        string     // when that source was read
 	Pattern     string     // the catalogue entry's pattern
-	Why         string     // one sentence
+	File        string     // where that entry stands; "" where the evidence is of no one entry
+	Line        int
+	Note        string // what the catalogue remarks on it
+	Why         string // one sentence
 }
 
 // FrameRef names one packet record.

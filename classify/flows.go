@@ -19,6 +19,7 @@ type flow struct {
 	tool    string // the tool whose User-Agent was seen in it
 	browser bool   // ... or that of a person's browser
 	named   bool   // a server name was seen
+	derived bool   // a name that a look-up gave the address was taken
 	proxy   bool   // the server is a proxy
 	network bool   // its address was looked at
 	payload bool   // its first bytes were counted

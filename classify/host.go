@@ -16,15 +16,16 @@ type host struct {
 	did    habits
 	active hours
 
-	key    string // stable: the MAC where it is known to be the machine's own, else the first address
-	spans  []AddressSpan
-	mac    [6]byte
-	hasMAC bool
-	own    bool // mac is the machine's own, so that it joins addresses
-	name   string
-	vlans  []uint16
-	tracks []*track // in the order in which they began
-	at     int      // place in hostTable.list
+	key     string // stable: the MAC where it is known to be the machine's own, else the first address
+	spans   []AddressSpan
+	mac     [6]byte
+	hasMAC  bool
+	own     bool // mac is the machine's own, so that it joins addresses
+	name    string
+	vlans   []uint16
+	remarks []*remark
+	tracks  []*track // in the order in which they began
+	at      int      // place in hostTable.list
 }
 
 // maxSpans is how many addresses of one host stay on record; the oldest goes.
@@ -211,7 +212,7 @@ func (t *hostTable) evict() {
 
 // worse says that a is to go before b.
 func worse(a, b *host) bool {
-	if (len(a.tracks) == 0) != (len(b.tracks) == 0) {
+	if (len(a.tracks) == 0) != (len(b.tracks) == 0) { // a remark keeps nobody
 		return len(a.tracks) == 0
 	}
 	return a.newest < b.newest

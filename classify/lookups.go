@@ -23,7 +23,7 @@ func (c *Classifier) lookup(obs *capture.Observation) {
 	if rd0 {
 		h.did.noRecursion++
 	}
-	es := c.asks(obs)
+	es := c.asks(obs, h)
 	if es == nil {
 		return
 	}
@@ -41,18 +41,29 @@ func frameOf(obs *capture.Observation) FrameRef {
 	return FrameRef{Input: obs.Input, Frame: obs.Frame}
 }
 
-// asks gives the vendors' entries for the name in question, where the question is of a kind that a client asks.
-func (c *Classifier) asks(obs *capture.Observation) []*feeds.Entry {
+// asks gives the vendors' entries for the name in question, where the question is of a kind that a client asks; what is
+// not is remarked on the host.
+func (c *Classifier) asks(obs *capture.Observation, h *host) []*feeds.Entry {
 	if obs.Name == "" || obs.DNS == nil || len(obs.DNS.Questions) == 0 {
 		return nil
 	}
 	var mine []*feeds.Entry
 	for _, e := range c.opt.Catalog.MatchName(obs.Name) {
-		if e.Vendor != nil && clientType(e, obs.DNS.Questions[0].QType) && !serverName(e, obs.Name) && !searchList(e, obs.Name) {
+		switch {
+		case e.Vendor == nil:
+			h.markedName(e, obs)
+		case asksFor(e, obs):
 			mine = append(mine, e)
+		default:
+			h.notAsked(e, obs)
 		}
 	}
 	return mine
+}
+
+// asksFor says whether a question may be a product's.
+func asksFor(e *feeds.Entry, obs *capture.Observation) bool {
+	return clientType(e, obs.DNS.Questions[0].QType) && !serverName(e, obs.Name) && !searchList(e, obs.Name)
 }
 
 // clientType says whether a client's product asks this type. DS, MX, NS, PTR and TXT are asked by resolvers and mail
@@ -126,7 +137,7 @@ func (c *Classifier) answer(obs *capture.Observation) {
 	}
 	l := c.pending.take(lookupKey{client: client, server: server, id: obs.DNS.ID, name: obs.Name})
 	if l == nil { // its question was not seen
-		es := c.asks(obs)
+		es := c.asks(obs, h)
 		if es == nil {
 			return
 		}

@@ -44,6 +44,7 @@ func (c *Classifier) reached(t *track, f *flow, k flowKey, g *sign) {
 func (c *Classifier) names(obs *capture.Observation, h *host, name string, kind Kind, weaken feeds.Strength) (any bool) {
 	for _, e := range c.opt.Catalog.MatchName(name) {
 		if e.Vendor == nil || searchList(e, name) {
+			h.markedName(e, obs)
 			continue
 		}
 		any = true
@@ -139,7 +140,7 @@ type found struct {
 
 // requestSigns shows what a request's name, path, query, User-Agent and headers say.
 func (c *Classifier) requestSigns(obs *capture.Observation, h *host, a *agent, toProxy bool) {
-	list := c.findInRequest(obs, a)
+	list := c.findInRequest(obs, h, a)
 	k := keyOf(obs)
 	f := c.flows.find(k)
 	if len(list) == 0 && f == nil {
@@ -178,7 +179,7 @@ func nameFor(f *found, name string) string {
 	return ""
 }
 
-func (c *Classifier) findInRequest(obs *capture.Observation, a *agent) (list []found) {
+func (c *Classifier) findInRequest(obs *capture.Observation, h *host, a *agent) (list []found) {
 	req, cat := obs.Req, c.opt.Catalog
 	add := func(e *feeds.Entry, k Kind, value string, s feeds.Strength) {
 		list = append(list, found{entry: e, kind: k, value: value, strength: s})
@@ -194,6 +195,7 @@ func (c *Classifier) findInRequest(obs *capture.Observation, a *agent) (list []f
 	}
 	named := cat.MatchName(peer.Name)
 	for _, e := range named {
+		h.markedName(e, obs)
 		if e.Vendor != nil && !searchList(e, peer.Name) {
 			add(e, kind, c.masker.name(e, peer.Name), e.Strength)
 		}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -26,7 +27,8 @@ import (
 //	every DURATION x N ACT              N times, beginning at the last time named
 //	want finding [host=] [vendor=] ...  verdict role state contacts lookups oem product version, = or >=; reason~TEXT
 //	want none [host=] [vendor=]         no such finding
-//	want hidden TEXT                    TEXT stands nowhere in the findings
+//	want remark HOST TEXT               a remark about HOST holds TEXT
+//	want hidden TEXT                    TEXT stands nowhere in the findings and remarks
 //
 // ACTs: lookup NAME | hello NAME to ADDR | request URL | connect NAME to PROXY | flow to ADDR:PORT | answers ADDR | called by ADDR,
 // each with words behind it that act.option explains.
@@ -465,9 +467,10 @@ func TestScenarios(t *testing.T) {
 			s, err := parseScenario(string(text))
 			require.NoError(t, err)
 			require.NotEmpty(t, s.wants)
-			found := s.run(New(Options{Catalog: cat, Home: s.home, IDKey: []byte("test")}))
+			c := New(Options{Catalog: cat, Home: s.home, IDKey: []byte("test")})
+			found := s.run(c)
 			for _, w := range s.wants {
-				if why := w.check(found); why != "" {
+				if why := w.check(found, c.Remarks()); why != "" {
 					t.Errorf("%s:%d: want %s %s: %s\n%s", file, w.line, w.kind, strings.Join(w.fields, " "), why, show(found))
 				}
 			}
@@ -476,13 +479,18 @@ func TestScenarios(t *testing.T) {
 }
 
 // check gives what is wrong, "" where nothing is.
-func (w *want) check(found []*Finding) string {
+func (w *want) check(found []*Finding, remarks []Remark) string {
+	text := strings.Join(w.fields, " ")
 	switch w.kind {
 	case "hidden":
-		for _, f := range found {
-			if strings.Contains(show([]*Finding{f}), strings.Join(w.fields, " ")) {
-				return "it is shown"
-			}
+		if strings.Contains(show(found), text) || strings.Contains(showRemarks(remarks), text) {
+			return "it is shown"
+		}
+		return ""
+	case "remark":
+		host, words, _ := strings.Cut(text, " ")
+		if !slices.ContainsFunc(remarks, func(r Remark) bool { return r.Host.String() == host && strings.Contains(r.Words, words) }) {
+			return "there are these:\n" + showRemarks(remarks)
 		}
 		return ""
 	case "none":
@@ -562,6 +570,15 @@ func fit(f *Finding, key, v string, op byte) (bool, error) {
 		return false, nil
 	}
 	return false, fmt.Errorf("%q is nothing that a finding has", key)
+}
+
+// showRemarks prints one remark a line: host and sentence.
+func showRemarks(list []Remark) string {
+	var b strings.Builder
+	for i := range list {
+		fmt.Fprintf(&b, "%s %s\n", list[i].Host, list[i].Words)
+	}
+	return b.String()
 }
 
 // show prints findings for a failed test, and for the search for what must be hidden.

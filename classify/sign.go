@@ -63,8 +63,9 @@ type session struct {
 	medium      family // kinds of medium or strong sign on flows
 	roles       uint32 // bits of the roles of those
 	strongFlow  bool
-	anyFlow     bool // a flow that no tool made
-	tool        bool // a tool's flow
+	anyFlow     bool   // a flow that no tool made
+	tool        bool   // a tool's flow
+	pages       uint32 // signs of a person on flows: what a page loads
 	lookStrong  uint32
 	lookRoles   uint32 // roles of strong look-ups
 	lookMedium  bool   // a medium or strong look-up
@@ -149,7 +150,8 @@ type facts struct {
 	portHours    int
 	lastPortHour int64
 	lanSessions  int
-	toolLookups  bool // medium or strong look-ups that a tool's flow explains
+	pages        uint32 // most of one session
+	toolLookups  bool   // medium or strong look-ups that a tool's flow explains
 }
 
 // fold adds one session.
@@ -174,6 +176,7 @@ func (f *facts) fold(s *session) {
 		f.lookRoles |= s.lookRoles
 	}
 	strongLook := looks && s.lookStrong > 0
+	f.pages = max(f.pages, s.pages)
 	count(&f.flowSessions, s.strongFlow)
 	count(&f.lookSessions, strongLook)
 	count(&f.strongBoth, s.strongFlow || strongLook)

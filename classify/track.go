@@ -40,7 +40,7 @@ type track struct {
 	asks     attempts             // look-ups: answered with addresses, or refused
 	barred   [barOther + 1]uint32 // medium or strong signs by what bars them
 	tool     string
-	visited  bool // a person's sign: web site or download
+	visited  [feeds.RoleCDN + 1]bool // a person's signs by role: web site, download, content
 	console  []consoleUse
 	oem      *feeds.Entry
 	asked    int64 // seconds since 1970 of the last look-up
@@ -48,6 +48,7 @@ type track struct {
 	lookedUp recentNames
 
 	product, version string
+	versionSure      bool // by User-Agent or query
 
 	queued    bool
 	stirred   bool // something that a verdict or state is read from changed since it was last announced
@@ -156,7 +157,10 @@ func (c *Classifier) count(t *track, g *sign) {
 	}
 	if g.strength == feeds.Weak && (g.entry.Role == feeds.RoleWeb || g.entry.Role == feeds.RoleDownload || g.entry.Role == feeds.RoleCDN) &&
 		g.kind != KindNetwork && g.bar != barResolver {
-		t.visited = true
+		t.visited[g.entry.Role] = true
+		if g.flow != nil {
+			s.pages++
+		}
 	}
 	if g.bar != barNone {
 		if g.strength >= feeds.Medium || g.bar == barOEM && hasRole(g.entry.Role) {

@@ -71,10 +71,31 @@ func lesser(t *track, f *facts) judgement {
 		return judgement{verdict: Possible, why: fmt.Sprintf("The signs come from %s, a tool that a person or a script runs.", t.tool)}
 	case t.barred[barResolver] > 0:
 		return judgement{verdict: Possible, why: "The names were asked as resolvers ask, for somebody else."}
-	case t.visited:
-		return judgement{verdict: Visit, why: "Only the vendor's web site or downloads were called, as a person with a browser does."}
+	}
+	if why := visit(t, f); why != "" {
+		return judgement{verdict: Visit, why: why}
 	}
 	return judgement{}
+}
+
+// visit says what a person did, "" where nothing shows one.
+func visit(t *track, f *facts) string {
+	burst := ""
+	if f.pages >= 5 {
+		burst = fmt.Sprintf(", up to %d connections in one session as a browser loads a page", f.pages)
+	}
+	web, download, content := t.visited[feeds.RoleWeb], t.visited[feeds.RoleDownload], t.visited[feeds.RoleCDN]
+	switch {
+	case web && download:
+		return "Only the vendor's web site and downloads were called" + burst + ", as a person with a browser does; nothing of update or reputation shows that a product runs."
+	case download:
+		return "Only a download was fetched" + burst + ", an installer or a tool that runs once; nothing of update or reputation shows that a product runs."
+	case web:
+		return "Only the vendor's web site was called" + burst + ", as a person with a browser does; nothing of update or reputation shows that a product runs."
+	case content:
+		return "Only content that web pages show was called" + burst + "; nothing of update or reputation shows that a product runs."
+	}
+	return ""
 }
 
 // console makes LAN ports strong where a second vendor port on the same server was used, or where that server itself

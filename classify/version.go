@@ -2,30 +2,87 @@ package classify
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 
 	"avbeacon/capture"
 )
 
-// version reads product and version from a request, where they stand in the open.
+// version reads product and version from a request, where they stand in the open: in the User-Agent or the query, else in
+// the path, which often names the major version alone.
 func (c *Classifier) version(t *track, obs *capture.Observation, g *sign) {
 	if g.bar != barNone || g.flow != nil && g.flow.tool != "" {
 		return
 	}
+	path, query, _ := strings.Cut(pathOf(obs.Req.URI), "?")
 	switch g.kind {
 	case KindUserAgent:
-		if v := agentVersion.FindStringSubmatch(obs.Req.UserAgent); v != nil {
-			t.version = v[1]
-		}
+		t.is(agentProduct(obs.Req.UserAgent), agentVersion(obs.Req.UserAgent))
 	case KindQuery:
-		_, query, _ := strings.Cut(obs.Req.URI, "?")
-		if v := field(query, "act-pv="); plainVersion.MatchString(v) {
+		product, version := field(query, "act-pid="), field(query, "act-pv=")
+		if !plainWord.MatchString(product) {
+			product = ""
+		}
+		if !plainVersion.MatchString(version) {
+			version = ""
+		}
+		t.is(product, version)
+	case KindPath:
+		if v := pathVersion(path); v != "" && !t.versionSure {
 			t.version = v
 		}
-		if p := field(query, "act-pid="); plainWord.MatchString(p) {
-			t.product = p
+	}
+}
+
+// is takes what a User-Agent or a query told; "" is nothing.
+func (t *track) is(product, version string) {
+	if product != "" {
+		t.product = product
+	}
+	if version != "" {
+		t.version, t.versionSure = version, true
+	}
+}
+
+// agentVersion gives the first number in a User-Agent that is a product's version, and not that of a system or of what
+// browsers say for form's sake.
+func agentVersion(ua string) string {
+	if m := avgBuild.FindStringSubmatch(ua); m != nil {
+		return m[1] + " build " + m[2]
+	}
+	for _, m := range versions.FindAllStringSubmatchIndex(ua, -1) {
+		if !ofSystem.MatchString(ua[:m[2]]) {
+			return ua[m[2]:m[3]]
 		}
 	}
+	return ""
+}
+
+// agentProduct gives the product that a User-Agent names by the vendor's own short word, "" where it names none.
+func agentProduct(ua string) string {
+	for _, re := range [...]*regexp.Regexp{esetApp, avastEdition} {
+		if m := re.FindStringSubmatch(ua); m != nil {
+			return m[1]
+		}
+	}
+	return ""
+}
+
+// pathVersion gives the version that an update path names: /eset_upd/v10/, /xmlzone/release/1120/, /softw/90/.
+func pathVersion(path string) string {
+	if m := wholePath.FindStringSubmatch(path); m != nil {
+		return m[1]
+	}
+	m := packedPath.FindStringSubmatch(path)
+	if m == nil {
+		return ""
+	}
+	if m[1] != "" { // 600, 1120: hundreds
+		n, _ := strconv.Atoi(m[1])
+		return strconv.Itoa(n/100) + "." + strconv.Itoa(n%100/10)
+	}
+	n, _ := strconv.Atoi(m[2]) // 90: tens
+	return strconv.Itoa(n/10) + "." + strconv.Itoa(n%10)
 }
 
 // field gives the value behind a key in a query, "" where it is not there.
@@ -41,7 +98,13 @@ func field(query, key string) string {
 }
 
 var (
-	agentVersion = regexp.MustCompile(`[-/ ]v?(\d{1,5}(?:\.\d{1,6}){1,4})(?:[^\d.]|$)`)
+	versions     = regexp.MustCompile(`(?:^|[-/ ])v?(\d{1,5}(?:\.\d{1,6}){1,4})\b`)
+	ofSystem     = regexp.MustCompile(`(?i)(?:mozilla|\bnt|windows:?|os|os x|android|linux|sp|darwin|applewebkit|gecko)[-/: ]+v?$`)
+	avgBuild     = regexp.MustCompile(`^AVG[A-Z]+(\d{1,3})\b.*\bBUILD=(\d{1,6})\b`)
+	esetApp      = regexp.MustCompile(`^E[A-Z]{2,5} Update .*\bAPP (?:: ?)?([a-z]{2,8})\b`)
+	avastEdition = regexp.MustCompile(`^Syncer/.*\((av_[a-z]{2,12})\b`)
+	wholePath    = regexp.MustCompile(`^/(?:eset_upd/(?:v|ep)|android/)(\d{1,3}(?:\.\d{1,4}){0,3})/`)
+	packedPath   = regexp.MustCompile(`^/(?:(?:xmlzone/(?:release|beta)|unix|x86|x64)/(\d{3,4})|softw/(\d{2,3}))/`)
 	plainVersion = regexp.MustCompile(`^\d{1,5}(\.\d{1,6}){0,4}$`)
 	plainWord    = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]{0,15}$`)
 )
