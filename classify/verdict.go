@@ -82,18 +82,18 @@ func lesser(t *track, f *facts) judgement {
 func visit(t *track, f *facts) string {
 	burst := ""
 	if f.pages >= 5 {
-		burst = fmt.Sprintf(", up to %d connections in one session as a browser loads a page", f.pages)
+		burst = fmt.Sprintf(", up to %d connections in one session,", f.pages)
 	}
 	web, download, content := t.visited[feeds.RoleWeb], t.visited[feeds.RoleDownload], t.visited[feeds.RoleCDN]
 	switch {
 	case web && download:
-		return "Only the vendor's web site and downloads were called" + burst + ", as a person with a browser does; nothing of update or reputation shows that a product runs."
+		return "Only the vendor's web site and downloads were called" + burst + " as a person with a browser does; nothing of update or reputation shows that a product runs."
 	case download:
-		return "Only a download was fetched" + burst + ", an installer or a tool that runs once; nothing of update or reputation shows that a product runs."
+		return "Only downloads were fetched" + burst + " of an installer or of a tool that runs once; nothing of update or reputation shows that a product runs."
 	case web:
-		return "Only the vendor's web site was called" + burst + ", as a person with a browser does; nothing of update or reputation shows that a product runs."
+		return "Only the vendor's web site was called" + burst + " as a person with a browser does; nothing of update or reputation shows that a product runs."
 	case content:
-		return "Only content that web pages show was called" + burst + "; nothing of update or reputation shows that a product runs."
+		return "Only content that web pages show was called" + burst + " as a browser does; nothing of update or reputation shows that a product runs."
 	}
 	return ""
 }

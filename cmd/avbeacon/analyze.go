@@ -180,7 +180,7 @@ func (o *analyzeOptions) run(ctx context.Context, s *streams, src capture.Source
 	}
 	return &report.Facts{
 		Version: version(), Generated: time.Now(), Catalog: know.catalog, Places: know.places.Databases(),
-		Inputs: src.Inputs(), Findings: p.Classifier.Findings(), Stats: stats, Judged: p.Classifier.Stats(), HiddenDoH: p.FlowsDoH,
+		Inputs: src.Inputs(), Findings: p.Classifier.Findings(), Remarks: p.Classifier.Remarks(), Stats: stats, Judged: p.Classifier.Stats(), HiddenDoH: p.FlowsDoH,
 	}, nil
 }
 

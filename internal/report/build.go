@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"strconv"
 	"time"
 
 	"avbeacon/capture"
@@ -22,6 +23,7 @@ type Facts struct {
 	Findings []*classify.Finding
 	Stats    capture.Stats
 	Judged   classify.Stats
+	Remarks  []classify.Remark
 	// HiddenDoH counts flows to known DNS over HTTPS resolvers.
 	HiddenDoH uint64
 }
@@ -47,6 +49,7 @@ func New(f *Facts) *Report {
 		y.Concern, y.ConcernWhy = concern, valid(why)
 		r.Findings = append(r.Findings, y)
 	}
+	r.Remarks = newRemarks(f.Remarks)
 	r.Coverage = newCoverage(f)
 	return r
 }
@@ -147,7 +150,10 @@ func newEvidence(e *classify.Evidence) Evidence {
 	x := Evidence{
 		Kind: e.Kind.String(), Value: valid(e.Value), Role: e.Role.String(), Strength: e.Strength.String(), Supports: e.Supports,
 		Weight: rounded(e.Weight), Count: e.Count, First: at(e.First), Last: at(e.Last), Frames: []Frame{}, Pattern: valid(e.Pattern),
-		Source: valid(e.Source), Date: e.Date, Why: valid(e.Why),
+		Source: valid(e.Source), Date: e.Date, Note: valid(e.Note), Why: valid(e.Why),
+	}
+	if e.File != "" {
+		x.Entry = valid(e.File) + ":" + strconv.Itoa(e.Line)
 	}
 	for _, f := range e.Frames {
 		x.Frames = append(x.Frames, Frame{Input: f.Input, Frame: f.Frame})

@@ -49,6 +49,7 @@ func (r *Report) WriteExplanation(w io.Writer, host string, opt TextOptions) err
 		}
 		t.explain(r, f)
 	}
+	t.remarks(r, r.hostsOf(host))
 	t.coverage(r)
 	t.sources(r)
 	return t.err
@@ -151,6 +152,12 @@ func (t *writer) piece(r *Report, e *Evidence) {
 	t.para(9, "%s", Clean(e.Why))
 	if e.Pattern != "" {
 		t.para(9, "catalogue: %s; source: %s (%s)", Clean(e.Pattern), Clean(e.Source), orWord(e.Date, "undated"))
+		if e.Entry != "" {
+			t.para(9, "entry: %s", Clean(e.Entry))
+		}
+		if e.Note != "" {
+			t.para(9, "note: %s", Clean(e.Note))
+		}
 	}
 	s := stamp(e.First)
 	if e.Count > 1 {

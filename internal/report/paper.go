@@ -35,6 +35,7 @@ func (r *Report) WriteText(w io.Writer, opt TextOptions) error {
 			t.finding(r, &r.Findings[i])
 		}
 	}
+	t.remarks(r, nil)
 	t.coverage(r)
 	t.sources(r)
 	return t.err

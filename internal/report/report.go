@@ -17,6 +17,7 @@ type Report struct {
 	Inputs    []Input     `json:"inputs"`
 	Findings  []Finding   `json:"findings"`
 	Coverage  Coverage    `json:"coverage"`
+	Remarks   []Remark    `json:"remarks,omitempty"`
 	Notes     []string    `json:"notes,omitempty"`
 }
 
@@ -175,6 +176,8 @@ type Evidence struct {
 	Last     Time    `json:"last"`
 	Frames   []Frame `json:"frames"`
 	Pattern  string  `json:"pattern,omitempty"`
+	Entry    string  `json:"entry,omitempty"` // file and line of the catalogue
+	Note     string  `json:"note,omitempty"`  // the catalogue's
 	Source   string  `json:"source,omitempty"`
 	Date     string  `json:"date,omitempty"`
 	Why      string  `json:"why"`
