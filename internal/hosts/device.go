@@ -27,6 +27,7 @@ type device struct {
 	surety  surety
 	name    string
 	at      place // the latest address of its own; valid iff owns > 0
+	before  place // the one before it; valid iff owns > 1
 }
 
 // fronted is an address that was seen behind a hardware address.
@@ -97,10 +98,15 @@ func (h *Hosts) standsBefore(mac uint64, p place, at int64) bool {
 		many = d.sight6(hash(p), at)
 	}
 	if many {
-		d.router = true
-		h.stats.Routers++
+		h.isRouter(d)
 	}
 	return d.router
+}
+
+// isRouter notes that a device stands in front of several machines.
+func (h *Hosts) isRouter(d *device) {
+	d.router = true
+	h.stats.Routers++
 }
 
 func (d *device) sight6(hash uint32, at int64) (many bool) {
@@ -117,7 +123,7 @@ func (d *device) sight6(hash uint32, at int64) (many bool) {
 
 // owned notes that an address is the device's own.
 func (d *device) owned(p place) {
-	d.at = p
+	d.before, d.at = d.at, p
 	if d.owns < 255 {
 		d.owns++
 	}

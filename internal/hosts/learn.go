@@ -57,7 +57,7 @@ func ofIdentifier(a netip.Addr) (mac uint64, universal, ok bool) {
 func (h *Hosts) identity(obs *capture.Observation, at int64) {
 	switch id := obs.ID; {
 	case id.ARP != nil:
-		h.arp(id.ARP, claim{mac: packMAC(id.ARP.SenderMAC), vlan: vlanOf(obs), at: at})
+		h.arp(obs, id.ARP, claim{mac: packMAC(id.ARP.SenderMAC), how: bySight, vlan: vlanOf(obs), at: at})
 	case id.NDP != nil:
 		h.ndp(obs, id.NDP, claim{how: bySight, vlan: vlanOf(obs), at: at})
 	case id.DHCP != nil:
@@ -67,10 +67,9 @@ func (h *Hosts) identity(obs *capture.Observation, at int64) {
 	}
 }
 
-// arp believes who asks, and who tells of itself unasked; a reply may be a proxy's.
-func (h *Hosts) arp(a *wire.ARP, c claim) {
-	c.how = bySight
-	if a.Reply && a.Sender != a.Target {
+// arp believes who asks, and who tells of itself unasked; a reply, and what another station sends, may be a proxy's.
+func (h *Hosts) arp(obs *capture.Observation, a *wire.ARP, c claim) {
+	if a.Reply && a.Sender != a.Target || obs.HasSrcMAC && obs.SrcMAC != a.SenderMAC {
 		c.how = byReply
 	}
 	h.bind(a.Sender, c)

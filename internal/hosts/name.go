@@ -34,12 +34,32 @@ func (h *Hosts) call(a netip.Addr, b *binding, name string, s surety, at int64) 
 		b.name = name
 	}
 	b.surety, b.named = max(b.surety, s), at
+	if b.own != notOwn && s < byDHCP && h.anotherBehind(b, a.As16(), name, s, at) {
+		h.isRouter(b.owner)
+		h.unmask(b)
+	}
 	if b.own != notOwn && s >= b.owner.surety {
 		b.owner.name, b.owner.surety = name, s
 	}
 	if !common(name) {
 		h.joinByName(a.As16(), b, strings.ToLower(name), at)
 	}
+}
+
+// anotherBehind says that a hardware address stands before two machines, as a repeater that rewrites all its stations'
+// does: two addresses of one family under it bear different names of one kind at a time.
+func (h *Hosts) anotherBehind(b *binding, p place, name string, s surety, at int64) bool {
+	d := b.owner
+	other := d.at
+	if other == p {
+		other = d.before
+	}
+	x := h.addrs[other]
+	if x == nil || other == p || isV4(other) != isV4(p) {
+		return false
+	}
+	o := &x.now
+	return o.own != notOwn && o.owner == d && o.surety == s && o.name != "" && o.name != name && at-o.named <= nameMoved && at-o.seen <= nameMoved
 }
 
 // joinByName makes the addresses that bear one name, one after the other or of both families, one machine.
