@@ -246,8 +246,9 @@ func nat(low, high int, failing float64) func(*rand.Rand) timeline {
 
 func natOfLaptops(rng *rand.Rand) timeline {
 	m := newMaker(rng, fewDays(rng))
+	zone := m.between(0, day)
 	for range 5 {
-		m.office()
+		m.officeAt(zone)
 		m.updates(documented())
 	}
 	m.awake = []period{{m.start, m.end()}}

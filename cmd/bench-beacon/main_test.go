@@ -32,11 +32,11 @@ func TestUpdaterKeepsItsSchedule(t *testing.T) {
 	m := newMaker(rand.New(rand.NewPCG(1, 1)), 7)
 	m.updates(documented())
 	runs, last := 0, int64(0)
-	for _, at := range m.finish().starts() {
-		if at-last > 10*minute {
+	for _, c := range m.finish().conns {
+		if c.At-last > 10*minute {
 			runs++
 		}
-		last = at
+		last = c.At
 	}
 	require.InDelta(t, 7*86400/7270, runs, 2)
 }

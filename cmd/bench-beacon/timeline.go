@@ -26,15 +26,6 @@ type timeline struct {
 	periods    []float64 // that made it, seconds
 }
 
-// starts gives the times of the connections in order.
-func (t *timeline) starts() []int64 {
-	list := make([]int64, len(t.conns))
-	for i, c := range t.conns {
-		list[i] = c.At
-	}
-	return list
-}
-
 // maker builds a timeline second by second.
 type maker struct {
 	rng    *rand.Rand
@@ -98,10 +89,12 @@ func (m *maker) finish() timeline {
 	return m.t
 }
 
-// office makes the host sleep at night, on most weekends, and now and then by day.
-func (m *maker) office() {
+// office makes the host sleep at night, on most weekends, and now and then by day, in any part of the world.
+func (m *maker) office() { m.officeAt(m.between(0, day)) }
+
+// officeAt does so where the day begins zone seconds after midnight UTC.
+func (m *maker) officeAt(zone float64) {
 	m.awake = nil
-	zone := m.between(0, day)
 	for d := math.Floor(m.start/day) - 1; d*day < m.end(); d++ {
 		if weekend := math.Mod(d, 7) >= 5; weekend && m.rng.Float64() < 0.8 {
 			continue
