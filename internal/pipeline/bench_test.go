@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -52,7 +53,7 @@ func flowOf(n, flow int, at time.Time) capture.Observation {
 	}
 }
 
-// plain are observations of no concern: three flow records and an answer, of the same few thousand machines.
+// plain are observations of no concern: three flow records and an answer, of so many machines in turn.
 func plain(machines, count int) []capture.Observation {
 	list := make([]capture.Observation, 0, count)
 	for i := range count {
@@ -135,16 +136,24 @@ func benchmark(b *testing.B, p *Pipeline, list []capture.Observation) {
 
 // BenchmarkSpinePlain is the speed of observations of no concern: at least a million in a second are wanted.
 func BenchmarkSpinePlain(b *testing.B) {
-	list, p := plain(5000, 1<<16), spine(b)
-	given(b, p, 5000)
-	benchmark(b, p, list)
+	for _, machines := range []int{5000, 100_000} {
+		b.Run(strconv.Itoa(machines), func(b *testing.B) {
+			list, p := plain(machines, 1<<18), spine(b)
+			given(b, p, machines)
+			benchmark(b, p, list)
+		})
+	}
 }
 
 // BenchmarkSpineConcern is the speed of observations of concern: at least 200,000 in a second are wanted.
 func BenchmarkSpineConcern(b *testing.B) {
-	list, p := concerned(2000, 1<<16), spine(b)
-	given(b, p, 2000)
-	benchmark(b, p, list)
+	for _, machines := range []int{2000, 20_000} {
+		b.Run(strconv.Itoa(machines), func(b *testing.B) {
+			list, p := concerned(machines, 1<<18), spine(b)
+			given(b, p, machines)
+			benchmark(b, p, list)
+		})
+	}
 }
 
 // heap is how many bytes are in use.
