@@ -77,11 +77,13 @@ func (c *Classifier) destinations(t *track) []Destination {
 
 func (c *Classifier) beacons(t *track) []Beacon {
 	out := make([]Beacon, 0, len(t.beats))
-	for _, b := range t.beats {
-		r := beacon.Regularity(b.starts)
+	nat := natted(&t.host.did)
+	for i := range t.beats {
+		b := &t.beats[i]
+		r := t.host.rhythm(b)
 		out = append(out, Beacon{Role: b.role, Score: r.Score, Scored: r.Scored, Period: r.Period, Sessions: r.Sessions,
-			Words: beatWords(&b, r)})
-		if r.Reason == beacon.Several {
+			Words: beatWords(b, r)})
+		if r.Reason == beacon.Several && !nat {
 			t.host.did.phases = uint8(min(max(int(t.host.did.phases), r.Machines), 255))
 		}
 	}
@@ -90,8 +92,11 @@ func (c *Classifier) beacons(t *track) []Beacon {
 }
 
 func beatWords(b *beat, r beacon.Result) string {
-	if b.flows {
+	switch {
+	case b.flows || r.Reason == beacon.Cache:
 		return r.Words
+	case r.Scored && b.ttl > 0: // and no cache made them
+		return r.Words + "; by look-ups alone"
 	}
 	return r.Words + "; by look-ups alone, whose times a cache can make"
 }
@@ -190,8 +195,8 @@ func (c *Classifier) quiet(t *track, since time.Time) bool {
 		return false
 	}
 	period := time.Duration(0)
-	for _, b := range t.beats {
-		if p := beacon.Regularity(b.starts).Period; p > 0 && (period == 0 || p < period) {
+	for i := range t.beats {
+		if p := t.host.rhythm(&t.beats[i]).Period; p > 0 && (period == 0 || p < period) {
 			period = p
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"avbeacon/capture"
 	"avbeacon/feeds"
+	"avbeacon/internal/wire"
 )
 
 // lookup takes a DNS question. It waits for its answer before it is judged.
@@ -145,7 +146,20 @@ func (c *Classifier) answer(obs *capture.Observation) {
 			server: server.Addr()}
 		c.noteFallback(l, l.server)
 	}
+	l.ttl = lifetime(obs.DNS.Answers)
 	c.judgeLookup(l, replyOf(obs))
+}
+
+// lifetime is for how long a client may keep an answer: until the first of its records is too old. Seconds.
+func lifetime(answers []wire.DNSRecord) uint32 {
+	if len(answers) == 0 {
+		return 0
+	}
+	ttl := answers[0].TTL
+	for _, a := range answers[1:] {
+		ttl = min(ttl, a.TTL)
+	}
+	return ttl
 }
 
 func replyOf(obs *capture.Observation) reply {
@@ -182,7 +196,7 @@ func (c *Classifier) judgeLookup(l *lookup, r reply) {
 	}
 	for _, e := range l.entries {
 		t := c.trackOf(l.host, e.Vendor)
-		s := sign{entry: e, kind: KindLookup, value: c.masker.name(e, l.name), strength: e.Strength, time: l.time, frame: l.frame}
+		s := sign{entry: e, kind: KindLookup, value: c.masker.name(e, l.name), strength: e.Strength, time: l.time, frame: l.frame, ttl: l.ttl}
 		switch {
 		case l.noRecursion:
 			s.bar, s.why = barResolver, "asked without recursion, as resolvers do"

@@ -27,7 +27,8 @@ type lookup struct {
 	frame       FrameRef
 	noRecursion bool
 	server      netip.Addr
-	gone        bool // judged
+	gone        bool   // judged
+	ttl         uint32 // of the answer, seconds; 0 where it has none
 }
 
 // reply is how a look-up was answered.

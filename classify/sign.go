@@ -26,7 +26,8 @@ type sign struct {
 	strength feeds.Strength // as the entry has it, or less
 	time     time.Time
 	frame    FrameRef
-	flow     *flow // nil for a look-up
+	flow     *flow  // nil for a look-up
+	ttl      uint32 // of the answer to a look-up, seconds; 0 where it has none
 	bar      bar
 	tool     string // valid iff bar is barTool
 	why      string // "" for the kind's own sentence

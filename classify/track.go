@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"avbeacon/feeds"
+	"avbeacon/internal/beacon"
 )
 
 // track is what is remembered of one vendor on one host: a finding in the making.
@@ -64,6 +65,14 @@ type beat struct {
 	starts []int64 // seconds since 1970, in order, at most maxBeats
 	last   int64   // last start, so that closer ones join
 	flows  bool    // starts are of flows; else of look-ups
+	ttl    uint32  // of the answers to look-ups, the longest, seconds; 0 where none was seen
+
+	since   int64 // first start of all
+	earlier int   // sessions that starts no longer hold
+
+	rhythm    beacon.Result // valid iff judged
+	judged    bool
+	judgedFor int64 // newest hour of the host's activity then
 }
 
 // maxBeats is how many session starts a role keeps: a week of an update every two hours.
@@ -135,7 +144,7 @@ func (c *Classifier) bars(t *track, g *sign) {
 		g.bar, g.tool = barTool, g.flow.tool
 	case g.entry.OEM != "":
 		g.bar = barOEM
-	case g.entry.Builtin && !t.host.addedOn():
+	case g.entry.Builtin && g.strength < feeds.Strong && !t.host.addedOn(): // strong: what only the active product does
 		g.bar = barBuiltin
 	}
 	if g.entry.OEM != "" && t.oem == nil {
@@ -247,18 +256,20 @@ func (c *Classifier) beat(t *track, g *sign) {
 	for i := range t.beats {
 		if t.beats[i].role == role {
 			t.beats[i].start(at, g.flow != nil)
+			t.beats[i].ttl = max(t.beats[i].ttl, g.ttl)
 			return
 		}
 	}
-	t.beats = append(t.beats, beat{role: role, last: at, starts: []int64{at}, flows: g.flow != nil})
+	t.beats = append(t.beats, beat{role: role, last: at, since: at, starts: []int64{at}, flows: g.flow != nil, ttl: g.ttl})
 }
 
 // start adds a start. The first flow throws away what look-ups alone had shown: those are scored only where nothing else
 // was seen.
 func (b *beat) start(at int64, flow bool) {
+	b.judged = b.judged && !flow && b.flows
 	switch {
 	case flow && !b.flows:
-		b.flows, b.last, b.starts = true, at, append(b.starts[:0], at)
+		*b = beat{role: b.role, flows: true, last: at, since: at, starts: append(b.starts[:0], at)}
 		return
 	case !flow && b.flows:
 		return
@@ -272,6 +283,7 @@ func (b *beat) start(at int64, flow bool) {
 	b.last = at
 	if len(b.starts) >= maxBeats {
 		b.starts = append(b.starts[:0], b.starts[1:]...)
+		b.earlier++
 	}
 	b.starts = append(b.starts, at)
 }
@@ -283,6 +295,7 @@ func (b *beat) late(at int64) {
 	if found || i > 0 && at-b.starts[i-1] <= gap || i < len(b.starts) && b.starts[i]-at <= gap || len(b.starts) >= maxBeats {
 		return
 	}
+	b.since = min(b.since, at)
 	b.starts = slices.Insert(b.starts, i, at)
 }
 
