@@ -137,6 +137,7 @@ type Entry struct {
 	TCP, UDP            bool   // valid iff Signal is SignalPort or SignalLANPort
 	FirstPort, LastPort uint16 // valid iff TCP or UDP; a range, both ends included
 
-	re   *regexp.Regexp // Pattern, compiled; nil where Match is not Regexp
-	mask *regexp.Regexp // Mask, compiled; nil where Mask is no expression
+	re    *regexp.Regexp // Pattern, compiled; nil where Match is not Regexp
+	quick                // of a sign's expression
+	mask  *regexp.Regexp // Mask, compiled; nil where Mask is no expression
 }

@@ -153,7 +153,7 @@ func (e *Entry) checkSignalPattern() string {
 	if reason != "" {
 		return reason
 	}
-	e.re = re
+	e.re, e.quick = re, quickOf(tree)
 	if !anchored(tree) {
 		return fmt.Sprintf("expression %q must begin with ^, end with $ or hold %d plain bytes in a row", e.Pattern, minLiteral)
 	}

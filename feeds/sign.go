@@ -48,7 +48,7 @@ func (c *Catalog) applying(list []*Entry, p Peer) []*Entry {
 func (c *Catalog) matching(kind Signal, s string) []*Entry {
 	var out []*Entry
 	for _, e := range c.signs[kind] {
-		if s != "" && e.re.MatchString(s) {
+		if s != "" && e.may(s) && e.re.MatchString(s) {
 			out = append(out, e)
 		}
 	}
@@ -58,12 +58,15 @@ func (c *Catalog) matching(kind Signal, s string) []*Entry {
 func (c *Catalog) matchingBytes(kind Signal, b []byte) []*Entry {
 	var out []*Entry
 	for _, e := range c.signs[kind] {
-		if len(b) > 0 && e.re.Match(b) {
+		if e.matchesBytes(b) {
 			out = append(out, e)
 		}
 	}
 	return out
 }
+
+// matchesBytes says whether a sign's expression matches b.
+func (e *Entry) matchesBytes(b []byte) bool { return len(b) > 0 && e.mayBytes(b) && e.re.Match(b) }
 
 // MatchPath gives the entries that match an HTTP target's path (from its first "/", without the query) and need no
 // certain peer.
@@ -140,7 +143,7 @@ func (c *Catalog) Flow(udp bool, port uint16, out, in []byte) bool {
 		return true
 	}
 	for _, e := range c.signs[SignalPayload] {
-		if len(out) > 0 && e.re.Match(out) || len(in) > 0 && e.re.Match(in) {
+		if e.matchesBytes(out) || e.matchesBytes(in) {
 			return true
 		}
 	}

@@ -11,6 +11,7 @@ type tool struct {
 	name    string
 	pattern string
 	re      *regexp.Regexp
+	quick
 }
 
 // parseTools reads a list of {name, pattern}.
@@ -35,7 +36,9 @@ func (p *fileParser) parseTools(n ast.Node) []tool {
 		case !anchored(tree):
 			p.fail(item, "expression %q must begin with ^, end with $ or hold %d plain bytes in a row", t.pattern, minLiteral)
 		}
-		t.re = re
+		if tree != nil {
+			t.re, t.quick = re, quickOf(tree)
+		}
 		out = append(out, t)
 	}
 	return out
@@ -53,7 +56,7 @@ func toolName(list []tool, ua string) string {
 		return ""
 	}
 	for _, t := range list {
-		if t.re.MatchString(ua) {
+		if t.may(ua) && t.re.MatchString(ua) {
 			return t.name
 		}
 	}

@@ -1,0 +1,131 @@
+package feeds
+
+import (
+	"bytes"
+	"regexp/syntax"
+	"strings"
+)
+
+// quick tells cheaply that an expression cannot match: matching expressions one after the other costs microseconds, and
+// most texts begin like none of them.
+type quick struct {
+	prefixes []string // one of them begins every match; nil: not known
+	contains string   // every match holds it; "": not known
+}
+
+// mostPrefixes bounds what is enumerated of an expression.
+const mostPrefixes = 32
+
+// quickOf reads from a parsed expression what every text that it matches begins with or holds.
+func quickOf(tree *syntax.Regexp) quick {
+	if tree.Op == syntax.OpConcat && tree.Sub[0].Op == syntax.OpBeginText {
+		list, _ := beginnings(tree)
+		for _, p := range list {
+			if p == "" {
+				list = nil
+				break
+			}
+		}
+		if list != nil {
+			return quick{prefixes: list}
+		}
+	}
+	return quick{contains: longestLiteral(tree)}
+}
+
+// may says whether the expression may match s.
+func (q *quick) may(s string) bool {
+	if q.prefixes == nil {
+		return strings.Contains(s, q.contains)
+	}
+	for _, p := range q.prefixes {
+		if strings.HasPrefix(s, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (q *quick) mayBytes(b []byte) bool {
+	if q.prefixes == nil {
+		return bytes.Contains(b, []byte(q.contains))
+	}
+	for _, p := range q.prefixes {
+		if len(b) >= len(p) && string(b[:len(p)]) == p {
+			return true
+		}
+	}
+	return false
+}
+
+// beginnings lists what texts that match an expression begin with. exact says that each is a whole match, so that what
+// follows the expression follows it.
+func beginnings(t *syntax.Regexp) (list []string, exact bool) {
+	switch t.Op {
+	case syntax.OpBeginText, syntax.OpEmptyMatch:
+		return []string{""}, true
+	case syntax.OpLiteral:
+		if t.Flags&syntax.FoldCase != 0 {
+			return []string{""}, false
+		}
+		return []string{string(t.Rune)}, true
+	case syntax.OpCapture:
+		return beginnings(t.Sub[0])
+	case syntax.OpPlus:
+		list, _ = beginnings(t.Sub[0])
+		return list, false
+	case syntax.OpConcat:
+		return concatenated(t.Sub)
+	case syntax.OpAlternate:
+		exact = true
+		for _, s := range t.Sub {
+			l, e := beginnings(s)
+			list, exact = append(list, l...), exact && e
+		}
+		if len(list) <= mostPrefixes {
+			return list, exact
+		}
+	}
+	return []string{""}, false
+}
+
+func concatenated(subs []*syntax.Regexp) (list []string, exact bool) {
+	list = []string{""}
+	for _, s := range subs {
+		next, e := beginnings(s)
+		if len(list)*len(next) > mostPrefixes {
+			return list, false
+		}
+		var joined []string
+		for _, a := range list {
+			for _, b := range next {
+				joined = append(joined, a+b)
+			}
+		}
+		list = joined
+		if !e {
+			return list, false
+		}
+	}
+	return list, true
+}
+
+// longestLiteral gives the longest text that every match holds, "" where there is none.
+func longestLiteral(t *syntax.Regexp) string {
+	best := ""
+	switch t.Op {
+	case syntax.OpLiteral:
+		if t.Flags&syntax.FoldCase == 0 {
+			best = string(t.Rune)
+		}
+	case syntax.OpCapture, syntax.OpPlus:
+		best = longestLiteral(t.Sub[0])
+	case syntax.OpConcat:
+		for _, s := range t.Sub {
+			if l := longestLiteral(s); len(l) > len(best) {
+				best = l
+			}
+		}
+	}
+	return best
+}

@@ -1,0 +1,57 @@
+package feeds
+
+import (
+	"regexp"
+	"regexp/syntax"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestQuick(t *testing.T) {
+	for pattern, want := range map[string]quick{
+		`^/(index/u\d{4}g\.xml|bases/|diffs/)`: {prefixes: []string{"/index/u", "/bases/", "/diffs/"}},
+		`^(clamav|ClamAV)/\d`:                  {prefixes: []string{"clamav/", "ClamAV/"}},
+		`^Syncer/\d.*\(av_`:                    {prefixes: []string{"Syncer/"}},
+		`^(?i)kav`:                             {},
+		`^[ab]c`:                               {contains: "c"},
+		`act-(pid|pv)=`:                        {contains: "act-"},
+		`^\*[A-Za-z]{60,}$`:                    {prefixes: []string{"*"}},
+	} {
+		tree, err := syntax.Parse(pattern, syntax.Perl)
+		require.NoError(t, err)
+		got := quickOf(tree)
+		require.Equal(t, want.contains, got.contains, pattern)
+		require.ElementsMatch(t, want.prefixes, got.prefixes, pattern)
+	}
+}
+
+// What quick refuses, the expression refuses too.
+func FuzzQuick(f *testing.F) {
+	c := mustEmbedded(f)
+	var patterns []string
+	for e := range c.Entries() {
+		if e.re != nil && e.Signal != SignalName {
+			patterns = append(patterns, e.Pattern)
+			f.Add(e.Pattern, e.Sample)
+		}
+	}
+	require.NotEmpty(f, patterns)
+	f.Add(`^(a|b+|)c`, "bbc")
+	f.Fuzz(func(t *testing.T, pattern, text string) {
+		if len(pattern) > 200 {
+			return
+		}
+		tree, err := syntax.Parse(pattern, syntax.Perl)
+		if err != nil {
+			return
+		}
+		re, err := regexp.Compile(pattern)
+		if err != nil || !re.MatchString(text) {
+			return
+		}
+		q := quickOf(tree)
+		require.True(t, q.may(text), "%q matches %q, but quick %+v does not", pattern, text, q)
+		require.True(t, q.mayBytes([]byte(text)))
+	})
+}
