@@ -204,9 +204,17 @@ func (c *Classifier) quiet(t *track, since time.Time) bool {
 }
 
 // cameBack notes a contact after a quiet time of 48 h or more.
-func (t *track) cameBack(at time.Time) {
-	if !t.lastContact.IsZero() && at.Sub(t.lastContact) >= 48*time.Hour &&
-		t.host.active.between(t.lastContact, at) >= otherwiseSeen {
+func (t *track) cameBack(at time.Time) { t.backSince(t.lastContact, at) }
+
+// askedAgain notes the same of a look-up, where look-ups are all that is seen.
+func (t *track) askedAgain(at time.Time) {
+	if t.contacts == 0 {
+		t.backSince(t.last, at)
+	}
+}
+
+func (t *track) backSince(before, at time.Time) {
+	if !before.IsZero() && at.Sub(before) >= 48*time.Hour && t.host.active.between(before, at) >= otherwiseSeen {
 		t.returned = at
 	}
 }

@@ -1,8 +1,8 @@
 package classify
 
 import (
-	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -191,12 +191,7 @@ func portText(obs *capture.Observation) string {
 	if obs.Transport == capture.UDP {
 		proto = "udp "
 	}
-	return proto + itoa(obs.Dst.Port())
-}
-
-func itoa(p uint16) string {
-	s := netip.AddrPortFrom(netip.Addr{}, p).String()
-	return s[strings.LastIndexByte(s, ':')+1:]
+	return proto + strconv.Itoa(int(obs.Dst.Port()))
 }
 
 // maxConsoles is how many servers with console ports a track keeps.

@@ -207,6 +207,7 @@ func (c *Classifier) judgeLookup(l *lookup, r reply) {
 			t.attempt(&t.asks, l.time, r == resolved)
 		}
 		t.noteFailure(l, r)
+		t.askedAgain(l.time)
 		t.lookups++
 		if s.bar == barNone {
 			c.noteList(l.host, t, l)

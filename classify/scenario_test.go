@@ -62,7 +62,7 @@ type act struct {
 	udp, derived, other     bool
 	via, absolute, open     bool
 	outcome                 capture.Outcome
-	alert                   bool
+	alert, reset            bool
 	headers                 []string
 	body, out, in           string
 	cn, issuer              string
@@ -248,6 +248,12 @@ func (a *act) option(w []string) (rest []string, err error) {
 		a.outcome = capture.NoAnswer
 	case "refused":
 		a.outcome = capture.Refused
+	case "onesided":
+		a.outcome = capture.OneSided
+	case "midstream":
+		a.outcome = capture.Midstream
+	case "reset":
+		a.reset = true
 	case "alert":
 		a.alert = true
 	case "then":
@@ -430,6 +436,9 @@ func (p *scenarioParser) end(a act, o capture.Observation) {
 	f.OutHeadLen, f.InHeadLen = uint8(copy(f.OutHead[:], a.out)), uint8(copy(f.InHead[:], a.in))
 	if a.alert {
 		f.TLSAlert, f.TLSAlertFromServer = 40, true
+	}
+	if a.reset {
+		f.Reset, f.ResetByServer = true, true
 	}
 	if a.outcome != capture.Established {
 		f.RTT = 0
