@@ -17,6 +17,9 @@ type claim struct {
 
 // bind takes a claim for an address.
 func (h *Hosts) bind(a netip.Addr, c claim) {
+	if mac, universal, ok := ofIdentifier(a); ok && universal && mac != c.mac {
+		return // a bridge that rewrites hardware addresses: the address itself tells its own
+	}
 	if !bindable(a) || c.mac == 0 || c.mac>>40&1 != 0 || shared(c.mac) {
 		return
 	}

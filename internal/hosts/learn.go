@@ -48,7 +48,7 @@ func vlanOf(obs *capture.Observation) int32 { return int32(obs.Host.VLAN) }
 // universal bit inverted. One in 65,536 random identifiers, which are not universal (RFC 4941 3.2.1), looks so too.
 func ofIdentifier(a netip.Addr) (mac uint64, universal, ok bool) {
 	p := a.As16()
-	if p[11] != 0xff || p[12] != 0xfe || p[0] == 0xff {
+	if !a.Is6() || p[11] != 0xff || p[12] != 0xfe || p[0] == 0xff {
 		return 0, false, false
 	}
 	return packMAC([6]byte{p[8] ^ 2, p[9], p[10], p[13], p[14], p[15]}), p[8]&2 != 0, true

@@ -153,6 +153,18 @@ func TestRepeaterOfSeveralStations(t *testing.T) {
 	require.Equal(t, "boris", s.flow("192.168.1.2", 9, 0).Name)
 }
 
+func TestBridgeThatRewritesHardwareAddresses(t *testing.T) {
+	const guest = "fe80::20c:29ff:fe1f:a755"
+	s := newSite(t)
+	o := identity(capture.IdentityDetail{NDP: &wire.NDP{Target: netip.MustParseAddr("2001:db8::1"), MAC: hw(9), HasMAC: true}}, netip.MustParseAddr(guest), s.at)
+	o.SrcMAC, o.HasSrcMAC = hw(9), true
+	s.h.Stamp(o)
+	s.h.Stamp(identity(capture.IdentityDetail{NDP: &wire.NDP{Target: netip.MustParseAddr("2001:db8::1"), MAC: hw(9), HasMAC: true}},
+		netip.MustParseAddr("fe80::9"), s.at))
+	s.apart(guest, "fe80::9")
+	require.Equal(t, [6]byte{0, 0x0c, 0x29, 0x1f, 0xa7, 0x55}, s.flow(guest, 0, 0).MAC)
+}
+
 func TestForgedARP(t *testing.T) {
 	s := newSite(t)
 	s.arp("10.0.0.5", 1, 0, false)
