@@ -80,6 +80,26 @@ func TestPendingLookupsAreBounded(t *testing.T) {
 	require.Empty(t, c.pending.open)
 }
 
+// A tap that sees each packet twice sees one look-up, and one answer to it.
+func TestPacketsTwice(t *testing.T) {
+	c := New(Options{Catalog: embedded(t)})
+	q := helloFrom(addrOf(1), "ds.kaspersky.com", day)
+	q.Kind, q.Proto, q.Hello = capture.Lookup, capture.DNS, nil
+	q.DNS = &wire.DNS{ID: 7, RD: true, Questions: []wire.DNSQuestion{{Name: q.Name, QType: "A"}}}
+	r := *q
+	r.Kind, r.FromClient, r.Src, r.Dst, r.Time = capture.Answer, false, q.Dst, q.Src, day.Add(time.Millisecond)
+	for _, o := range []*capture.Observation{q, q, &r, &r} {
+		c.Observe(o)
+	}
+	f := c.Findings()[0]
+	require.Equal(t, uint64(1), f.Lookups)
+	require.Equal(t, Possible, f.Verdict)
+	c = New(Options{Catalog: embedded(t)}) // the questions are not in the capture
+	c.Observe(&r)
+	c.Observe(&r)
+	require.Equal(t, uint64(1), c.Findings()[0].Lookups)
+}
+
 // Observe tells of changes: new evidence, a surer verdict, another hour; and of nothing else.
 func TestChanges(t *testing.T) {
 	c := New(Options{Catalog: embedded(t)})

@@ -32,6 +32,11 @@ func (c *Classifier) lookup(obs *capture.Observation) {
 	l := &lookup{key: lookupKey{client: client, server: server, id: obs.DNS.ID, name: obs.Name}, host: h, name: obs.Name,
 		entries: es, time: obs.Time, frame: frameOf(obs), noRecursion: rd0, server: server.Addr()}
 	c.noteFallback(l, l.server)
+	c.await(l)
+}
+
+// await remembers a look-up until its answer comes, or comes again.
+func (c *Classifier) await(l *lookup) {
 	if out := c.pending.add(l); out != nil {
 		c.stats.PendingEvicted++
 		c.judgeLookup(out, unanswered)
@@ -136,15 +141,20 @@ func (c *Classifier) answer(obs *capture.Observation) {
 	if obs.DNS == nil || obs.Name == "" {
 		return
 	}
-	l := c.pending.take(lookupKey{client: client, server: server, id: obs.DNS.ID, name: obs.Name})
+	k := lookupKey{client: client, server: server, id: obs.DNS.ID, name: obs.Name}
+	l, again := c.pending.take(k)
+	if again {
+		return
+	}
 	if l == nil { // its question was not seen
 		es := c.asks(obs, h)
 		if es == nil {
 			return
 		}
-		l = &lookup{host: h, name: obs.Name, entries: es, time: obs.Time, frame: frameOf(obs), noRecursion: !obs.DNS.RD,
+		l = &lookup{key: k, gone: true, host: h, name: obs.Name, entries: es, time: obs.Time, frame: frameOf(obs), noRecursion: !obs.DNS.RD,
 			server: server.Addr()}
 		c.noteFallback(l, l.server)
+		c.await(l)
 	}
 	l.ttl = lifetime(obs.DNS.Answers)
 	c.judgeLookup(l, replyOf(obs))

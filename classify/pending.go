@@ -43,7 +43,8 @@ const (
 	authoritative       // by a server that answers for itself alone: AA or a referral, without RA
 )
 
-// pendingTable holds look-ups until their answer comes. When full the oldest is judged without.
+// pendingTable holds look-ups until their answer comes, and a while longer, so that a packet captured twice is known again.
+// When full the oldest is judged without an answer.
 type pendingTable struct {
 	open  map[lookupKey]*lookup
 	order fifo[*lookup]
@@ -53,52 +54,58 @@ func newPendingTable(most int) pendingTable {
 	return pendingTable{open: map[lookupKey]*lookup{}, order: newFIFO[*lookup](most)}
 }
 
-// add puts a look-up in; the one it gives back (nil where there is room) is to be judged now.
+// add puts a look-up in, unless it is there already: a question sent or captured again. The one it gives back (nil where
+// there is room) is to be judged now.
 func (t *pendingTable) add(l *lookup) (out *lookup) {
-	if t.order.full() && t.order.peek().gone {
-		t.order.pop()
+	if t.open[l.key] != nil {
+		return nil
 	}
 	if t.order.full() {
-		out, _ = t.oldest()
+		if x := t.pop(); !x.gone {
+			x.gone = true
+			out = x
+		}
 	}
 	t.open[l.key] = l
 	t.order.push(l)
 	return out
 }
 
-// take gives the look-up that an answer belongs to.
-func (t *pendingTable) take(k lookupKey) *lookup {
-	l := t.open[k]
-	if l != nil {
-		delete(t.open, k)
-		l.gone = true
-	}
+// pop takes out the oldest.
+func (t *pendingTable) pop() *lookup {
+	l := t.order.pop()
+	delete(t.open, l.key)
 	return l
+}
+
+// take gives the look-up that an answer belongs to, nil where none waits; again says that it was answered before.
+func (t *pendingTable) take(k lookupKey) (l *lookup, again bool) {
+	l = t.open[k]
+	if l == nil || l.gone {
+		return nil, l != nil
+	}
+	l.gone = true
+	return l, false
 }
 
 // oldest takes the look-up that waits longest.
 func (t *pendingTable) oldest() (*lookup, bool) {
 	for t.order.n > 0 {
-		l := t.order.pop()
-		if l.gone {
-			continue
+		if l := t.pop(); !l.gone {
+			l.gone = true
+			return l, true
 		}
-		if t.open[l.key] == l {
-			delete(t.open, l.key)
-		}
-		l.gone = true
-		return l, true
 	}
 	return nil, false
 }
 
 // expired takes the look-up that waits longest, if it waited long enough.
 func (t *pendingTable) expired(now time.Time) (*lookup, bool) {
-	for t.order.n > 0 && t.order.peek().gone {
-		t.order.pop()
+	for t.order.n > 0 && now.Sub(t.order.peek().time) >= answerWait {
+		if l := t.pop(); !l.gone {
+			l.gone = true
+			return l, true
+		}
 	}
-	if t.order.n == 0 || now.Sub(t.order.peek().time) < answerWait {
-		return nil, false
-	}
-	return t.oldest()
+	return nil, false
 }
