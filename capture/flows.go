@@ -234,12 +234,23 @@ func (o *observer) record(s *shard, e *flow.Entry, final bool) {
 	if e.Name != 0 {
 		obs.Name = *s.names.get(e.Name)
 	}
-	if e.Flags&flowNamed == 0 && (r.Proto == TLS || r.Proto == QUIC || r.Proto == DTLS) {
+	if unnamed(e, r.Proto) {
 		obs.Marks |= NoName
 	}
 	if o.plain(e, obs) {
 		obs.Marks |= Plain
 	}
+}
+
+// unnamed says that no server name was seen of a flow whose protocol has one. A request by address has said whom it calls.
+func unnamed(e *flow.Entry, p Proto) bool {
+	switch p {
+	case TLS, QUIC, DTLS:
+		return e.Flags&flowNamed == 0
+	case HTTP:
+		return e.Class == classHTTP && e.Flags&flowHello == 0
+	}
+	return false
 }
 
 // plain says that a flow shows nothing of interest: no name, no network, no port, no first bytes.

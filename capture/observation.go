@@ -118,7 +118,7 @@ const (
 	ConnectProxy                   // HTTP CONNECT: Name is the target, Dst is the proxy
 	NoRecursion                    // DNS question with RD=0
 	Plain                          // Contact or Answer that nobody has interest in: it counts for host roles alone
-	NoName                         // Contact of a TLS, DTLS or QUIC flow of which no server name was seen: its hello bore none, or is not there
+	NoName                         // Contact of a TLS, DTLS, QUIC or HTTP flow of which no name was seen: its hello bore none, or hello or request are not there
 	ForClient                      // Lookup of a forwarder, Src, whose EDNS names the client that asked: Host is that client (internal/hosts)
 )
 

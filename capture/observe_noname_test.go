@@ -26,13 +26,16 @@ func TestNoName(t *testing.T) {
 	}
 	half.say(server, named[1].Data) // the client's side is not in the capture
 	other.say(client, []byte("hello"))
+	asked, answered := opened(40005, 80), opened(40006, 80)
+	asked.say(client, []byte("GET / HTTP/1.1\r\nHost: www.example.org\r\n\r\n"))
+	answered.say(server, []byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) // the request is not in the capture
 	for _, in := range []func() Interest{nil, func() Interest { return no{} }} {
-		seen, _ := observed(t, Options{Interest: in}, together(with, without, half, other))
+		seen, _ := observed(t, Options{Interest: in}, together(with, without, half, other, asked, answered))
 		got := map[int]bool{}
 		for _, o := range flowsOf(seen) {
 			got[int(o.Src.Port())-40000] = o.Marks&NoName != 0
 		}
-		require.Equal(t, map[int]bool{1: false, 2: true, 3: true, 4: false}, got)
+		require.Equal(t, map[int]bool{1: false, 2: true, 3: true, 4: false, 5: false, 6: true}, got)
 	}
 }
 

@@ -100,9 +100,9 @@ func (n *Names) Stamp(obs *capture.Observation) {
 // a name of interest had another name, so that it must not take this one.
 func hidden(obs *capture.Observation) bool {
 	switch obs.Flow.Proto {
-	case capture.TLS, capture.QUIC, capture.DTLS:
+	case capture.TLS, capture.QUIC, capture.DTLS, capture.HTTP:
 		return obs.Marks&capture.NoName != 0
-	case capture.HTTP, capture.DNS, capture.MDNS, capture.LLMNR, capture.NBNS, capture.SSDP, capture.DHCP:
+	case capture.DNS, capture.MDNS, capture.LLMNR, capture.NBNS, capture.SSDP, capture.DHCP:
 		return false
 	}
 	return true
