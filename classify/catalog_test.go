@@ -3,6 +3,7 @@ package classify
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +86,29 @@ func TestLookalikes(t *testing.T) {
 		}
 		for _, f := range c.Findings() {
 			require.LessOrEqual(t, f.Verdict, Visit, name)
+		}
+	}
+}
+
+// Every strong name, glued to something before its domain, with another domain behind it, or with hyphens for dots, is
+// somebody else's.
+func TestGluedNames(t *testing.T) {
+	cat := embedded(t)
+	for e := range cat.Entries() {
+		if e.Signal != feeds.SignalName || e.Vendor == nil || e.Strength != feeds.Strong {
+			continue
+		}
+		labels := strings.Split(nameOf(e), ".")
+		glued := slices.Clone(labels)
+		glued[max(0, len(glued)-2)] = "my" + glued[max(0, len(glued)-2)]
+		for _, name := range []string{strings.Join(glued, "."), nameOf(e) + ".example.org", strings.Join(labels, "-") + ".com"} {
+			c := New(Options{Catalog: cat})
+			for i := range 4 {
+				c.Observe(helloTo(name, day.Add(time.Duration(i)*time.Hour), i))
+			}
+			for _, f := range c.Findings() {
+				require.LessOrEqual(t, f.Verdict, Visit, name)
+			}
 		}
 	}
 }
