@@ -1,0 +1,252 @@
+package classify
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"avbeacon/feeds"
+)
+
+// Saved is one piece of a Classifier's memory, in a form that another one, of a later run and with another catalogue, goes
+// on from. Its key is (Host, Vendor).
+type Saved struct {
+	Host   string // stable key of the host; "" for what belongs to no host
+	Vendor string // vendor's key; "" for the host itself
+	Data   []byte // what Restore reads
+
+	Who     *FindingHost // the host, valid iff Vendor is "" and Host is not
+	Seen    time.Time    // ... and when it was last seen
+	Finding *Finding     // as it stands; nil where there is no verdict or Vendor is ""
+	Beats   []Starts     // when contact was made; valid iff Vendor is set
+}
+
+// Starts is when sessions in one role began: the ring that a Beacon is judged from.
+type Starts struct {
+	Role  feeds.Role
+	Times []int64 // seconds since 1970, in order, at most 96: older ones are gone
+}
+
+// snapshotVersion is the first byte of Saved.Data. Another version is not read.
+const snapshotVersion = 1
+
+// busyTable is how many open flows, and how many waiting look-ups, each piecemeal snapshot holds at most; a whole one holds
+// all.
+const busyTable = 2048
+
+// Saver tells which pieces of a Classifier's memory changed. It belongs to the goroutine that owns the Classifier.
+type Saver struct {
+	c     *Classifier
+	known *known
+	told  map[any]uint64 // *host or *track: its sum when it was last handed out
+}
+
+// NewSaver makes a Saver for which everything is new.
+func (c *Classifier) NewSaver() *Saver {
+	return &Saver{c: c, known: knownIn(c.opt.Catalog), told: map[any]uint64{}}
+}
+
+// Fresh takes what the Classifier holds now as saved already: to be called after Restore.
+func (s *Saver) Fresh() {
+	for _, h := range s.c.hosts.all() {
+		s.told[h] = h.sum()
+		for _, t := range h.tracks {
+			s.told[t] = t.sum()
+		}
+	}
+}
+
+// Changed gives the pieces that changed since it was last called, found by cheap sums over counters and times; whole gives
+// every piece. The cost is some 100 ns a host and finding, and some 10 us a piece that changed.
+func (s *Saver) Changed(whole bool) []Saved {
+	out := []Saved{{Data: s.c.open(s.known, whole)}}
+	told := make(map[any]uint64, len(s.told))
+	for _, h := range s.c.hosts.all() {
+		sum := h.sum()
+		told[h] = sum
+		if old, ok := s.told[h]; whole || !ok || old != sum {
+			who := h.snapshot()
+			out = append(out, Saved{Host: h.key, Data: pack(func(c *coder) { h.code(c, s.known); s.c.addresses(c, h) }), Who: &who, Seen: h.seen()})
+		}
+		for _, t := range h.tracks {
+			sum := t.sum()
+			told[t] = sum
+			if old, ok := s.told[t]; whole || !ok || old != sum {
+				out = append(out, s.track(h, t))
+			}
+		}
+	}
+	s.told = told
+	return out
+}
+
+func (s *Saver) track(h *host, t *track) Saved {
+	x := Saved{Host: h.key, Vendor: t.vendor.Key, Finding: s.c.finding(t), Data: pack(func(c *coder) { t.code(c, s.known); s.c.reaches(c, t) })}
+	for i := range t.beats {
+		x.Beats = append(x.Beats, Starts{Role: t.beats[i].role, Times: slices.Clone(t.beats[i].starts)})
+	}
+	return x
+}
+
+func pack(write func(*coder)) []byte {
+	c := newWriter()
+	version := uint8(snapshotVersion)
+	code(c, &version)
+	write(c)
+	return c.b
+}
+
+func unpack(b []byte, read func(*coder)) error {
+	c := newReader(b)
+	var version uint8
+	if code(c, &version); version != snapshotVersion {
+		c.fail("another version")
+		return c.err
+	}
+	read(c)
+	return c.end()
+}
+
+// addresses are those that lead to the host now.
+func (c *Classifier) addresses(x *coder, h *host) {
+	var at []netip.Addr
+	if !x.reads {
+		for _, a := range h.known() {
+			if c.hosts.byAddr[a] == h {
+				at = append(at, a)
+			}
+		}
+	}
+	list(x, &at, maxSpans+1, func(a *netip.Addr) { x.addr(a) })
+	if !x.reads || x.err != nil {
+		return
+	}
+	for _, a := range at {
+		if other := c.hosts.byAddr[a]; a.IsValid() && (other == nil || other.newest <= h.newest) {
+			c.hosts.byAddr[a] = h
+		}
+	}
+}
+
+// reaches are the shortest round trips to the track's destinations.
+func (c *Classifier) reaches(x *coder, t *track) {
+	for _, d := range t.dests {
+		least := int64(c.reach[d.Address])
+		code(x, &least)
+		if x.reads && x.err == nil {
+			c.reach.note(d.Address, time.Duration(least))
+		}
+	}
+}
+
+// Restored says what Restore did with what it was given.
+type Restored struct {
+	Hosts, Findings int // pieces taken up; a finding may have no verdict yet
+	Unknown         int // findings of vendors that the catalogue has no more
+	Unread          int // pieces that are damaged or of another version
+	Beyond          int // hosts over the limit
+	Err             error
+}
+
+// Restore takes up what a Saver of an earlier run handed out, in any order, before the first Observation. Pieces that
+// cannot be read are left out and counted; Err is why, for the first of them. Data may be hostile.
+func (c *Classifier) Restore(pieces []Saved) Restored {
+	r := restorer{c: c, known: knownIn(c.opt.Catalog), byKey: map[string]*host{}}
+	var last []byte
+	for i := range pieces {
+		switch p := &pieces[i]; {
+		case p.Host == "":
+			last = p.Data
+		case p.Vendor == "":
+			r.host(p)
+		}
+	}
+	for i := range pieces {
+		if p := &pieces[i]; p.Host != "" && p.Vendor != "" {
+			r.track(p)
+		}
+	}
+	for _, h := range c.hosts.all() {
+		slices.SortStableFunc(h.tracks, func(a, b *track) int {
+			return cmp.Or(a.first.Compare(b.first), cmp.Compare(a.vendor.Key, b.vendor.Key))
+		})
+	}
+	if last != nil {
+		r.unread(unpack(last, func(x *coder) { r.open(x) }))
+	}
+	return r.Restored
+}
+
+type restorer struct {
+	Restored
+	c     *Classifier
+	known *known
+	byKey map[string]*host
+}
+
+func (r *restorer) unread(err error) bool {
+	if err == nil {
+		return false
+	}
+	r.Unread++
+	r.Err = cmp.Or(r.Err, err)
+	return true
+}
+
+func (r *restorer) host(p *Saved) {
+	h := &host{}
+	t := &r.c.hosts
+	if len(t.list) >= t.max {
+		r.Beyond++
+		return
+	}
+	if r.unread(unpack(p.Data, func(x *coder) { h.code(x, r.known); r.c.addresses(x, h) })) || h.key != p.Host || r.byKey[h.key] != nil {
+		t.forget(h)
+		return
+	}
+	h.at = len(t.list)
+	t.list = append(t.list, h)
+	if h.own {
+		t.byMAC[h.mac] = h
+	}
+	r.byKey[h.key] = h
+	r.Hosts++
+}
+
+// forget takes out the addresses of a host that was not taken up.
+func (t *hostTable) forget(h *host) {
+	for _, a := range h.known() {
+		if t.byAddr[a] == h {
+			delete(t.byAddr, a)
+		}
+	}
+}
+
+// known gives the addresses that the host is known by. One that was only called has no span.
+func (h *host) known() []netip.Addr {
+	out := []netip.Addr{h.addr}
+	for _, s := range h.spans {
+		if s.Address != h.addr {
+			out = append(out, s.Address)
+		}
+	}
+	return out
+}
+
+func (r *restorer) track(p *Saved) {
+	h, v := r.byKey[p.Host], r.c.opt.Catalog.Vendor(p.Vendor)
+	if h == nil || v == nil || h.track(v) != nil {
+		r.Unknown++
+		return
+	}
+	t := &track{host: h, vendor: v}
+	if r.unread(unpack(p.Data, func(x *coder) { t.code(x, r.known); r.c.reaches(x, t) })) {
+		return
+	}
+	t.pools = slices.DeleteFunc(t.pools, func(p pool) bool { return p.entry == nil })
+	t.installs = slices.DeleteFunc(t.installs, func(u installs) bool { return u.entry == nil })
+	t.id = findingID(r.c.opt.Sensor, h.key, v.Key)
+	h.tracks = append(h.tracks, t)
+	r.Findings++
+}

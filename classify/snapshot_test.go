@@ -1,0 +1,119 @@
+package classify
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// again is a Classifier that goes on from what another one saved.
+func again(t testing.TB, c *Classifier, pieces []Saved) *Classifier {
+	t.Helper()
+	next := New(c.opt)
+	r := next.Restore(pieces)
+	require.NoError(t, r.Err)
+	require.Zero(t, r.Unread+r.Unknown+r.Beyond)
+	return next
+}
+
+// A run that is stopped after every few Observations, saved and taken up again finds what an unbroken one does.
+func TestStoppedRunsFindTheSame(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	require.NoError(t, err)
+	cat := embedded(t)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			s, err := parseScenario(string(text))
+			require.NoError(t, err)
+			opt := Options{Catalog: cat, Home: s.home, IDKey: []byte("test")}
+			whole := New(opt)
+			want := s.run(whole)
+			c := New(opt)
+			every := max(1, len(s.events)/40)
+			for i := range s.events {
+				obs := s.events[i].obs
+				c.Observe(&obs)
+				for _, more := c.Next(); more; _, more = c.Next() {
+				}
+				if i%every == 0 {
+					c = again(t, c, c.NewSaver().Changed(true))
+				}
+			}
+			require.Equal(t, want, c.Findings())
+			require.Equal(t, whole.Remarks(), c.Remarks())
+		})
+	}
+}
+
+// What changes piece by piece, put over what was there, comes to the same as saving all at the end.
+func TestChangedPiecesAddUp(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	require.NoError(t, err)
+	cat := embedded(t)
+	type key struct{ host, vendor string }
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		s, err := parseScenario(string(text))
+		require.NoError(t, err)
+		c := New(Options{Catalog: cat, Home: s.home, IDKey: []byte("test")})
+		saver, kept := c.NewSaver(), map[key]Saved{}
+		keep := func(whole bool) {
+			for _, p := range saver.Changed(whole) {
+				kept[key{p.Host, p.Vendor}] = p
+			}
+		}
+		for i := range s.events {
+			obs := s.events[i].obs
+			c.Observe(&obs)
+			for _, more := c.Next(); more; _, more = c.Next() {
+			}
+			keep(false)
+		}
+		var pieces []Saved
+		for _, p := range kept {
+			pieces = append(pieces, p)
+		}
+		next := again(t, c, pieces)
+		require.Equal(t, c.Findings(), next.Findings(), file)
+	}
+}
+
+func TestNothingNewIsSavedOnce(t *testing.T) {
+	c := New(Options{Catalog: embedded(t), IDKey: []byte("test")})
+	c.Observe(helloFrom(addrOf(1), "ds.kaspersky.com", day))
+	saver := c.NewSaver()
+	require.Len(t, saver.Changed(false), 3, "the whole, the host, the finding")
+	require.Len(t, saver.Changed(false), 1, "only what belongs to no host")
+	c.Observe(flowOf(addrOf(2), 1000, day))
+	require.Len(t, saver.Changed(false), 2)
+	next := again(t, c, saver.Changed(true))
+	fresh := next.NewSaver()
+	fresh.Fresh()
+	require.Len(t, fresh.Changed(false), 1)
+}
+
+func FuzzRestore(f *testing.F) {
+	cat := embedded(f)
+	c := New(Options{Catalog: cat, IDKey: []byte("test")})
+	c.Observe(helloFrom(addrOf(1), "ds.kaspersky.com", day))
+	for i, p := range c.NewSaver().Changed(true) {
+		f.Add(uint8(i), p.Data)
+		f.Add(uint8(i), p.Data[:len(p.Data)/2])
+	}
+	good := c.NewSaver().Changed(true)
+	f.Fuzz(func(t *testing.T, which uint8, data []byte) {
+		pieces := append([]Saved(nil), good...)
+		pieces[int(which)%len(pieces)].Data = data
+		c := New(Options{Catalog: cat, IDKey: []byte("test")})
+		c.Restore(pieces)
+		c.Observe(helloFrom(addrOf(1), "ds.kaspersky.com", day))
+		c.Findings()
+		c.NewSaver().Changed(true)
+	})
+}

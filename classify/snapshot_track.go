@@ -1,0 +1,196 @@
+package classify
+
+import (
+	"time"
+
+	"avbeacon/feeds"
+)
+
+// Bounds of lists that a track keeps; they are those of the code that fills them, or generous where an option sets them.
+const (
+	snapshotEvidence     = 1 << 12
+	snapshotDestinations = 1 << 14
+	snapshotPools        = 1 << 10
+	snapshotFlows        = 1 << 20
+)
+
+// code is the track without its host and vendor.
+func (t *track) code(c *coder, k *known) {
+	c.text(&t.id)
+	c.instant(&t.first)
+	c.instant(&t.last)
+	c.instant(&t.lastContact)
+	c.instant(&t.returned)
+	code(c, &t.contacts)
+	code(c, &t.ownContacts)
+	code(c, &t.lookups)
+	code(c, &t.dropped)
+	list(c, &t.evidence, snapshotEvidence, func(e **Evidence) {
+		if c.reads {
+			*e = &Evidence{}
+		}
+		(*e).code(c)
+	})
+	list(c, &t.dests, snapshotDestinations, func(d **Destination) {
+		if c.reads {
+			*d = &Destination{}
+		}
+		(*d).code(c)
+	})
+	t.codeBehaviour(c, k)
+	t.codeSessions(c, k)
+	c.text(&t.product)
+	c.text(&t.version)
+	c.flag(&t.versionSure)
+	c.flag(&t.stirred)
+	c.flag(&t.fresh)
+	codeMost(c, &t.told, Installed)
+	codeMost(c, &t.toldState, Returned)
+	code(c, &t.toldHour)
+}
+
+func (e *Evidence) code(c *coder) {
+	codeMost(c, &e.Kind, KindAgainst)
+	c.text(&e.Value)
+	codeMost(c, &e.Role, feeds.RoleCDN)
+	codeMost(c, &e.Strength, feeds.Strong)
+	c.flag(&e.Supports)
+	c.float(&e.Weight)
+	code(c, &e.Count)
+	c.instant(&e.First)
+	c.instant(&e.Last)
+	list(c, &e.Frames, maxFrames, func(f *FrameRef) { f.code(c) })
+	for _, s := range [...]*string{&e.Source, &e.Date, &e.Pattern, &e.File, &e.Note, &e.Why} {
+		c.text(s)
+	}
+	code(c, &e.Line)
+}
+
+// code is a destination as a track keeps it: network and place are looked up when a finding is made.
+func (d *Destination) code(c *coder) {
+	c.addr(&d.Address)
+	code(c, &d.Port)
+	list(c, &d.Names, maxNames, func(s *string) { c.text(s) })
+	rtt := int64(d.RTT)
+	code(c, &rtt)
+	code(c, &d.Contacts)
+	code(c, &d.Failed)
+	c.flag(&d.Proxy)
+	if c.reads {
+		d.RTT = time.Duration(rtt)
+	}
+}
+
+func (t *track) codeBehaviour(c *coder, k *known) {
+	list(c, &t.pools, snapshotPools, func(p *pool) {
+		k.entry(c, &p.entry)
+		list(c, &p.members, maxMembers, func(v *uint32) { code(c, v) })
+	})
+	list(c, &t.installs, snapshotPools, func(u *installs) {
+		k.entry(c, &u.entry)
+		code(c, &u.last)
+		u.seen.code(c)
+	})
+	f := &t.fallback
+	c.instant(&f.failed)
+	c.instant(&f.start)
+	c.instant(&f.last)
+	codeMost(c, &f.place, 31)
+	code(c, &f.seen)
+	c.flag(&f.caused)
+	code(c, &f.best)
+	c.instant(&f.first)
+	c.instant(&f.till)
+	t.contact.code(c)
+	list(c, &t.beats, int(feeds.RoleCDN)+1, func(b *beat) { b.code(c) })
+	list(c, &t.console, maxConsoles, func(u *consoleUse) {
+		c.addr(&u.server)
+		list(c, &u.ports, 16, func(p *uint16) { code(c, p) })
+	})
+	k.entry(c, &t.oem)
+}
+
+// code is a beat; its rhythm is judged anew.
+func (b *beat) code(c *coder) {
+	codeMost(c, &b.role, feeds.RoleCDN)
+	list(c, &b.starts, maxBeats, func(v *int64) { code(c, v) })
+	code(c, &b.last)
+	c.flag(&b.flows)
+	code(c, &b.ttl)
+	code(c, &b.since)
+	code(c, &b.earlier)
+}
+
+func (t *track) codeSessions(c *coder, k *known) {
+	list(c, &t.sessions, maxSessions, func(s *session) { s.code(c) })
+	t.past.code(c)
+	t.tries.code(c)
+	t.asks.code(c)
+	for i := range t.barred {
+		code(c, &t.barred[i])
+	}
+	c.text(&t.tool)
+	for i := range t.visited {
+		c.flag(&t.visited[i])
+	}
+	code(c, &t.asked)
+	code(c, &t.listed)
+	for i := range t.lookedUp {
+		code(c, &t.lookedUp[i].name)
+		code(c, &t.lookedUp[i].at)
+	}
+}
+
+func (s *session) code(c *coder) {
+	code(c, &s.start)
+	code(c, &s.last)
+	code(c, &s.strong)
+	code(c, &s.medium)
+	for _, n := range [...]*uint32{&s.roles, &s.pages, &s.lookStrong, &s.lookRoles, &s.lookAll, &s.strongRoles} {
+		code(c, n)
+	}
+	for _, is := range [...]*bool{&s.strongFlow, &s.anyFlow, &s.tool, &s.lookMedium, &s.cloudPort, &s.lanPort} {
+		c.flag(is)
+	}
+}
+
+func (f *facts) code(c *coder) {
+	code(c, &f.twoKinds)
+	code(c, &f.medium)
+	for _, n := range [...]*int{&f.flowSessions, &f.lookSessions, &f.strongBoth, &f.portHours, &f.lanSessions} {
+		code(c, n)
+	}
+	for _, n := range [...]*uint32{&f.lookups, &f.lookRoles, &f.roles, &f.pages} {
+		code(c, n)
+	}
+	code(c, &f.lastPortHour)
+	c.flag(&f.toolLookups)
+}
+
+func (a *attempts) code(c *coder) {
+	codeMost(c, &a.n, len(a.slots))
+	for i := range a.slots[:a.n] {
+		code(c, &a.slots[i].hour)
+		code(c, &a.slots[i].ok)
+		code(c, &a.slots[i].fail)
+	}
+}
+
+// sum changes with all that a track is told. See host.sum.
+func (t *track) sum() uint64 {
+	n := t.contacts + t.ownContacts<<1 + t.lookups<<2 + t.dropped<<3
+	n = n*31 + uint64(t.last.UnixNano())
+	n = n*31 + uint64(t.lastContact.UnixNano())
+	n = n*31 + uint64(len(t.evidence)) + uint64(len(t.dests))<<16 + uint64(len(t.beats))<<32
+	for _, b := range t.barred {
+		n = n*31 + uint64(b)
+	}
+	for _, a := range [...]*attempts{&t.tries, &t.asks} {
+		if a.n > 0 {
+			s := &a.slots[a.n-1]
+			n = n*31 + uint64(a.n) + uint64(s.ok)<<8 + uint64(s.fail)<<24
+		}
+	}
+	n = n*31 + uint64(t.told) + uint64(t.toldState)<<8 + uint64(t.listed)<<16 + uint64(t.asked)
+	return n*31 + uint64(t.fallback.seen) + uint64(t.fallback.best)<<32
+}
