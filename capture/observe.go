@@ -28,6 +28,9 @@ type Sink struct {
 	Encode func(dst []byte, obs *Observation) []byte
 	// Line gets each text that is not empty; the bytes are valid during the call.
 	Line func([]byte) error
+	// Tick, where not nil, gets the packet clock, nanoseconds since 1970, each time that a silent Source moves it on,
+	// after all that was observed before.
+	Tick func(now int64) error
 }
 
 // Stats is what a run came to.
@@ -95,8 +98,14 @@ func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Sta
 		if opt.Interest != nil {
 			r.o.in = opt.Interest()
 		}
+		if len(b.Packets) == 0 {
+			r.idle(b.Now)
+		}
 		r.block(b.Packets)
 		r.o.flush()
+		if len(b.Packets) == 0 && failed == nil {
+			failed = sink.tick(r.c.now)
+		}
 		b.done()
 	}
 	return Stats{Decode: r.dec.Stats(), Observer: r.o.Stats()}, failed
@@ -136,6 +145,13 @@ func (r *inline) block(packets []Packet) {
 	r.look()
 }
 
+// idle moves the clock on while no packet comes.
+func (r *inline) idle(now int64) {
+	if r.c.pass(now) {
+		r.tick(r.c.now, false)
+	}
+}
+
 // look gives the packets of the group to the observer.
 func (r *inline) look() {
 	r.o.warm(r.places[:r.n])
@@ -161,6 +177,13 @@ func (b *Block) done() {
 		b.Release()
 		b.Release = nil
 	}
+}
+
+func (s *Sink) tick(now int64) error {
+	if s.Tick == nil {
+		return nil
+	}
+	return s.Tick(now)
 }
 
 func (s *Sink) take(obs *Observation, text []byte) ([]byte, error) {

@@ -50,12 +50,18 @@ type Block struct {
 	Packets []Packet
 	Buf     []byte // memory that a Source may keep with the Block and use again
 	Release func() // nil, or to be called once all packets have been used
+	// Now, nanoseconds since 1970, is how far the packet clock is although no packet passed; valid iff Packets is empty.
+	Now int64
 }
 
 // Source hands out packets a block at a time.
 type Source interface {
 	// Next fills b (re-using its memory) with at least one packet. It returns io.EOF, with no packets, when the input is
 	// at its end. Errors in single inputs of several are no error here: they are in Inputs.
+	//
+	// A Source of what passes now (OpenLive, WatchFolder) also returns without packets, and without an error, about once
+	// a second while it is silent: Block.Now then moves the packet clock on, so that what has ended is told. It ends only
+	// after ctx is done, with io.EOF, once what it has taken until then was handed out. Files do neither.
 	Next(ctx context.Context, b *Block) error
 	// Inputs tells of every input so far; the slice is the caller's.
 	Inputs() []Input

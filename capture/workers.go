@@ -27,7 +27,8 @@ type work struct {
 	lists [][]item
 	in    Interest
 	last  bool  // no packets: the input is at its end
-	now   int64 // valid iff last
+	now   int64 // the clock; valid iff last or idle
+	idle  bool  // no packets: the input is silent
 	at    uint64
 	left  atomic.Int32
 }
@@ -38,6 +39,7 @@ type reply struct {
 	text []byte
 	ends []int // of each Observation's text
 	end  bool  // the last one for its block
+	idle int64 // the clock, where its block has no packets; else 0
 }
 
 // crew is the machinery of one run: a reader, n workers and, in the caller's goroutine, the fan-in.
@@ -110,7 +112,7 @@ func (c *crew) read(ctx context.Context, src Source) {
 			c.err = err
 			return
 		}
-		k.last = err != nil
+		k.last, k.idle = err != nil, err == nil && len(k.block.Packets) == 0
 		k.in = c.opt.Observer.Interest
 		if c.opt.Interest != nil {
 			k.in = c.opt.Interest()
@@ -123,6 +125,7 @@ func (c *crew) read(ctx context.Context, src Source) {
 			k.now, k.at = clk.now, clk.number()
 		} else {
 			c.deal(k, &clk)
+			k.now = clk.now
 		}
 		k.left.Store(int32(len(c.todo)))
 		for _, t := range c.todo {
@@ -135,21 +138,30 @@ func (c *crew) read(ctx context.Context, src Source) {
 }
 
 func (c *crew) deal(k *work, clk *clock) {
+	if k.idle {
+		c.pass(k, clk, k.block.Now)
+	}
 	for i := range k.block.Packets {
 		p := &k.block.Packets[i]
-		if clk.pass(p.Time) {
-			c.dec.Flush(clk.now, func(d *Decoded) { c.put(k, d, clk.number()) })
-			at := clk.number()
-			for w := range k.lists {
-				k.lists[w] = append(k.lists[w], item{tick: clk.now, at: at})
-			}
-		}
+		c.pass(k, clk, p.Time)
 		at := clk.number()
 		var d Decoded
 		if c.dec.Decode(p, &d) == LayerNone {
 			continue
 		}
 		c.put(k, &d, at)
+	}
+}
+
+// pass moves the clock to the packet time t; where it is time to sweep, all workers shall.
+func (c *crew) pass(k *work, clk *clock, t int64) {
+	if !clk.pass(t) {
+		return
+	}
+	c.dec.Flush(clk.now, func(d *Decoded) { c.put(k, d, clk.number()) })
+	at := clk.number()
+	for w := range k.lists {
+		k.lists[w] = append(k.lists[w], item{tick: clk.now, at: at})
 	}
 }
 
@@ -166,7 +178,7 @@ func (c *crew) work(w int) {
 	o := newObserver(c.opt.Observer, func(shard int) bool { return shard%n == w })
 	defer close(c.answer[w])
 	defer func() { c.stats[w] = o.Stats() }()
-	o.flush = func() { c.send(w, o, false) }
+	o.flush = func() { c.send(w, o, reply{}) }
 	for k := range c.todo[w] {
 		o.in = k.in
 		for i := range k.lists[w] {
@@ -182,11 +194,15 @@ func (c *crew) work(w int) {
 		if k.last {
 			o.sweep(k.now, true, k.at)
 		}
+		answer := reply{end: true}
+		if k.idle {
+			answer.idle = k.now
+		}
 		if k.left.Add(-1) == 0 {
 			k.block.done()
 			c.free <- k
 		}
-		c.send(w, o, true)
+		c.send(w, o, answer)
 	}
 }
 
@@ -198,8 +214,8 @@ func (o *observer) warmItems(items []item) {
 	o.warm(places[:len(items)])
 }
 
-// send gives what worker w has to the fan-in and takes an empty reply for it.
-func (c *crew) send(w int, o *observer, end bool) {
+// send gives what worker w has to the fan-in, with what mark says of the block, and takes an empty reply for it.
+func (c *crew) send(w int, o *observer, mark reply) {
 	p := &reply{}
 	select {
 	case p = <-c.spare:
@@ -208,7 +224,7 @@ func (c *crew) send(w int, o *observer, end bool) {
 	}
 	p.batch, o.out = o.out, p.batch
 	o.out.reset()
-	p.text, p.ends, p.end = p.text[:0], p.ends[:0], end
+	p.text, p.ends, p.end, p.idle = p.text[:0], p.ends[:0], mark.end, mark.idle
 	if c.sink.Encode != nil {
 		for i := range p.obs {
 			p.text = c.sink.Encode(p.text, &p.obs[i])
@@ -265,8 +281,12 @@ func (c *crew) mergeBlock(cur []cursor) error {
 			return err
 		}
 	}
+	idle := cur[0].p.idle
 	for w := range cur {
 		c.recycle(cur[w].p)
+	}
+	if idle != 0 {
+		return c.sink.tick(idle)
 	}
 	return nil
 }
