@@ -20,7 +20,7 @@ type Options struct {
 	// its distance, and can refute a place; see Place.Refute.
 	SensorAt *Point
 
-	MaxHosts        int // hosts remembered (65,536)
+	MaxHosts        int // hosts remembered (131,072)
 	MaxEvidence     int // pieces of evidence a finding (64)
 	MaxDestinations int // destinations a finding (512)
 	MaxFlows        int // flows of interest remembered while open (16,384)
@@ -65,7 +65,7 @@ type traffic struct {
 
 // New makes a Classifier.
 func New(opt Options) *Classifier {
-	limit(&opt.MaxHosts, 65536)
+	limit(&opt.MaxHosts, 1<<17)
 	limit(&opt.MaxEvidence, 64)
 	limit(&opt.MaxDestinations, 512)
 	limit(&opt.MaxFlows, 16384)

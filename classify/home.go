@@ -51,6 +51,11 @@ func (c *Classifier) subject(obs *capture.Observation) *host {
 	if !c.home(a) && c.home(server.Addr()) {
 		return nil
 	}
+	if obs.Marks&capture.ForClient != 0 {
+		if h := c.clientOf(obs); h != nil {
+			return h
+		}
+	}
 	h := c.hosts.get(a, obs)
 	h.see(obs, a)
 	return h

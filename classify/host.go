@@ -20,7 +20,8 @@ type host struct {
 	spans   []AddressSpan
 	mac     [6]byte
 	hasMAC  bool
-	own     bool // mac is the machine's own, so that it joins addresses
+	own     bool   // mac is the machine's own, so that it joins addresses
+	number  uint32 // internal/hosts' for the machine, 0 where the address alone is known
 	name    string
 	vlans   []uint16
 	remarks []*remark
@@ -137,6 +138,7 @@ func earlier(a, b time.Time) time.Time {
 type hostTable struct {
 	byAddr  map[netip.Addr]*host
 	byMAC   map[[6]byte]*host
+	byNum   map[uint32]*host
 	list    []*host
 	hand    int
 	max     int
@@ -144,7 +146,7 @@ type hostTable struct {
 }
 
 func newHostTable(most int) hostTable {
-	return hostTable{byAddr: map[netip.Addr]*host{}, byMAC: map[[6]byte]*host{}, max: most}
+	return hostTable{byAddr: map[netip.Addr]*host{}, byMAC: map[[6]byte]*host{}, byNum: map[uint32]*host{}, max: most}
 }
 
 // find gives the host at an address, nil where none is known.
@@ -154,6 +156,9 @@ func (t *hostTable) find(a netip.Addr) *host { return t.byAddr[a] }
 // hardware address whether another machine is behind the address now.
 func (t *hostTable) get(a netip.Addr, obs *capture.Observation) *host {
 	h := t.byAddr[a]
+	if obs != nil && obs.Host.Machine != 0 && obs.Host.Addr == a {
+		return t.numbered(a, h, obs)
+	}
 	own := obs != nil && obs.Host.Own && obs.Host.HasMAC && obs.Host.Addr == a
 	switch {
 	case own && (h == nil || !h.own || h.mac != obs.Host.MAC):
@@ -229,6 +234,9 @@ func (t *hostTable) drop(h *host) {
 	}
 	if h.own && t.byMAC[h.mac] == h {
 		delete(t.byMAC, h.mac)
+	}
+	if t.byNum[h.number] == h {
+		delete(t.byNum, h.number)
 	}
 	last := len(t.list) - 1
 	t.list[h.at] = t.list[last]

@@ -20,6 +20,11 @@ func (c *Classifier) lookup(obs *capture.Observation) {
 	}
 	h.did.lookups++
 	c.asked(&h.did, hourOf(obs.Time))
+	through := netip.Addr{}
+	if obs.Marks&capture.ForClient != 0 && (h.number == obs.Host.Machine && h.number != 0 || h.addr == obs.Host.Addr) {
+		through = obs.Src.Addr()
+		c.forwards(obs)
+	}
 	rd0 := obs.Marks&capture.NoRecursion != 0
 	if rd0 {
 		h.did.noRecursion++
@@ -30,7 +35,7 @@ func (c *Classifier) lookup(obs *capture.Observation) {
 	}
 	client, server := sides(obs)
 	l := &lookup{key: lookupKey{client: client, server: server, id: obs.DNS.ID, name: obs.Name}, host: h, name: obs.Name,
-		entries: es, time: obs.Time, frame: frameOf(obs), noRecursion: rd0, server: server.Addr()}
+		entries: es, time: obs.Time, frame: frameOf(obs), noRecursion: rd0, server: server.Addr(), through: through}
 	c.noteFallback(l, l.server)
 	c.await(l)
 }
@@ -212,6 +217,9 @@ func (c *Classifier) judgeLookup(l *lookup, r reply) {
 			s.bar, s.why = barResolver, "asked without recursion, as resolvers do"
 		case r == authoritative:
 			s.bar, s.why = barResolver, "asked of a server that answers for itself alone, as resolvers do"
+		}
+		if s.why == "" && l.through.IsValid() {
+			s.why = "asked through the forwarder " + l.through.String() + ", which named this host as the one that asks"
 		}
 		if e.Strength >= feeds.Medium && (r == refused || r == resolved) {
 			t.attempt(&t.asks, l.time, r == resolved)

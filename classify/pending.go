@@ -26,6 +26,7 @@ type lookup struct {
 	time        time.Time
 	frame       FrameRef
 	noRecursion bool
+	through     netip.Addr // the forwarder that asked for the host, invalid where it asked itself
 	server      netip.Addr
 	gone        bool   // judged
 	ttl         uint32 // of the answer, seconds; 0 where it has none
