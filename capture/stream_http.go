@@ -223,6 +223,7 @@ func (o *observer) sayResponse(g *segment, st *httpState, b []byte, v *wire.Resp
 	obs := o.emit(g.d, Response, HTTP)
 	obs.from(g.d, false)
 	obs.Resp = r
+	g.e.Flags |= flowTold
 }
 
 // tunnel begins anew behind the answer to a CONNECT (RFC 9110 9.3.6): what follows is another protocol.

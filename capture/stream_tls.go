@@ -87,6 +87,7 @@ func (o *observer) certificates(g *segment, body []byte, p Proto) {
 		obs := o.emit(g.d, Cert, p)
 		obs.from(g.d, g.fromOpener())
 		obs.Cert = &certs[i]
+		g.e.Flags |= flowTold
 		obs.Name = hostName(certs[i].SubjectCN)
 	}
 }
