@@ -162,6 +162,12 @@ func reopened(d *Decoded, e *flow.Entry, forward bool) bool {
 
 // end writes a flow's last record and forgets it.
 func (o *observer) end(s *shard, i uint32, e *flow.Entry) {
+	o.conclude(s, i, e)
+	s.table.Remove(i)
+}
+
+// conclude writes a flow's last record and forgets all but the flow itself.
+func (o *observer) conclude(s *shard, i uint32, e *flow.Entry) {
 	o.drain(s, i, e)
 	o.record(s, e, true)
 	for dir := range e.Pend {
@@ -170,7 +176,6 @@ func (o *observer) end(s *shard, i uint32, e *flow.Entry) {
 	s.release(e)
 	s.names.drop(e.Name)
 	s.links.drop(e.Link)
-	s.table.Remove(i)
 }
 
 // release forgets what a flow's class keeps elsewhere.
@@ -320,10 +325,25 @@ func (o *observer) sweep(now int64, all bool, at uint64) {
 		})
 	}
 	slices.SortFunc(o.dues, func(a, b due) int { return cmp.Compare(a.first, b.first) })
-	for _, x := range o.dues {
+	for i, x := range o.dues {
+		if i%groupSize == 0 { // fetch the next ones side by side
+			for _, y := range o.dues[i:min(i+groupSize, len(o.dues))] {
+				o.touched += o.shards[y.shard].table.Warm(y.entry + 1)
+			}
+		}
 		o.key = order{at: at, flow: x.first}
 		s := o.shards[x.shard]
-		o.end(s, x.entry, s.table.Entry(x.entry))
+		o.conclude(s, x.entry, s.table.Entry(x.entry))
+		if !all {
+			s.table.Remove(x.entry)
+		}
+	}
+	if all {
+		for _, s := range o.shards {
+			if s != nil {
+				s.table.Clear()
+			}
+		}
 	}
 }
 

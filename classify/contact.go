@@ -26,7 +26,7 @@ func (c *Classifier) contact(obs *capture.Observation) {
 		c.crawled(obs)
 		return
 	}
-	if obs.Marks&capture.Plain != 0 && len(c.flows.flows) == 0 {
+	if obs.Marks&capture.Plain != 0 {
 		return
 	}
 	if obs.Flow.Proto == capture.DNS || obs.Dst.Addr().IsMulticast() {

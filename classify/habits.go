@@ -14,18 +14,20 @@ import (
 // habits is how a host behaves, whatever the vendors: what host roles are read from.
 type habits struct {
 	opened, accepted uint32 // flows that are not DNS
+	dnsFlows         uint32 // packets to DNS servers in DNS flows
+	flowHourAsked    uint32 // questions in DNS flows that ended in flowHour
+	flowHour         int64
+	mostAsked        uint32 // in one hour
+	relay            *relay
+	ttls             [6]ttlCount
 
 	lookups     uint32 // DNS questions seen, of interest or not, as far as they come here
 	answersGot  uint32
-	dnsFlows    uint32 // packets to DNS servers in DNS flows
 	noRecursion uint32 // of lookups
 	iterative   uint32 // look-ups of interest that a server answered for itself alone
 	hour        int64  // of hourAsked
 	hourAsked   uint32
-	mostAsked   uint32 // in one hour
 
-	flowHour      int64  // of flowHourAsked
-	flowHourAsked uint32 // questions in DNS flows that ended in that hour
 	answeredFlows uint32 // DNS flows in which it answered
 	answersGiven  uint32
 	askers        smallSet // who asked it
@@ -33,13 +35,11 @@ type habits struct {
 	proxied  uint32 // CONNECT and absolute requests that it took
 	via      uint32 // requests that it sent with Via or X-Forwarded-For
 	clients  smallSet
-	ttls     [6]ttlCount
 	systems  systems
 	editions editions
 
-	installations uint8 // of one product, that took turns
-	phases        uint8 // machines that keep one beat each
-	relay         *relay
+	installations uint8         // of one product, that took turns
+	phases        uint8         // machines that keep one beat each
 	console       *feeds.Vendor // of consoles
 	agents        smallSet
 	consoles      smallSet // vendor LAN ports on which it took flows

@@ -13,8 +13,9 @@ import (
 type host struct {
 	addr   netip.Addr // the latest
 	newest int64      // nanoseconds since 1970: when it was last seen
-	did    habits
+	placed bool       // addr is the last of spans
 	active hours
+	did    habits
 
 	key     string // stable: the MAC where it is known to be the machine's own, else the first address
 	spans   []AddressSpan
@@ -35,7 +36,7 @@ const maxSpans = 32
 // see notes who the host is.
 func (h *host) see(obs *capture.Observation, a netip.Addr) {
 	h.seeAt(a, obs.Time)
-	if obs.Host.Addr != a {
+	if obs.Marks&capture.Plain != 0 || obs.Host.Addr != a {
 		return
 	}
 	if !h.own { // hosts takes a router's address away once it knows
@@ -51,13 +52,16 @@ func (h *host) see(obs *capture.Observation, a netip.Addr) {
 
 // seeAt notes that the host was at an address.
 func (h *host) seeAt(a netip.Addr, at time.Time) {
-	h.active.set(at)
-	if a == h.addr && len(h.spans) > 0 {
-		h.newest = max(h.newest, at.UnixNano())
+	now := at.UnixNano()
+	if hour := now / int64(time.Hour); !h.active.any || hour != h.active.last || now < 0 {
+		h.active.set(at)
+	}
+	if h.placed && a == h.addr {
+		h.newest = max(h.newest, now)
 		return
 	}
 	h.moved(a, at)
-	h.newest = max(h.newest, at.UnixNano())
+	h.newest = max(h.newest, now)
 }
 
 // moved notes that the host has another address than before. The present one is the last of spans, and its span ends
@@ -66,7 +70,7 @@ func (h *host) moved(a netip.Addr, at time.Time) {
 	if n := len(h.spans); n > 0 {
 		h.spans[n-1].To = later(h.spans[n-1].To, h.seen())
 	}
-	h.addr = a
+	h.addr, h.placed = a, true
 	for i := range h.spans {
 		if s := h.spans[i]; s.Address == a {
 			s.To = later(s.To, at)
@@ -136,7 +140,7 @@ func earlier(a, b time.Time) time.Time {
 // hostTable finds hosts by address and by MAC. It is bounded: when full it lets go the longest unseen of a sample,
 // first among those without a finding.
 type hostTable struct {
-	byAddr  map[netip.Addr]*host
+	byAddr  addrIndex
 	byMAC   map[[6]byte]*host
 	byNum   map[uint32]*host
 	list    []*host
@@ -146,16 +150,16 @@ type hostTable struct {
 }
 
 func newHostTable(most int) hostTable {
-	return hostTable{byAddr: map[netip.Addr]*host{}, byMAC: map[[6]byte]*host{}, byNum: map[uint32]*host{}, max: most}
+	return hostTable{byAddr: newAddrIndex(), byMAC: map[[6]byte]*host{}, byNum: map[uint32]*host{}, max: most}
 }
 
 // find gives the host at an address, nil where none is known.
-func (t *hostTable) find(a netip.Addr) *host { return t.byAddr[a] }
+func (t *hostTable) find(a netip.Addr) *host { return t.byAddr.get(a) }
 
 // get gives the host at an address, made anew where none is known. obs, nil where it speaks of somebody else, tells by its
 // hardware address whether another machine is behind the address now.
 func (t *hostTable) get(a netip.Addr, obs *capture.Observation) *host {
-	h := t.byAddr[a]
+	h := t.byAddr.get(a)
 	if obs != nil && obs.Host.Machine != 0 && obs.Host.Addr == a {
 		return t.numbered(a, h, obs)
 	}
@@ -176,7 +180,7 @@ func (t *hostTable) join(a netip.Addr, h *host, mac [6]byte) *host {
 			if h != nil && h != known && !h.own {
 				t.drop(h)
 			}
-			t.byAddr[a] = known
+			t.byAddr.set(a, known)
 			return known
 		}
 		return h // evidence under both: they stay apart
@@ -195,7 +199,7 @@ func (t *hostTable) add(h *host, a netip.Addr) *host {
 	}
 	h.addr, h.at = a, len(t.list)
 	t.list = append(t.list, h)
-	t.byAddr[a] = h
+	t.byAddr.set(a, h)
 	return h
 }
 
@@ -225,13 +229,9 @@ func worse(a, b *host) bool {
 
 func (t *hostTable) drop(h *host) {
 	for _, s := range h.spans {
-		if t.byAddr[s.Address] == h {
-			delete(t.byAddr, s.Address)
-		}
+		t.byAddr.drop(s.Address, h)
 	}
-	if t.byAddr[h.addr] == h {
-		delete(t.byAddr, h.addr)
-	}
+	t.byAddr.drop(h.addr, h)
 	if h.own && t.byMAC[h.mac] == h {
 		delete(t.byMAC, h.mac)
 	}

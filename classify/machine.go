@@ -22,7 +22,8 @@ func (t *hostTable) numbered(a netip.Addr, h *host, obs *capture.Observation) *h
 			t.drop(h)
 		}
 		known.number = who.Machine
-		t.byNum[who.Machine], t.byAddr[a] = known, known
+		t.byNum[who.Machine] = known
+		t.byAddr.set(a, known)
 		h = known
 	}
 	if who.Own && who.HasMAC && (!h.own || h.mac != who.MAC) {

@@ -113,7 +113,7 @@ func (c *Classifier) addresses(x *coder, h *host) {
 	var at []netip.Addr
 	if !x.reads {
 		for _, a := range h.known() {
-			if c.hosts.byAddr[a] == h {
+			if c.hosts.byAddr.get(a) == h {
 				at = append(at, a)
 			}
 		}
@@ -123,8 +123,8 @@ func (c *Classifier) addresses(x *coder, h *host) {
 		return
 	}
 	for _, a := range at {
-		if other := c.hosts.byAddr[a]; a.IsValid() && (other == nil || other.newest <= h.newest) {
-			c.hosts.byAddr[a] = h
+		if other := c.hosts.byAddr.get(a); a.IsValid() && (other == nil || other.newest <= h.newest) {
+			c.hosts.byAddr.set(a, h)
 		}
 	}
 }
@@ -217,9 +217,7 @@ func (r *restorer) host(p *Saved) {
 // forget takes out the addresses of a host that was not taken up.
 func (t *hostTable) forget(h *host) {
 	for _, a := range h.known() {
-		if t.byAddr[a] == h {
-			delete(t.byAddr, a)
-		}
+		t.byAddr.drop(a, h)
 	}
 }
 

@@ -73,6 +73,7 @@ func (h *host) code(c *coder, k *known) {
 		c.instant(&s.From)
 		c.instant(&s.To)
 	})
+	h.placed = len(h.spans) > 0 && h.spans[len(h.spans)-1].Address == h.addr
 	c.bytes(h.mac[:])
 	c.flag(&h.hasMAC)
 	c.flag(&h.own)

@@ -212,6 +212,11 @@ func (t *Table) Remove(i uint32) {
 	t.used--
 }
 
+// Clear takes all flows out.
+func (t *Table) Clear() {
+	*t = Table{slots: make([]uint64, 128), limit: t.limit, Evicted: t.Evicted}
+}
+
 // Each calls visit with every flow, in the order of their numbers. visit may remove the flow it is given.
 func (t *Table) Each(visit func(i uint32, e *Entry)) {
 	for i := uint32(0); i < t.next; i++ {

@@ -106,6 +106,7 @@ func (h *Hosts) standsBefore(mac uint64, p place, at int64) bool {
 // isRouter notes that a device stands in front of several machines.
 func (h *Hosts) isRouter(d *device) {
 	d.router = true
+	h.recent.change()
 	h.stats.Routers++
 }
 

@@ -51,6 +51,7 @@ type Hosts struct {
 	devices map[uint64]*device
 	called  map[string]*title
 	number  uint32 // the last machine's
+	recent  recent
 	stats   Stats
 }
 
@@ -59,7 +60,7 @@ func New(opt Options) *Hosts {
 	if opt.MaxHosts <= 0 {
 		opt.MaxHosts = defaultMaxHosts
 	}
-	return &Hosts{max: opt.MaxHosts, addrs: map[place]*address{}, devices: map[uint64]*device{}, called: map[string]*title{}}
+	return &Hosts{max: opt.MaxHosts, addrs: map[place]*address{}, devices: map[uint64]*device{}, called: map[string]*title{}, recent: newRecent()}
 }
 
 // Stamp learns from an Observation and completes its Host: which machine it is, its name, and whether the hardware address
@@ -77,6 +78,10 @@ func (h *Hosts) Stamp(obs *capture.Observation) {
 		return
 	}
 	p := who.Addr.As16()
+	if obs.Marks&capture.Plain != 0 && h.recent.known(macOf(who), &p, who.VLAN, at) {
+		who.HasMAC, who.MAC = false, [6]byte{}
+		return
+	}
 	a := h.addrs[p]
 	if a == nil {
 		h.front(who, p, at)
@@ -150,5 +155,6 @@ func (h *Hosts) Stats() Stats {
 // another gives the number of a machine that was not known before.
 func (h *Hosts) another() uint32 {
 	h.number++
+	h.recent.change()
 	return h.number
 }
