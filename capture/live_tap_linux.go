@@ -167,13 +167,14 @@ func (t *tap) become(e LiveEvent, broken error) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	was, same := t.stats.State, t.stats.State == e.State && t.failed == text
-	lost := was == LinkUp && e.State != LinkUp && e.State != LinkNoCarrier
-	if lost || broken != nil && was == LinkUp && e.State == LinkUp {
+	if usable(was) && (broken != nil || !usable(e.State)) {
 		t.stats.Losses++
 	}
 	t.stats.State, t.failed = e.State, text
 	return !same
 }
+
+func usable(s LinkState) bool { return s == LinkUp || s == LinkNoCarrier }
 
 func (t *tap) close() {
 	t.refresh()

@@ -121,6 +121,40 @@ func (n *Netns) MTU(name string, bytes int) {
 	n.must("set mtu", n.handle.LinkSetMTU(n.link(name), bytes))
 }
 
+// Promiscuous says whether somebody has asked the interface for packets to other addresses.
+func (n *Netns) Promiscuous(name string) bool {
+	n.t.Helper()
+	return n.link(name).Attrs().Promisc > 0
+}
+
+// Tun makes an interface without link headers that is up, and gives what makes a packet come in through it.
+func (n *Netns) Tun(name string) (put func(packet []byte)) {
+	n.t.Helper()
+	var fd int
+	n.Do(func() (err error) {
+		fd, err = unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+		if err != nil {
+			return nil
+		}
+		r, err := unix.NewIfreq(name)
+		if err != nil {
+			return err
+		}
+		r.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
+		return unix.IoctlIfreq(fd, unix.TUNSETIFF, r)
+	})
+	if fd < 0 {
+		n.t.Skip("this system has no tunnel interfaces (/dev/net/tun)")
+	}
+	n.t.Cleanup(func() { _ = unix.Close(fd) })
+	n.Up(name)
+	return func(packet []byte) {
+		n.t.Helper()
+		_, err := unix.Write(fd, packet)
+		n.must("write to "+name, err)
+	}
+}
+
 func (n *Netns) link(name string) netlink.Link {
 	n.t.Helper()
 	link, err := n.handle.LinkByName(name)

@@ -1,0 +1,176 @@
+package capture
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// listener runs Next beside a test and tells what comes.
+type listener struct {
+	t       *testing.T
+	packets chan Packet
+	events  chan LiveEvent
+}
+
+func (w *testWire) listen(t *testing.T, opt LiveOptions) *listener {
+	n := &listener{t: t, packets: make(chan Packet, 100), events: make(chan LiveEvent, 100)}
+	opt.Event = func(e LiveEvent) { n.events <- e }
+	l := w.open(t, opt)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		var b Block
+		for {
+			err := l.Next(ctx, &b)
+			if err != nil {
+				ended <- err
+				return
+			}
+			for _, p := range copied(&b) {
+				n.packets <- p
+			}
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
+	return n
+}
+
+// become waits for a state. The system may tell of others on the way there: an interface that is switched on has its
+// carrier a moment later.
+func (n *listener) become(want LinkState) {
+	n.t.Helper()
+	for {
+		select {
+		case e := <-n.events:
+			require.Equal(n.t, "tap0", e.Interface)
+			require.NoError(n.t, e.Err)
+			if e.State == want {
+				return
+			}
+		case <-time.After(5 * time.Second):
+			require.Fail(n.t, "not told: "+want.String())
+		}
+	}
+}
+
+func (n *listener) frame(data []byte) {
+	n.t.Helper()
+	select {
+	case p := <-n.packets:
+		require.Equal(n.t, data, p.Data)
+	case <-time.After(5 * time.Second):
+		require.Fail(n.t, "the packet did not come")
+	}
+}
+
+func TestLiveGoesOnAfterDownAndUp(t *testing.T) {
+	w := newTestWire(t)
+	n := w.listen(t, LiveOptions{Promiscuous: true})
+	n.become(LinkUp)
+	from := w.there.Sender("out0")
+	from.Send(numberedFrame(1, 60))
+	n.frame(numberedFrame(1, 60))
+
+	w.here.Down("tap0")
+	n.become(LinkDown)
+	w.here.Up("tap0")
+	n.become(LinkUp)
+	from.Send(numberedFrame(2, 60))
+	n.frame(numberedFrame(2, 60))
+
+	w.there.Down("out0") // as if the cable were pulled
+	n.become(LinkNoCarrier)
+	w.there.Up("out0")
+	n.become(LinkUp)
+	from.Send(numberedFrame(3, 60))
+	n.frame(numberedFrame(3, 60))
+}
+
+func TestLiveGoesOnAfterRemoval(t *testing.T) {
+	w := newTestWire(t)
+	n := w.listen(t, LiveOptions{Promiscuous: true})
+	n.become(LinkUp)
+	for i := range 2 {
+		from := w.there.Sender("out0")
+		from.Send(numberedFrame(i, 60))
+		n.frame(numberedFrame(i, 60))
+		w.there.Remove("out0")
+		n.become(LinkGone)
+		w.here.Join("tap0", w.there, "out0")
+		n.become(LinkUp)
+		require.True(t, w.here.Promiscuous("tap0"))
+	}
+	from := w.there.Sender("out0")
+	from.Send(numberedFrame(9, 60))
+	n.frame(numberedFrame(9, 60))
+}
+
+func TestLiveStartsWithInterfaceDown(t *testing.T) {
+	w := newTestWire(t)
+	w.here.Down("tap0")
+	n := w.listen(t, LiveOptions{})
+	n.become(LinkDown)
+	w.here.Up("tap0")
+	n.become(LinkUp)
+	w.there.Sender("out0").Send(numberedFrame(1, 60))
+	n.frame(numberedFrame(1, 60))
+}
+
+func TestLiveCountsLosses(t *testing.T) {
+	w := newTestWire(t)
+	l := w.open(t, LiveOptions{})
+	look := func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		require.NoError(t, l.Next(ctx, &Block{}))
+	}
+	look()
+	for range 3 {
+		w.here.Down("tap0")
+		w.here.Up("tap0")
+		look()
+	}
+	require.EqualValues(t, 3, l.Stats()[0].Losses, "even where it was up again before anybody looked")
+}
+
+// What comes back under the name may be something else.
+func TestLiveRefusesAnotherKindOfLink(t *testing.T) {
+	w := newTestWire(t)
+	n := w.listen(t, LiveOptions{})
+	n.become(LinkUp)
+	w.here.Remove("tap0")
+	n.become(LinkGone)
+	w.here.Tun("tap0")
+	e := <-n.events
+	require.Equal(t, LinkFailed, e.State)
+	require.ErrorContains(t, e.Err, "another kind of link")
+}
+
+func TestLiveLinkTypes(t *testing.T) {
+	for kind, want := range map[uint16]LinkType{1: LinkEthernet, 772: LinkEthernet, 65534: LinkRaw, 803: LinkRadiotap, 512: LinkRaw} {
+		link, cooked := liveLink(kind)
+		require.Equal(t, want, link)
+		require.Equal(t, kind == 512, cooked)
+	}
+	for state := LinkUp; state <= LinkFailed; state++ {
+		require.NotContains(t, state.String(), "not known")
+	}
+	require.Equal(t, "interface state is not known", LinkState(0).String())
+}
+
+// On a link of its own kind the packets begin with the IP header.
+func TestLiveReadsTunnelInterfaces(t *testing.T) {
+	w := newTestWire(t)
+	put := w.here.Tun("tun0")
+	l := w.open(t, LiveOptions{Interfaces: []string{"tun0"}})
+	ip := ip4Bytes(ipUDP, far, near, udpBytes(53, 4000, question(t, "example.org.", true)))
+	put(ip)
+	p := taken(t, l, 1)[0]
+	require.Equal(t, ip, p.Data)
+	var d Decoded
+	require.Equal(t, LayerIP, NewDecoder(DecoderOptions{}).Decode(&p, &d))
+	require.EqualValues(t, 53, d.SrcPort)
+}
