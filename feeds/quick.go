@@ -3,7 +3,9 @@ package feeds
 import (
 	"bytes"
 	"regexp/syntax"
+	"slices"
 	"strings"
+	"unicode"
 )
 
 // quick tells cheaply that an expression cannot match: matching expressions one after the other costs microseconds, and
@@ -14,7 +16,7 @@ type quick struct {
 }
 
 // mostPrefixes bounds what is enumerated of an expression.
-const mostPrefixes = 32
+const mostPrefixes = 64
 
 // quickOf reads from a parsed expression what every text that it matches begins with or holds.
 func quickOf(tree *syntax.Regexp) quick {
@@ -66,9 +68,11 @@ func beginnings(t *syntax.Regexp) (list []string, exact bool) {
 		return []string{""}, true
 	case syntax.OpLiteral:
 		if t.Flags&syntax.FoldCase != 0 {
-			return []string{""}, false
+			return folded(t.Rune[0]), false
 		}
 		return []string{string(t.Rune)}, true
+	case syntax.OpCharClass:
+		return ofClass(t.Rune)
 	case syntax.OpCapture:
 		return beginnings(t.Sub[0])
 	case syntax.OpPlus:
@@ -89,9 +93,39 @@ func beginnings(t *syntax.Regexp) (list []string, exact bool) {
 	return []string{""}, false
 }
 
+// enough says that every beginning is long enough to tell texts apart.
+func enough(list []string) bool {
+	return !slices.ContainsFunc(list, func(s string) bool { return len(s) < 6 })
+}
+
+// folded gives every case of a rune.
+func folded(r rune) (list []string) {
+	list = []string{string(r)}
+	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+		list = append(list, string(f))
+	}
+	return list
+}
+
+// ofClass lists a small class of runes; ranges is in pairs.
+func ofClass(ranges []rune) (list []string, exact bool) {
+	for i := 0; i < len(ranges); i += 2 {
+		for r := ranges[i]; r <= ranges[i+1]; r++ {
+			if len(list) == 16 {
+				return []string{""}, false
+			}
+			list = append(list, string(r))
+		}
+	}
+	return list, true
+}
+
 func concatenated(subs []*syntax.Regexp) (list []string, exact bool) {
 	list = []string{""}
 	for _, s := range subs {
+		if enough(list) {
+			return list, false
+		}
 		next, e := beginnings(s)
 		if len(list)*len(next) > mostPrefixes {
 			return list, false

@@ -11,10 +11,12 @@ import (
 func TestQuick(t *testing.T) {
 	for pattern, want := range map[string]quick{
 		`^/(index/u\d{4}g\.xml|bases/|diffs/)`: {prefixes: []string{"/index/u", "/bases/", "/diffs/"}},
-		`^(clamav|ClamAV)/\d`:                  {prefixes: []string{"clamav/", "ClamAV/"}},
+		`^(clamav|ClamAV)/\d`:                  {prefixes: []string{"clamav", "ClamAV"}},
 		`^Syncer/\d.*\(av_`:                    {prefixes: []string{"Syncer/"}},
-		`^(?i)kav`:                             {},
-		`^[ab]c`:                               {contains: "c"},
+		`^(?i)kav`:                             {prefixes: []string{"k", "K", "\u212a"}},
+		`^[ab]c`:                               {prefixes: []string{"ac", "bc"}},
+		`^[^a]c`:                               {contains: "c"},
+		`^/(x(86|64)/|\d/.*w)`:                 {prefixes: []string{"/x86/", "/x64/", "/0/", "/1/", "/2/", "/3/", "/4/", "/5/", "/6/", "/7/", "/8/", "/9/"}},
 		`act-(pid|pv)=`:                        {contains: "act-"},
 		`^\*[A-Za-z]{60,}$`:                    {prefixes: []string{"*"}},
 	} {
