@@ -152,6 +152,7 @@ func TestLibrariesStayInTheirPlace(t *testing.T) {
 	places := map[string][]string{
 		"github.com/google/gopacket":     {"capture", "internal/testkit"},
 		"github.com/quic-go/quic-go":     {"internal/testkit", "cmd/mktestdata"},
+		"github.com/ncruces/":            {"internal/store"},
 		"github.com/maxmind/mmdbwriter":  {"cmd/mkgeo"},
 		"github.com/spf13/cobra":         {"cmd/avbeacon"},
 		"github.com/oschwald/maxminddb-": {"feeds", "cmd/mkgeo"},

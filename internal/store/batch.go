@@ -1,0 +1,147 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"avbeacon/classify"
+	"avbeacon/internal/policy"
+)
+
+// batch is what waits for the next transaction, each thing in its latest form. It is bounded as the classifier's tables
+// are, whatever the rate.
+type batch struct {
+	findings  map[string]kept
+	states    map[stateKey]classify.Saved
+	hours     map[hourKey]counts
+	coverage  map[int64]Coverage
+	unmatched map[unmatchedKey]sighting
+	alerts    map[string]Alert
+}
+
+type kept struct {
+	finding  *classify.Finding
+	decision policy.Decision
+	starts   []classify.Starts // nil: not known now
+}
+
+type stateKey struct{ host, vendor string }
+
+type hourKey struct {
+	finding string
+	hour    int64
+}
+
+func newBatch() *batch {
+	return &batch{findings: map[string]kept{}, states: map[stateKey]classify.Saved{}, hours: map[hourKey]counts{},
+		coverage: map[int64]Coverage{}, unmatched: map[unmatchedKey]sighting{}, alerts: map[string]Alert{}}
+}
+
+func (b *batch) empty() bool {
+	return len(b.findings)+len(b.states)+len(b.hours)+len(b.coverage)+len(b.unmatched)+len(b.alerts) == 0
+}
+
+func hourOf(t time.Time) int64 { return floor(t.Unix(), 3600) }
+
+func floor(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// count puts what came to a finding since it was last kept into its hours. A finding is told anew with its first contact
+// of an hour: what else came then belongs to the hour before.
+func (b *batch) count(f *classify.Finding, old counts) {
+	contacts, lookups := since(f.Contacts, old.contacts), since(f.Lookups, old.lookups)
+	now := hourOf(f.LastSeen)
+	if !old.last.IsZero() && hourOf(old.last) < now {
+		if contacts+lookups > 1 {
+			before := counts{contacts: contacts - min(contacts, 1), lookups: lookups}
+			if contacts == 0 {
+				before.lookups--
+			}
+			b.addHour(f.ID, hourOf(old.last), before)
+			contacts, lookups = contacts-before.contacts, lookups-before.lookups
+		}
+	}
+	b.addHour(f.ID, now, counts{contacts: contacts, lookups: lookups})
+}
+
+// since is what a counter rose by; one that fell was begun anew.
+func since(now, old uint64) uint64 {
+	if now < old {
+		return now
+	}
+	return now - old
+}
+
+func (b *batch) addHour(finding string, hour int64, n counts) {
+	if n.contacts+n.lookups == 0 {
+		return
+	}
+	k := hourKey{finding, hour}
+	was := b.hours[k]
+	b.hours[k] = counts{contacts: was.contacts + n.contacts, lookups: was.lookups + n.lookups}
+}
+
+// join puts an older batch, which could not be written, under this one.
+func (b *batch) join(old *batch) {
+	under(b.findings, old.findings)
+	under(b.states, old.states)
+	under(b.alerts, old.alerts)
+	for k, n := range old.hours {
+		b.addHour(k.finding, k.hour, n)
+	}
+	for hour, c := range old.coverage {
+		b.coverage[hour] = c.plus(b.coverage[hour])
+	}
+	for k, s := range old.unmatched {
+		b.unmatched[k] = s.plus(b.unmatched[k])
+	}
+}
+
+func under[K comparable, V any](newer, older map[K]V) {
+	for k, v := range older {
+		if _, ok := newer[k]; !ok {
+			newer[k] = v
+		}
+	}
+}
+
+// Flush writes all that waits in one transaction. After an error it waits on, for the next Flush.
+func (s *Store) Flush(ctx context.Context, now time.Time) error {
+	return s.flush(ctx, now, nil)
+}
+
+// flush writes what waits, and more in the same transaction.
+func (s *Store) flush(ctx context.Context, now time.Time, more func(*tx) error) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.Lock()
+	b := s.waiting
+	if b.empty() && more == nil {
+		s.mu.Unlock()
+		return nil
+	}
+	s.waiting = newBatch()
+	s.mu.Unlock()
+	w := writer{store: s, now: now}
+	err := s.begin(ctx, func(t *tx) error {
+		w.tx = t
+		w.batch(b)
+		if more != nil {
+			return more(t)
+		}
+		return nil
+	})
+	if err == nil {
+		w.done()
+		return nil
+	}
+	s.mu.Lock()
+	s.waiting.join(b)
+	s.mu.Unlock()
+	return err
+}

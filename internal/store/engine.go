@@ -1,0 +1,181 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/ncruces/go-sqlite3"
+	_ "github.com/ncruces/go-sqlite3/driver" // registers "sqlite3"
+)
+
+// All that is SQLite's own stands in this file, backup.go and retain.go; the rest is SQL that PostgreSQL understands too.
+
+// mark is the application id in the file's header: avbc.
+const mark = 0x61766263
+
+// address makes the engine's name of a file. A writer waits 5 s for a reader's checkpoint; WAL lets readers go on while
+// it writes; synchronous NORMAL means that a crash of the process loses nothing and a crash of the machine may lose the last
+// transactions, and neither damages the file.
+func address(file string, pragmas ...string) (string, error) {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.ToSlash(abs)
+	if runtime.GOOS == "windows" {
+		path = "/" + path
+	}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + strings.Join(pragmas, "&"), nil
+}
+
+func (s *Store) connect() error {
+	there, err := exists(s.file)
+	if err != nil {
+		return err
+	}
+	if s.read {
+		if !there {
+			return ErrMissing
+		}
+		return s.connectReader()
+	}
+	if s.lock, err = takeLock(s.file + ".lock"); err != nil {
+		if errors.Is(err, ErrLocked) {
+			return err
+		}
+		return fmt.Errorf("%w (%w)", ErrReadOnly, reason(err))
+	}
+	if err := s.makePrivate(); err != nil {
+		return fmt.Errorf("%w (%w)", ErrReadOnly, reason(err))
+	}
+	name, err := address(s.file, "_pragma=busy_timeout(5000)", "_pragma=auto_vacuum(incremental)", "_pragma=journal_mode(wal)",
+		"_pragma=synchronous(normal)", "_pragma=cache_size(-16384)", "_pragma=trusted_schema(off)", "_txlock=immediate")
+	if err != nil {
+		return err
+	}
+	if s.db, err = sql.Open("sqlite3", name); err != nil {
+		return plain(err)
+	}
+	s.db.SetMaxOpenConns(1)
+	return plain(s.quickCheck(there))
+}
+
+// makePrivate makes the files that are not there yet, for the owner alone: they hold a key, and who runs what. The engine
+// would make its log readable for all.
+func (s *Store) makePrivate() error {
+	f, err := os.OpenFile(s.file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	for _, name := range []string{s.file + "-wal", s.file + "-shm"} {
+		if err := os.Chmod(name, 0o600); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) connectReader() error {
+	pragmas := []string{"mode=ro", "_pragma=busy_timeout(5000)", "_pragma=trusted_schema(off)", "_txlock=deferred"}
+	for _, more := range [][]string{nil, {"immutable=1"}} {
+		name, err := address(s.file, append(pragmas, more...)...)
+		if err != nil {
+			return err
+		}
+		if s.db, err = sql.Open("sqlite3", name); err != nil {
+			return plain(err)
+		}
+		var n int
+		err = s.db.QueryRow("SELECT count(*) FROM sqlite_master").Scan(&n)
+		if err == nil {
+			return nil
+		}
+		// On a read-only disk the engine cannot make the index of the WAL. Where there is no WAL, the file is all there is.
+		_, wal := os.Stat(s.file + "-wal")
+		if !errors.Is(err, sqlite3.CANTOPEN) && !errors.Is(err, sqlite3.READONLY) || !errors.Is(wal, os.ErrNotExist) || more != nil {
+			return plain(err)
+		}
+		if err := s.db.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quickCheck looks for damage: every page, every record, not yet whether indexes hold what their tables do.
+func (s *Store) quickCheck(there bool) error {
+	if !there {
+		return nil
+	}
+	return s.check(context.Background(), "quick_check")
+}
+
+func (s *Store) check(ctx context.Context, how string) error {
+	rows, err := s.db.QueryContext(ctx, "PRAGMA "+how+"(8)")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var wrong []string
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return err
+		}
+		if line != "ok" {
+			wrong = append(wrong, line)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("%w (%s)", ErrCorrupt, strings.Join(wrong, "; "))
+	}
+	return nil
+}
+
+// recognise refuses other programs' databases and brings ours to this version's schema.
+func (s *Store) recognise() error {
+	var id, tables int
+	if err := s.db.QueryRow("PRAGMA application_id").Scan(&id); err != nil {
+		return err
+	}
+	if err := s.db.QueryRow("SELECT count(*) FROM sqlite_master").Scan(&tables); err != nil {
+		return err
+	}
+	switch {
+	case id != mark && (id != 0 || tables > 0 || s.read):
+		return fmt.Errorf("%w, but a database of another program", ErrNoStore)
+	case s.read:
+		return s.readable()
+	}
+	if _, err := s.db.Exec(fmt.Sprintf("PRAGMA application_id = %d", mark)); err != nil {
+		return err
+	}
+	if err := s.migrate(); err != nil {
+		return err
+	}
+	return s.makePrivate() // the log is there now, and the key not yet in it
+}
+
+// used gives the bytes that the file takes and those of them that hold something.
+func (s *Store) used(ctx context.Context) (file, used int64, err error) {
+	var pages, free, size int64
+	for name, v := range map[string]*int64{"page_count": &pages, "freelist_count": &free, "page_size": &size} {
+		if err := s.db.QueryRowContext(ctx, "PRAGMA "+name).Scan(v); err != nil {
+			return 0, 0, err
+		}
+	}
+	return pages * size, (pages - free) * size, nil
+}

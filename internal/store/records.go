@@ -1,0 +1,172 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"avbeacon/feeds"
+	"avbeacon/internal/policy"
+)
+
+// Alert is one alert as far as the store knows: its id, what it tells of and how far that came. Body is the alert's own
+// package's.
+type Alert struct {
+	ID       string
+	Finding  string // id
+	Rule     string
+	Severity policy.Severity
+	State    string    // in the words of the alert's package; "resolved" may be forgotten by age
+	Changed  time.Time // packet time of the change that it tells
+	Told     time.Time // when the spool had it; zero: not yet
+	Body     json.RawMessage
+}
+
+// KeepAlert notes an alert; one with the same id gives way.
+func (s *Store) KeepAlert(a Alert) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting.alerts[a.ID] = a
+}
+
+// Alerts gives every alert in order of change.
+func (s *Store) Alerts(ctx context.Context) ([]Alert, error) {
+	var out []Alert
+	err := s.each(ctx, "alert.all", nil, func(row scanner) error {
+		var a Alert
+		var changed, told int64
+		var body string
+		err := row.Scan(&a.ID, &a.Finding, &a.Rule, &a.Severity, &a.State, &changed, &told, &body)
+		a.Changed, a.Told, a.Body = instant(changed), instant(told), json.RawMessage(body)
+		out = append(out, a)
+		return err
+	})
+	return out, err
+}
+
+// Suppression keeps something from being told. What it fits is in Body, in the form of the alert's package.
+type Suppression struct {
+	ID    string
+	Made  time.Time
+	Until time.Time // zero: for good
+	Body  json.RawMessage
+}
+
+// PutSuppression writes a suppression at once.
+func (s *Store) PutSuppression(ctx context.Context, x Suppression) error {
+	return s.now(ctx, "suppression.put", x.ID, nanos(x.Made), nanos(x.Until), string(x.Body))
+}
+
+// DropSuppression takes one away at once; one that is not there is no error.
+func (s *Store) DropSuppression(ctx context.Context, id string) error {
+	return s.now(ctx, "suppression.drop", id)
+}
+
+func (s *Store) now(ctx context.Context, query string, args ...any) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.begin(ctx, func(t *tx) error { return t.do(query, args...) })
+}
+
+// Suppressions gives every suppression, those that ran out too, oldest first.
+func (s *Store) Suppressions(ctx context.Context) ([]Suppression, error) {
+	var out []Suppression
+	err := s.each(ctx, "suppression.all", nil, func(row scanner) error {
+		var x Suppression
+		var made, until int64
+		var body string
+		err := row.Scan(&x.ID, &made, &until, &body)
+		x.Made, x.Until, x.Body = instant(made), instant(until), json.RawMessage(body)
+		out = append(out, x)
+		return err
+	})
+	return out, err
+}
+
+// Coverage is what a tap really saw in one hour.
+type Coverage struct {
+	Seen           time.Duration // time in which the tap was read, to the second
+	Packets, Bytes uint64
+	KernelDrops    uint64
+	OwnDrops       uint64
+}
+
+func (c Coverage) plus(d Coverage) Coverage {
+	return Coverage{Seen: c.Seen + d.Seen, Packets: c.Packets + d.Packets, Bytes: c.Bytes + d.Bytes,
+		KernelDrops: c.KernelDrops + d.KernelDrops, OwnDrops: c.OwnDrops + d.OwnDrops}
+}
+
+// AddCoverage adds to the hour of a time.
+func (s *Store) AddCoverage(at time.Time, c Coverage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hour := hourOf(at)
+	s.waiting.coverage[hour] = s.waiting.coverage[hour].plus(c)
+}
+
+// CoverageHour is the coverage of the hour that began at Start.
+type CoverageHour struct {
+	Start time.Time
+	Coverage
+}
+
+// CoverageHours gives the coverage since a time, in order.
+func (s *Store) CoverageHours(ctx context.Context, from time.Time) ([]CoverageHour, error) {
+	var out []CoverageHour
+	err := s.each(ctx, "coverage.all", []any{s.sensor, hourOf(from)}, func(row scanner) error {
+		var c CoverageHour
+		var at, seconds int64
+		err := row.Scan(&at, &seconds, &c.Packets, &c.Bytes, &c.KernelDrops, &c.OwnDrops)
+		c.Start, c.Seen = time.Unix(at*3600, 0).UTC(), time.Duration(seconds)*time.Second
+		out = append(out, c)
+		return err
+	})
+	return out, err
+}
+
+// UseCatalog notes at once which catalogue judges from now on.
+func (s *Store) UseCatalog(ctx context.Context, c *feeds.Catalog, now time.Time) error {
+	return s.now(ctx, "catalog.put", c.SHA256(), c.Date(), c.Len(), nanos(now), nanos(now))
+}
+
+// CatalogUse is a catalogue that judged, and when.
+type CatalogUse struct {
+	SHA256, Date    string
+	Entries         int
+	FirstUsed, Last time.Time
+}
+
+// Catalogs gives the catalogues that judged, in order.
+func (s *Store) Catalogs(ctx context.Context) ([]CatalogUse, error) {
+	var out []CatalogUse
+	err := s.each(ctx, "catalog.all", nil, func(row scanner) error {
+		var c CatalogUse
+		var first, last int64
+		err := row.Scan(&c.SHA256, &c.Date, &c.Entries, &first, &last)
+		c.FirstUsed, c.Last = instant(first), instant(last)
+		out = append(out, c)
+		return err
+	})
+	return out, err
+}
+
+// HostName is what a host was called, or where it was, from when to when.
+type HostName struct {
+	Kind        string // name, address
+	Value       string
+	First, Last time.Time
+}
+
+// HostNames tells of a host by the classifier's key.
+func (s *Store) HostNames(ctx context.Context, host string) ([]HostName, error) {
+	var out []HostName
+	err := s.each(ctx, "host.names", []any{s.sensor, host}, func(row scanner) error {
+		var n HostName
+		var first, last int64
+		err := row.Scan(&n.Kind, &n.Value, &first, &last)
+		n.First, n.Last = instant(first), instant(last)
+		out = append(out, n)
+		return err
+	})
+	return out, err
+}

@@ -1,0 +1,181 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Retention says what may go. A zero limit is none.
+type Retention struct {
+	// Detail is how long the hours of contacts and of coverage, what matched nothing, former names of hosts, and alerts that
+	// are over are kept.
+	Detail time.Duration
+	// Findings is how long a finding is kept after it was last seen, with all that belongs to it, and a host after it was.
+	Findings time.Duration
+	// Bytes is how much the file may hold. Beyond it the oldest detail goes first, a day at a time: what matched nothing, then
+	// the hours of contacts; then whole findings, those seen last longest ago.
+	Bytes int64
+}
+
+// Retained says what Retain took away.
+type Retained struct {
+	Rows     int64 // of detail
+	Findings int
+	Used     int64 // bytes that hold something now
+	File     int64 // bytes of the file now
+	Over     bool  // Used is still over the limit: what is left cannot be taken away
+}
+
+// Retain takes away what is too old or too much. Room in the file is given back to the system.
+func (s *Store) Retain(ctx context.Context, r Retention, now time.Time) (Retained, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	var out Retained
+	if err := s.age(ctx, r, now, &out); err != nil {
+		return out, err
+	}
+	if err := s.shrink(ctx, r.Bytes, &out); err != nil {
+		return out, err
+	}
+	if err := s.giveBack(ctx); err != nil {
+		return out, err
+	}
+	var err error
+	out.File, out.Used, err = s.used(ctx)
+	out.Over = r.Bytes > 0 && out.Used > r.Bytes
+	return out, plain(err)
+}
+
+func (s *Store) age(ctx context.Context, r Retention, now time.Time, out *Retained) error {
+	if r.Detail > 0 {
+		from := now.Add(-r.Detail)
+		n, err := s.remove(ctx, map[string]int64{"old.hours": hourOf(from), "old.coverage": hourOf(from), "old.unmatched": dayOf(from),
+			"old.names": nanos(from), "old.alerts": nanos(from)})
+		if out.Rows += n; err != nil {
+			return err
+		}
+	}
+	if r.Findings <= 0 {
+		return nil
+	}
+	before := nanos(now.Add(-r.Findings))
+	ids, err := s.ids(ctx, "old.findings", before)
+	if err != nil {
+		return err
+	}
+	if err := s.forget(ctx, ids); err != nil {
+		return err
+	}
+	out.Findings += len(ids)
+	return s.begin(ctx, func(t *tx) error {
+		t.do("old.hosts", before)
+		return t.do("old.states")
+	})
+}
+
+func (s *Store) remove(ctx context.Context, before map[string]int64) (n int64, err error) {
+	err = s.begin(ctx, func(t *tx) error {
+		for name, limit := range before {
+			res, err := t.tx.ExecContext(ctx, queries[name], limit)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			rows, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			n += rows
+		}
+		return nil
+	})
+	return n, err
+}
+
+func (s *Store) ids(ctx context.Context, query string, arg int64) (ids []string, err error) {
+	err = s.each(ctx, query, []any{arg}, func(row scanner) error {
+		var id string
+		err := row.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	return ids, err
+}
+
+// forget takes away findings with all that belongs to them.
+func (s *Store) forget(ctx context.Context, ids []string) error {
+	err := s.begin(ctx, func(t *tx) error {
+		for _, id := range ids {
+			for _, query := range []string{"forget.evidence", "forget.destinations", "forget.beats", "forget.hours", "forget.alerts", "forget.finding"} {
+				t.do(query, id)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		delete(s.written, id)
+	}
+	return nil
+}
+
+// few is how many findings go at a time.
+const few = 64
+
+// shrink takes away until no more than most bytes hold something, or nothing is left that may go.
+func (s *Store) shrink(ctx context.Context, most int64, out *Retained) error {
+	for most > 0 {
+		_, used, err := s.used(ctx)
+		if err != nil || used <= most {
+			return plain(err)
+		}
+		gone, err := s.oldest(ctx, out)
+		if err != nil || !gone {
+			return err
+		}
+	}
+	return nil
+}
+
+// oldest takes away one day of detail, or a few findings; false where there are none.
+func (s *Store) oldest(ctx context.Context, out *Retained) (bool, error) {
+	for _, x := range []struct {
+		span, query string
+		step        int64
+	}{{"span.unmatched", "old.unmatched", 1}, {"span.hours", "old.hours", 24}} {
+		var first, last int64
+		if err := s.db.QueryRowContext(ctx, queries[x.span]).Scan(&first, &last); err != nil {
+			return false, plain(err)
+		}
+		if last == 0 {
+			continue
+		}
+		n, err := s.remove(ctx, map[string]int64{x.query: first + x.step})
+		out.Rows += n
+		return n > 0, err
+	}
+	ids, err := s.ids(ctx, "oldest.findings", few)
+	if err != nil || len(ids) == 0 {
+		return false, err
+	}
+	out.Findings += len(ids)
+	return true, s.forget(ctx, ids)
+}
+
+// giveBack shortens the file by the pages that are free, and the log to nothing.
+func (s *Store) giveBack(ctx context.Context) error {
+	for _, p := range []string{"PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(truncate)"} {
+		rows, err := s.db.QueryContext(ctx, p)
+		if err != nil {
+			return plain(err)
+		}
+		for rows.Next() { // each step gives a page back
+		}
+		if err := rows.Close(); err != nil {
+			return plain(err)
+		}
+	}
+	return nil
+}

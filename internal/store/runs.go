@@ -1,0 +1,151 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"avbeacon/capture"
+	"avbeacon/internal/report"
+)
+
+// Input is one capture that was taken in.
+type Input struct {
+	capture.Input
+	Run int64
+}
+
+// Inputs gives the captures that were taken in, in order. The place of one in the list is what frames call it.
+func (s *Store) Inputs(ctx context.Context) ([]Input, error) {
+	var out []Input
+	err := s.each(ctx, "input.all", nil, func(row scanner) error {
+		var in Input
+		var id int64
+		var wrong string
+		err := row.Scan(&id, &in.Run, &in.Name, &in.SHA256, &in.Size, &in.Packets, &in.Bytes, &in.Drops, &in.First, &in.Last, &in.Truncated, &wrong)
+		if err != nil {
+			return err
+		}
+		if id != int64(len(out)) {
+			return fmt.Errorf("%w: input %d is missing", ErrCorrupt, len(out))
+		}
+		if wrong != "" {
+			in.Err = errors.New(wrong)
+		}
+		out = append(out, in)
+		return nil
+	})
+	return out, err
+}
+
+// Run is what one reading of captures came to.
+type Run struct {
+	Began    time.Time
+	Version  string
+	Inputs   []capture.Input
+	Coverage report.Coverage
+}
+
+// AddRun writes all that waits and the run that it came from in one transaction: all of the run is in the store
+// afterwards, or nothing. The frames of its findings must name its inputs from len(Inputs) on.
+func (s *Store) AddRun(ctx context.Context, r *Run, now time.Time) error {
+	id, err := s.number(ctx, "run.next")
+	if err != nil {
+		return err
+	}
+	first, err := s.number(ctx, "input.next")
+	if err != nil {
+		return err
+	}
+	coverage, err := json.Marshal(&r.Coverage)
+	if err != nil {
+		return err
+	}
+	return s.flush(ctx, now, func(t *tx) error {
+		t.do("run.put", id, nanos(r.Began), r.Version, string(coverage))
+		for i := range r.Inputs {
+			in := &r.Inputs[i]
+			wrong := ""
+			if in.Err != nil {
+				wrong = in.Err.Error()
+			}
+			t.do("input.put", first+int64(i), id, in.Name, in.SHA256, in.Size, int64(in.Packets), int64(in.Bytes), int64(in.Drops), in.First, in.Last,
+				whole(in.Truncated), wrong)
+		}
+		return nil
+	})
+}
+
+func (s *Store) number(ctx context.Context, query string) (n int64, err error) {
+	err = s.db.QueryRowContext(ctx, queries[query]).Scan(&n)
+	return n, plain(err)
+}
+
+// RunCoverage gives the coverage of all runs together: counters add up, and where there are several runs each sentence
+// names the one it is of.
+func (s *Store) RunCoverage(ctx context.Context) (report.Coverage, error) {
+	inputs, err := s.Inputs(ctx)
+	if err != nil {
+		return report.Coverage{}, err
+	}
+	sum := report.Coverage{Undecoded: map[string]uint64{}, Lost: map[string]uint64{}, Words: []string{}}
+	var each [][]string
+	var ids []int64
+	err = s.each(ctx, "run.all", nil, func(row scanner) error {
+		var id, began int64
+		var version, text string
+		var c report.Coverage
+		if err := row.Scan(&id, &began, &version, &text); err != nil {
+			return err
+		}
+		if err := said(text, &c); err != nil {
+			return err
+		}
+		addCoverage(&sum, &c)
+		each, ids = append(each, c.Words), append(ids, id)
+		return nil
+	})
+	for i, words := range each {
+		for _, w := range words {
+			if len(each) > 1 {
+				w = filesOf(inputs, ids[i]) + ": " + w
+			}
+			sum.Words = append(sum.Words, w)
+		}
+	}
+	return sum, err
+}
+
+// filesOf names the captures of a run, the first of them where they are many.
+func filesOf(inputs []Input, run int64) string {
+	var names []string
+	for i := range inputs {
+		if inputs[i].Run == run {
+			names = append(names, inputs[i].Name)
+		}
+	}
+	if n := len(names); n > 3 {
+		return fmt.Sprintf("%s and %d more", names[0], n-1)
+	}
+	return strings.Join(names, ", ")
+}
+
+func addCoverage(sum, c *report.Coverage) {
+	sum.Packets += c.Packets
+	sum.Bytes += c.Bytes
+	sum.KernelDrops += c.KernelDrops
+	sum.Truncated += c.Truncated
+	sum.OneSidedFlows += c.OneSidedFlows
+	sum.Flows += c.Flows
+	h, x := &sum.HiddenNames, &c.HiddenNames
+	h.ECH, h.DoH, h.DoT, h.DoQ, h.Unnamed = h.ECH+x.ECH, h.DoH+x.DoH, h.DoT+x.DoT, h.DoQ+x.DoQ, h.Unnamed+x.Unnamed
+	for what, n := range c.Undecoded {
+		sum.Undecoded[what] += n
+	}
+	for what, n := range c.Lost {
+		sum.Lost[what] += n
+	}
+}

@@ -1,0 +1,207 @@
+// Package store remembers: findings with their evidence, hosts, what was told of them, and the classifier's memory. They
+// go into an SQLite file once a second and come back out after a restart, for a report, or for pages.
+package store
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"avbeacon/classify"
+	"avbeacon/internal/policy"
+)
+
+// Options says how a store is opened. The zero value opens it for writing, under the sensor and key that it has.
+type Options struct {
+	ReadOnly bool   // nothing is created, migrated, locked or written
+	Sensor   string // name of the tap; "" takes the store's. A store has one
+	IDKey    []byte // key of identifiers' hashes; nil takes the store's, which is made at random with it
+}
+
+// Store is an open file. Its methods may be called from any goroutine; one process at a time writes.
+type Store struct {
+	file   string
+	sensor string
+	key    []byte
+	db     *sql.DB // the one connection that writes; with ReadOnly several that read
+	lock   *lock   // nil where nothing is written
+	read   bool
+
+	mu      sync.Mutex
+	waiting *batch
+	counts  map[string]counts // of every finding, as it was last kept
+
+	writing sync.Mutex // held while a transaction is made
+	written map[string]*written
+}
+
+// counts is what contacts by hour are read from.
+type counts struct {
+	contacts, lookups uint64
+	last              time.Time
+}
+
+// Open opens a store, or makes one, checks it and brings it to this version's schema. The error is one of the sentinels
+// of this package where a caller may want to know.
+func Open(file string, opt Options) (*Store, error) {
+	s := &Store{file: file, read: opt.ReadOnly, waiting: newBatch(), counts: map[string]counts{}, written: map[string]*written{}}
+	if err := s.open(opt); err != nil {
+		return nil, errors.Join(fmt.Errorf("store %s: %w", file, err), s.release())
+	}
+	return s, nil
+}
+
+func (s *Store) open(opt Options) error {
+	if err := s.connect(); err != nil {
+		return err
+	}
+	if err := s.recognise(); err != nil {
+		return plain(err)
+	}
+	if err := s.identify(opt); err != nil {
+		return plain(err)
+	}
+	return plain(s.recall())
+}
+
+// identify reads the store's sensor and key, or settles them.
+func (s *Store) identify(opt Options) error {
+	ctx := context.Background()
+	sensor, known, err := s.meta(ctx, "sensor")
+	if err != nil {
+		return err
+	}
+	text, _, err := s.meta(ctx, "id_key")
+	if err != nil {
+		return err
+	}
+	if s.key, err = hex.DecodeString(text); err != nil {
+		return fmt.Errorf("%w: its key is none", ErrCorrupt)
+	}
+	switch {
+	case known && opt.Sensor != "" && opt.Sensor != sensor:
+		return fmt.Errorf("%w: it is %q's, not %q's", ErrOtherSensor, sensor, opt.Sensor)
+	case len(s.key) > 0 && opt.IDKey != nil && string(opt.IDKey) != string(s.key):
+		return ErrOtherKey
+	}
+	s.sensor = cmp.Or(sensor, opt.Sensor)
+	if known || s.read {
+		return nil
+	}
+	if s.key = opt.IDKey; s.key == nil {
+		s.key = make([]byte, 32)
+		if _, err := rand.Read(s.key); err != nil {
+			return err
+		}
+	}
+	return s.begin(ctx, func(t *tx) error {
+		t.do("meta.put", "sensor", s.sensor)
+		return t.do("meta.put", "id_key", hex.EncodeToString(s.key))
+	})
+}
+
+// recall reads how often each finding was kept.
+func (s *Store) recall() error {
+	if s.read {
+		return nil
+	}
+	return s.each(context.Background(), "finding.counts", []any{s.sensor}, func(row scanner) error {
+		var id string
+		var c counts
+		var last int64
+		err := row.Scan(&id, &c.contacts, &c.lookups, &last)
+		c.last = instant(last)
+		s.counts[id] = c
+		return err
+	})
+}
+
+// Sensor gives the name of the tap whose memory this is.
+func (s *Store) Sensor() string { return s.sensor }
+
+// IDKey gives the key of the hashes that stand for personal identifiers. The slice is the store's.
+func (s *Store) IDKey() []byte { return s.key }
+
+// Keep notes a finding as it stands and what the policy says of it. Nothing is written before Flush. The finding must not
+// change any more.
+func (s *Store) Keep(f *classify.Finding, d policy.Decision) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keep(f, d)
+}
+
+func (s *Store) keep(f *classify.Finding, d policy.Decision) {
+	s.waiting.count(f, s.counts[f.ID])
+	s.counts[f.ID] = counts{contacts: f.Contacts, lookups: f.Lookups, last: f.LastSeen}
+	s.waiting.findings[f.ID] = kept{finding: f, decision: d, starts: s.waiting.findings[f.ID].starts}
+}
+
+// KeepMemory notes pieces of the classifier's memory, as a Saver gives them, and the findings in them.
+func (s *Store) KeepMemory(pieces []classify.Saved, judge func(*classify.Finding) policy.Decision) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range pieces {
+		p := &pieces[i]
+		s.waiting.states[stateKey{p.Host, p.Vendor}] = *p
+		if f := p.Finding; f != nil {
+			s.keep(f, judge(f))
+			k := s.waiting.findings[f.ID]
+			k.starts = p.Beats
+			s.waiting.findings[f.ID] = k
+		}
+	}
+}
+
+// Run writes what waits every interval until ctx is done, and then once more: what was kept before is then in the file.
+// failed, which may be nil, gets the errors on the way; what could not be written waits for the next time.
+func (s *Store) Run(ctx context.Context, every time.Duration, failed func(error)) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return s.Flush(context.WithoutCancel(ctx), time.Now())
+		case now := <-tick.C:
+			if err := s.Flush(ctx, now); err != nil && ctx.Err() == nil && failed != nil {
+				failed(err)
+			}
+		}
+	}
+}
+
+// Close closes the file. What was kept and not written since Flush is lost.
+func (s *Store) Close() error { return plain(s.release()) }
+
+func (s *Store) release() error {
+	var errs []error
+	if s.db != nil {
+		if !s.read {
+			_, _ = s.db.Exec("PRAGMA optimize") // of use, not of need
+		}
+		errs = append(errs, s.db.Close())
+	}
+	return errors.Join(append(errs, s.lock.release())...)
+}
+
+// exists says whether there is something at a path, and refuses what no store can be in.
+func exists(file string) (bool, error) {
+	st, err := os.Stat(file)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, reason(err)
+	case st.IsDir():
+		return false, errors.New("it is a folder")
+	case !st.Mode().IsRegular():
+		return false, errors.New("it is no regular file")
+	}
+	return st.Size() > 0, nil
+}
