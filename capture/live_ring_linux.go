@@ -55,6 +55,11 @@ func openRing(opt *LiveOptions, cooked bool) (*ring, error) {
 
 // allocate makes the ring's memory.
 func (r *ring) allocate(blocks int, timeout time.Duration) error {
+	// The time is then that of the packet's arrival, the same for all who listen, not that of its way into this ring. (For
+	// what TCP sends to this machine through a veth pair the kernel has no such time, and takes the other.)
+	if err := unix.SetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+		return fmt.Errorf("ask for times of arrival: %w", err)
+	}
 	if err := unix.SetsockoptInt(r.fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3); err != nil {
 		return fmt.Errorf("ask for TPACKET_V3: %w", err)
 	}
