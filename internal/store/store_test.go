@@ -184,7 +184,9 @@ func finding(id string, n int) *classify.Finding {
 	return f
 }
 
-func addr(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}) }
+func addr(n int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+}
 
 func TestHoursAddUp(t *testing.T) {
 	ctx := context.Background()
