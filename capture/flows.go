@@ -37,9 +37,9 @@ const (
 const (
 	idleTCP     = 15 * time.Minute
 	idleAttempt = time.Minute
-	idleClosed  = 15 * time.Second
+	idleClosed  = 5 * time.Second
 	idleUDP     = 2 * time.Minute
-	idleDNS     = 20 * time.Second
+	idleDNS     = 10 * time.Second
 	reportEvery = 10 * time.Minute
 	tickEvery   = 10 * time.Second
 )
@@ -328,7 +328,7 @@ func (o *observer) sweep(now int64, all bool, at uint64) {
 	for i, x := range o.dues {
 		if i%groupSize == 0 { // fetch the next ones side by side
 			for _, y := range o.dues[i:min(i+groupSize, len(o.dues))] {
-				o.touched += o.shards[y.shard].table.Warm(y.entry + 1)
+				o.touched += o.shards[y.shard].table.WarmAll(y.entry)
 			}
 		}
 		o.key = order{at: at, flow: x.first}

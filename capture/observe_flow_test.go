@@ -144,8 +144,8 @@ func TestFlowEnds(t *testing.T) {
 	last.put(client, ACK, last.first[0]+1, nil)
 	require.Len(t, count(at(last.list, 0, 1, 2, 3, 4, 5)), 1)
 
-	require.Len(t, count(at(last.list, 0, 1, 2, 3, 4, 18)), 1)
-	require.Len(t, count(at(last.list, 0, 1, 2, 3, 4, 20)), 2, "a closed connection is over after 15 s")
+	require.Len(t, count(at(last.list, 0, 1, 2, 3, 4, 8)), 1)
+	require.Len(t, count(at(last.list, 0, 1, 2, 3, 4, 10)), 2, "a closed connection is over after 5 s")
 	reset := opened(40001, 443)
 	reset.put(server, RST, 5000, nil)
 	reset.put(client, ACK, 9, nil)

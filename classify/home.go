@@ -70,5 +70,8 @@ func (c *Classifier) called(server netip.Addr, obs *capture.Observation) *host {
 	if c.home(server) {
 		return c.hosts.get(server, nil)
 	}
+	if c.hosts.byAddr.stranger(server) {
+		return nil
+	}
 	return c.hosts.find(server)
 }

@@ -116,6 +116,12 @@ func (t *Table) Warm(peeked uint32) int64 {
 	return e.Last + int64(e.LastFrame)
 }
 
+// WarmAll reads the cache lines of an entry that is to be removed. The value means nothing.
+func (t *Table) WarmAll(i uint32) int64 {
+	e := t.Entry(i)
+	return e.Last + int64(e.LastFrame) + e.First + int64(t.slots[e.hash&uint32(len(t.slots)-1)])
+}
+
 // Full says that Insert needs a victim first: call Victim and remove it.
 func (t *Table) Full() bool { return t.used >= t.limit }
 
