@@ -26,6 +26,17 @@ type Pipeline struct {
 	Catalog *feeds.Catalog
 	// FlowsDoH counts the flows to them.
 	FlowsDoH uint64
+	// Watch keeps what the classifier has no use for; nil: nobody does.
+	Watch Watch
+}
+
+// Watch is shown what may matter to a later catalogue.
+type Watch interface {
+	// Take is shown every Observation as the observers gave it, and may put it into the form that it would have had without
+	// the Watch's interest. It says true of those that nobody else would have been shown.
+	Take(*capture.Observation) bool
+	// Note is shown every Observation that the classifier is, before it is.
+	Note(*capture.Observation)
 }
 
 // Run reads the source to its end, or until ctx is done. One goroutine, the caller's, owns all that lies behind the
@@ -36,6 +47,9 @@ func (p *Pipeline) Run(ctx context.Context) (capture.Stats, error) {
 
 // take is the spine: who is it, what did it call that address, what does it mean.
 func (p *Pipeline) take(obs *capture.Observation) error {
+	if p.Watch != nil && p.Watch.Take(obs) {
+		return nil
+	}
 	if obs.Kind == capture.Hello && p.Catalog != nil && p.hidesDNS(obs.Name) {
 		p.FlowsDoH++
 	}
@@ -46,6 +60,9 @@ func (p *Pipeline) take(obs *capture.Observation) error {
 	}
 	p.Hosts.Stamp(obs) // first: what one machine learned at one address explains its flows from another
 	p.Names.Stamp(obs)
+	if p.Watch != nil {
+		p.Watch.Note(obs)
+	}
 	finding, changed := p.Classifier.Observe(obs)
 	for changed && p.Changed != nil {
 		if err := p.Changed(finding); err != nil {

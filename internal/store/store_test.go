@@ -57,15 +57,24 @@ func open(t testing.TB, file string, opt Options) *Store {
 func tempFile(t testing.TB) string { return filepath.Join(t.TempDir(), "memory.db") }
 
 // read runs a capture through everything into c.
-func read(t testing.TB, c *classify.Classifier, cat *feeds.Catalog, in capture.Interest, file string, changed func(*classify.Finding) error) capture.Stats {
+func read(t testing.TB, c *classify.Classifier, cat *feeds.Catalog, in capture.Interest, file string, changed func(*classify.Finding) error) {
+	t.Helper()
+	run(t, c, cat, in, nil, file, changed)
+}
+
+func readWatched(t testing.TB, c *classify.Classifier, cat *feeds.Catalog, w *Watch, file string) {
+	t.Helper()
+	run(t, c, cat, w, w, file, nil)
+}
+
+func run(t testing.TB, c *classify.Classifier, cat *feeds.Catalog, in capture.Interest, w pipeline.Watch, file string, changed func(*classify.Finding) error) {
 	t.Helper()
 	src := capture.OpenFiles([]string{file}, capture.FileOptions{})
 	defer src.Close()
 	p := &pipeline.Pipeline{Source: src, Capture: capture.Options{Workers: 1, Observer: capture.ObserverOptions{Interest: in, Headers: cat.HeaderNames()}},
-		Hosts: hosts.New(hosts.Options{}), Names: names.New(names.Options{Interest: cat}), Classifier: c, Catalog: cat, Changed: changed}
-	stats, err := p.Run(context.Background())
+		Hosts: hosts.New(hosts.Options{}), Names: names.New(names.Options{Interest: cat}), Classifier: c, Catalog: cat, Changed: changed, Watch: w}
+	_, err := p.Run(context.Background())
 	require.NoError(t, err)
-	return stats
 }
 
 func classifier(t testing.TB, cat *feeds.Catalog, key []byte) *classify.Classifier {

@@ -32,7 +32,8 @@ type Watch struct {
 	home    func(netip.Addr) bool
 	days    map[hostDay]int // distinct values of a host and day, so that they are bounded
 	seen    map[unmatchedKey]bool
-	day     int64 // newest
+	day     int64            // newest
+	flows   map[flowKey]bool // see followed
 }
 
 // Bounds of what is kept: distinct values of a host and day, and hosts of a day. What comes later is left out.
@@ -83,7 +84,8 @@ var words = map[string]bool{"av": true, "antivirus": true, "antivir": true, "ant
 
 // NewWatch makes a Watch that keeps in a store. home says which addresses are the site's.
 func NewWatch(s *Store, c *feeds.Catalog, home func(netip.Addr) bool) *Watch {
-	w := &Watch{catalog: c, domains: map[string]bool{}, store: s, home: home, days: map[hostDay]int{}, seen: map[unmatchedKey]bool{}}
+	w := &Watch{catalog: c, domains: map[string]bool{}, store: s, home: home, days: map[hostDay]int{}, seen: map[unmatchedKey]bool{},
+		flows: map[flowKey]bool{}}
 	for e := range c.Entries() {
 		if e.Vendor == nil || e.Signal != feeds.SignalName || e.Match == feeds.Regexp || e.Role == feeds.RoleCDN {
 			continue
@@ -137,29 +139,98 @@ func stem(label []byte) []byte {
 	return label
 }
 
-// Take notes an Observation if it looks like an antivirus and matches nothing. It says true of those that nobody but the
-// Watch had interest in: the classifier must not be shown them, and sees what it would see without a Watch.
+// Take notes an Observation that nobody else would have been shown, and says true of it. What else came in another form
+// because of the Watch is given the form that it has without one: the findings are the same with a Watch as without.
 func (w *Watch) Take(obs *capture.Observation) bool {
 	switch obs.Kind {
-	case capture.Lookup, capture.Hello:
-		if obs.Name == "" || obs.Kind == capture.Lookup && obs.Proto != capture.DNS || w.catalog.Name([]byte(obs.Name)) {
-			return false
+	case capture.Lookup:
+		if obs.Proto == capture.DNS && w.mine(obs.Name) {
+			w.note(obs, "name", obs.Name)
+			return true
 		}
-		w.name(obs)
-		return true
-	case capture.Request:
-		if obs.Name != "" && obs.Marks&capture.BareAddress == 0 && !w.catalog.Name([]byte(obs.Name)) {
-			w.name(obs)
+	case capture.Answer:
+		if obs.Proto == capture.DNS && obs.DNS != nil && obs.Name != "" && !w.answers(obs) {
+			obs.Name, obs.DNS = "", nil
+			obs.Marks |= capture.Plain
+			return len(obs.Addrs) == 0
 		}
+	case capture.Hello:
+		if w.mine(obs.Name) && !w.catalog.Addr(obs.Dst.Addr()) {
+			w.note(obs, "name", obs.Name)
+			w.followed(keyOf(obs.Src, obs.Dst))
+			return true
+		}
+	case capture.Cert, capture.ServerHello:
+		return w.flows[keyOf(obs.Dst, obs.Src)]
 	case capture.Contact:
-		w.contact(obs)
+		w.plain(obs)
 	}
 	return false
 }
 
-func (w *Watch) name(obs *capture.Observation) {
-	if w.like([]byte(obs.Name)) {
-		w.note(obs, "name", obs.Name)
+// mine says that only the Watch has interest in a name.
+func (w *Watch) mine(name string) bool {
+	b := []byte(name)
+	return name != "" && !w.catalog.Name(b) && w.like(b)
+}
+
+// answers says that an answer is of interest to the catalogue, by the name asked for or one in the answer.
+func (w *Watch) answers(obs *capture.Observation) bool {
+	if w.catalog.Name([]byte(obs.Name)) {
+		return true
+	}
+	for i := range obs.DNS.Answers {
+		rr := &obs.DNS.Answers[i]
+		if w.catalog.Name([]byte(rr.Name)) || w.catalog.Name([]byte(rr.Target)) {
+			return true
+		}
+	}
+	return false
+}
+
+// plain takes the name off a flow's record that only the Watch had interest in. HTTP is of interest to everybody, and so is
+// a flow to an address that the catalogue has.
+func (w *Watch) plain(obs *capture.Observation) {
+	if !w.mine(obs.Name) || obs.Flow == nil {
+		return
+	}
+	to, udp := obs.Dst.Addr(), obs.Transport == capture.UDP
+	switch {
+	case obs.Flow.Proto == capture.HTTP:
+		obs.Name = ""
+	case !w.catalog.Addr(to):
+		obs.Name = ""
+		if !w.catalog.Flow(udp, obs.Dst.Port(), nil, nil) {
+			obs.Marks |= capture.Plain
+		}
+	}
+	if obs.Flow.Final {
+		delete(w.flows, keyOf(obs.Src, obs.Dst))
+	}
+}
+
+type flowKey struct{ client, server netip.AddrPort }
+
+func keyOf(client, server netip.AddrPort) flowKey { return flowKey{client, server} }
+
+// followed remembers a flow that is followed for the Watch's sake alone. When there are too many all are forgotten: their
+// certificates are then judged.
+func (w *Watch) followed(k flowKey) {
+	if len(w.flows) >= hostsOfDay {
+		clear(w.flows)
+	}
+	w.flows[k] = true
+}
+
+// Note notes requests and nameless contacts that match nothing.
+func (w *Watch) Note(obs *capture.Observation) {
+	switch obs.Kind {
+	case capture.Request:
+		if obs.Marks&capture.BareAddress == 0 && w.mine(obs.Name) {
+			w.note(obs, "name", obs.Name)
+		}
+	case capture.Contact:
+		w.contact(obs)
 	}
 }
 
@@ -168,7 +239,16 @@ func (w *Watch) contact(obs *capture.Observation) {
 	if r == nil || !r.Final || obs.Name != "" || w.home(obs.Dst.Addr()) || obs.Dst.Addr().IsMulticast() || r.Outcome != capture.Established {
 		return
 	}
-	if obs.Marks&capture.NoName == 0 && (r.Proto != capture.ProtoNone || r.InHeadLen == 0) {
+	switch r.Proto {
+	case capture.ProtoNone:
+		if r.InHeadLen == 0 {
+			return
+		}
+	case capture.TLS, capture.QUIC, capture.DTLS:
+		if obs.Marks&capture.NoName == 0 {
+			return
+		}
+	default:
 		return
 	}
 	if w.catalog.Addr(obs.Dst.Addr()) {
