@@ -243,7 +243,7 @@ func steadyMemory() (done func()) {
 		return func() {}
 	}
 	debug.SetGCPercent(40)
-	ballast := make([]byte, 64<<20)
+	ballast := make([]byte, 128<<20)
 	return func() { runtime.KeepAlive(ballast) }
 }
 
