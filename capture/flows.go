@@ -1,9 +1,7 @@
 package capture
 
 import (
-	"cmp"
 	"net/netip"
-	"slices"
 	"time"
 
 	"avbeacon/internal/flow"
@@ -304,13 +302,6 @@ func outcome(e *flow.Entry) Outcome {
 	}
 }
 
-// due is a flow whose time has come.
-type due struct {
-	first uint64 // its first frame: input in the upper 16 bits
-	shard uint32
-	entry uint32
-}
-
 // sweep ends the flows that have been idle too long at time now, or all of them, in the order of their first frames.
 func (o *observer) sweep(now int64, all bool, at uint64) {
 	o.dues = o.dues[:0]
@@ -324,7 +315,7 @@ func (o *observer) sweep(now int64, all bool, at uint64) {
 			}
 		})
 	}
-	slices.SortFunc(o.dues, func(a, b due) int { return cmp.Compare(a.first, b.first) })
+	o.dues, o.spare = sortDues(o.dues, o.spare)
 	for i, x := range o.dues {
 		if i%groupSize == 0 { // fetch the next ones side by side
 			for _, y := range o.dues[i:min(i+groupSize, len(o.dues))] {

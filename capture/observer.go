@@ -101,6 +101,7 @@ type observer struct {
 	quic    *wire.QUICReader
 	quicOne *wire.QUICStream
 	dues    []due
+	spare   []due
 	touched int64 // what warm read, so that it is not optimised away
 }
 
