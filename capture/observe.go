@@ -103,7 +103,7 @@ func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Sta
 		}
 		r.block(b.Packets)
 		r.o.flush()
-		if len(b.Packets) == 0 && failed == nil {
+		if len(b.Packets) == 0 && b.Now != 0 && failed == nil {
 			failed = sink.tick(r.c.now)
 		}
 		b.done()
@@ -147,7 +147,7 @@ func (r *inline) block(packets []Packet) {
 
 // idle moves the clock on while no packet comes.
 func (r *inline) idle(now int64) {
-	if r.c.pass(now) {
+	if now != 0 && r.c.pass(now) {
 		r.tick(r.c.now, false)
 	}
 }

@@ -50,7 +50,8 @@ type Block struct {
 	Packets []Packet
 	Buf     []byte // memory that a Source may keep with the Block and use again
 	Release func() // nil, or to be called once all packets have been used
-	// Now, nanoseconds since 1970, is how far the packet clock is although no packet passed; valid iff Packets is empty.
+	// Now, nanoseconds since 1970, is how far the packet clock is although no packet passed; valid iff Packets is empty,
+	// and 0 where no time is known yet.
 	Now int64
 }
 

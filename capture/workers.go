@@ -112,7 +112,7 @@ func (c *crew) read(ctx context.Context, src Source) {
 			c.err = err
 			return
 		}
-		k.last, k.idle = err != nil, err == nil && len(k.block.Packets) == 0
+		k.last, k.idle = err != nil, err == nil && len(k.block.Packets) == 0 && k.block.Now != 0
 		k.in = c.opt.Observer.Interest
 		if c.opt.Interest != nil {
 			k.in = c.opt.Interest()
