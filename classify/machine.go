@@ -13,12 +13,13 @@ func (t *hostTable) numbered(a netip.Addr, h *host, obs *capture.Observation) *h
 	who := &obs.Host
 	if h == nil || h.number != who.Machine {
 		known := t.byNum[who.Machine]
+		if known == nil {
+			known = t.unnumbered(h, who)
+		}
 		switch {
-		case known == nil && h != nil && h.number == 0:
-			known = h
 		case known == nil:
 			known = t.add(&host{key: keyOfMachine(h, obs)}, a)
-		case h != nil && h.number == 0 && len(h.tracks) == 0:
+		case h != nil && h != known && h.number == 0 && len(h.tracks) == 0:
 			t.drop(h)
 		}
 		known.number = who.Machine
@@ -33,9 +34,29 @@ func (t *hostTable) numbered(a netip.Addr, h *host, obs *capture.Observation) *h
 	return h
 }
 
+// unnumbered gives the host that a machine with a new number is: the one with its MAC, which an earlier run has left, or h,
+// the one at its address, unless that is known to be another machine. nil where there is none.
+func (t *hostTable) unnumbered(h *host, who *capture.Host) *host {
+	own := who.Own && who.HasMAC
+	if own {
+		if m := t.byMAC[who.MAC]; m != nil && m.number == 0 {
+			return m
+		}
+	}
+	if h != nil && h.number == 0 && !(own && h.own && h.mac != who.MAC) {
+		return h
+	}
+	return nil
+}
+
 // unplaced makes a machine of which a forwarder told the hardware address and nothing tells the address: it is shown with
 // the forwarder's, under which it is not found.
 func (t *hostTable) unplaced(obs *capture.Observation) *host {
+	if h := t.byMAC[obs.Host.MAC]; h != nil && h.number == 0 { // an earlier run's
+		h.number = obs.Host.Machine
+		t.byNum[h.number] = h
+		return h
+	}
 	if len(t.list) >= t.max {
 		t.evict()
 	}

@@ -90,6 +90,11 @@ func captures(t testing.TB) []string {
 	files, err := filepath.Glob("../../testdata/pcap/*.pcap")
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(files), 4)
+	if more := os.Getenv("AVBEACON_CAPTURES"); more != "" { // a pattern of further captures
+		found, err := filepath.Glob(more)
+		require.NoError(t, err)
+		files = append(files, found...)
+	}
 	return files
 }
 
