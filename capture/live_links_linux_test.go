@@ -2,13 +2,16 @@ package capture
 
 import (
 	"context"
+	"io"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
-// listener runs Next beside a test and tells what comes.
+// listener runs Next beside a test, on a thread without any capability, and tells what comes.
 type listener struct {
 	t       *testing.T
 	packets chan Packet
@@ -22,6 +25,12 @@ func (w *testWire) listen(t *testing.T, opt LiveOptions) *listener {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread is not to be used again
+		head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		if err := unix.Capset(&head, &make([]unix.CapUserData, 2)[0]); err != nil {
+			ended <- err
+			return
+		}
 		var b Block
 		for {
 			err := l.Next(ctx, &b)
@@ -34,7 +43,7 @@ func (w *testWire) listen(t *testing.T, opt LiveOptions) *listener {
 			}
 		}
 	}()
-	t.Cleanup(func() { cancel(); <-ended })
+	t.Cleanup(func() { cancel(); require.ErrorIs(t, <-ended, io.EOF) })
 	return n
 }
 
