@@ -115,14 +115,10 @@ func (x *address) last() int64 {
 
 // address gives what is remembered of an address, made anew where nothing is.
 func (h *Hosts) address(p place, at int64) *address {
-	x := h.addrs[p]
+	x := h.addrs.get(p)
 	if x == nil {
-		if len(h.addrs) >= h.max {
-			evict(h.addrs, (*address).last)
-			h.stats.Evicted++
-		}
 		x = &address{now: binding{from: at, seen: at, vlan: noVLAN}}
-		h.addrs[p] = x
+		h.stats.Evicted += h.addrs.add(p, x, h.max, (*address).last)
 	}
 	return x
 }

@@ -52,7 +52,7 @@ func (h *Hosts) believes(d *device, p place, c *claim) bool {
 		return true
 	}
 	if d.replied {
-		if x := h.addrs[d.at]; x != nil {
+		if x := h.addrs.get(d.at); x != nil {
 			if b := x.binding(0, c.mac); b.own == byReply && b.mac == c.mac {
 				b.disown()
 			}

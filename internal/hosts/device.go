@@ -149,14 +149,10 @@ func (h *Hosts) unmask(b *binding) {
 
 // device gives what is remembered of a hardware address, made anew where nothing is.
 func (h *Hosts) device(mac uint64, at int64) *device {
-	d := h.devices[mac]
+	d := h.devices.get(mac)
 	if d == nil {
-		if len(h.devices) >= h.max {
-			evict(h.devices, func(d *device) int64 { return d.last })
-			h.stats.Evicted++
-		}
 		d = &device{}
-		h.devices[mac] = d
+		h.stats.Evicted += h.devices.add(mac, d, h.max, func(d *device) int64 { return d.last })
 	}
 	d.last = max(d.last, at)
 	return d

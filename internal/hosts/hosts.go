@@ -47,9 +47,9 @@ type place = [16]byte
 // Hosts is the memory. One goroutine owns it.
 type Hosts struct {
 	max     int
-	addrs   map[place]*address
-	devices map[uint64]*device
-	called  map[string]*title
+	addrs   ring[place, *address]
+	devices ring[uint64, *device]
+	called  ring[string, *title]
 	number  uint32 // the last machine's
 	recent  recent
 	stats   Stats
@@ -60,7 +60,13 @@ func New(opt Options) *Hosts {
 	if opt.MaxHosts <= 0 {
 		opt.MaxHosts = defaultMaxHosts
 	}
-	return &Hosts{max: opt.MaxHosts, addrs: map[place]*address{}, devices: map[uint64]*device{}, called: map[string]*title{}, recent: newRecent()}
+	return &Hosts{
+		max:     opt.MaxHosts,
+		addrs:   newRing[place, *address](),
+		devices: newRing[uint64, *device](),
+		called:  newRing[string, *title](),
+		recent:  newRecent(),
+	}
 }
 
 // Stamp learns from an Observation and completes its Host: which machine it is, its name, and whether the hardware address
@@ -82,7 +88,7 @@ func (h *Hosts) Stamp(obs *capture.Observation) {
 		who.HasMAC, who.MAC = false, [6]byte{}
 		return
 	}
-	a := h.addrs[p]
+	a := h.addrs.get(p)
 	if a == nil {
 		h.front(who, p, at)
 		return
@@ -118,7 +124,7 @@ func (h *Hosts) Machine(a netip.Addr, vlan uint16) uint32 {
 	if !a.IsValid() {
 		return 0
 	}
-	if x := h.addrs[a.As16()]; x != nil {
+	if x := h.addrs.get(a.As16()); x != nil {
 		return x.binding(vlan, 0).machine
 	}
 	return 0
@@ -127,7 +133,7 @@ func (h *Hosts) Machine(a netip.Addr, vlan uint16) uint32 {
 // Lookup says what an address meant at a time; false where nothing is known, or where its lease had ended. Of an address
 // that several machines have it speaks of the one in the VLAN seen last.
 func (h *Hosts) Lookup(a netip.Addr, at time.Time) (Known, bool) {
-	x := h.addrs[a.As16()]
+	x := h.addrs.get(a.As16())
 	if x == nil {
 		return Known{}, false
 	}
@@ -148,7 +154,7 @@ func (h *Hosts) Lookup(a netip.Addr, at time.Time) (Known, bool) {
 // Stats gives the counters.
 func (h *Hosts) Stats() Stats {
 	s := h.stats
-	s.Addresses, s.MACs, s.Machines = len(h.addrs), len(h.devices), h.number
+	s.Addresses, s.MACs, s.Machines = h.addrs.len(), h.devices.len(), h.number
 	return s
 }
 

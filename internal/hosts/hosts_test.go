@@ -128,8 +128,8 @@ func TestBounds(t *testing.T) {
 		a := netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})
 		h.Stamp(arp(a, [6]byte{2, 0, 0, 0, byte(i >> 8), byte(i)}, noon.Add(time.Duration(i)*time.Second)))
 	}
-	require.LessOrEqual(t, len(h.addrs), 20)
-	require.LessOrEqual(t, len(h.devices), 20)
+	require.LessOrEqual(t, h.addrs.len(), 20)
+	require.LessOrEqual(t, h.devices.len(), 20)
 	require.Positive(t, h.Stats().Evicted)
 }
 
@@ -138,4 +138,22 @@ func TestNoAllocations(t *testing.T) {
 	h.Stamp(arp(pc, macA, noon))
 	p := packet(pc, macA, noon)
 	require.Zero(t, testing.AllocsPerRun(100, func() { h.Stamp(p) }))
+}
+
+func TestSameMemoryEachRun(t *testing.T) {
+	run := func() (left []place) {
+		h := New(Options{MaxHosts: 200})
+		for i := range 3000 {
+			n := i * 7919 % 5003
+			a := netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)})
+			h.Stamp(arp(a, [6]byte{2, 0, 0, 0, byte(n >> 8), byte(n)}, noon.Add(time.Duration(n%97)*time.Second)))
+		}
+		require.Len(t, h.addrs.entries, 200)
+		require.Len(t, h.addrs.keys, 200)
+		for _, p := range h.addrs.keys {
+			require.NotNil(t, h.addrs.get(p))
+		}
+		return h.addrs.keys
+	}
+	require.Equal(t, run(), run(), "which entries go depends on the packets alone")
 }

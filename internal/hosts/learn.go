@@ -119,7 +119,7 @@ func (h *Hosts) dhcp(d *wire.DHCP, at int64) {
 		return
 	}
 	h.bind(d.Address, c)
-	if x := h.addrs[d.Address.As16()]; x != nil && dev.name != "" {
+	if x := h.addrs.get(d.Address.As16()); x != nil && dev.name != "" {
 		if b := x.binding(0, mac); b.own != notOwn && b.mac == mac {
 			h.call(d.Address, b, dev.name, byDHCP, at)
 		}
@@ -128,7 +128,7 @@ func (h *Hosts) dhcp(d *wire.DHCP, at int64) {
 
 // release ends what an address meant, where the machine that has it gives it back.
 func (h *Hosts) release(a netip.Addr, mac uint64, at int64) {
-	x := h.addrs[a.As16()]
+	x := h.addrs.get(a.As16())
 	if x == nil {
 		return
 	}

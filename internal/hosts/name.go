@@ -28,7 +28,7 @@ func (h *Hosts) call(a netip.Addr, b *binding, name string, s surety, at int64) 
 		return
 	}
 	if b.name != "" && b.name != name && b.own == notOwn && s == b.surety && at-b.named > renamed {
-		b = h.addrs[a.As16()].turn(b, at)
+		b = h.addrs.get(a.As16()).turn(b, at)
 	}
 	if b.name != name {
 		b.name = name
@@ -54,7 +54,7 @@ func (h *Hosts) anotherBehind(b *binding, p place, name string, s surety, at int
 	if other == p {
 		other = d.before
 	}
-	x := h.addrs[other]
+	x := h.addrs.get(other)
 	if x == nil || other == p || isV4(other) != isV4(p) {
 		return false
 	}
@@ -64,15 +64,11 @@ func (h *Hosts) anotherBehind(b *binding, p place, name string, s surety, at int
 
 // joinByName makes the addresses that bear one name, one after the other or of both families, one machine.
 func (h *Hosts) joinByName(p place, b *binding, name string, at int64) {
-	t := h.called[name]
+	t := h.called.get(name)
 	switch {
 	case t == nil:
-		if len(h.called) >= h.max {
-			evict(h.called, func(t *title) int64 { return t.last })
-			h.stats.Evicted++
-		}
-		t = &title{}
-		h.called[name] = t
+		t = &title{last: at}
+		h.stats.Evicted += h.called.add(name, t, h.max, func(t *title) int64 { return t.last })
 	case t.machine != 0 && b.machine != t.machine && h.elsewhere(t, p, b, at):
 		return
 	case b.machine == 0:
@@ -87,7 +83,7 @@ func (h *Hosts) joinByName(p place, b *binding, name string, at int64) {
 // elsewhere says that a name's machine is not the one at p: it has a hardware address of its own, or still speaks from
 // another address of the same family.
 func (h *Hosts) elsewhere(t *title, p place, b *binding, at int64) bool {
-	x := h.addrs[t.at]
+	x := h.addrs.get(t.at)
 	if x == nil || t.at == p {
 		return false
 	}

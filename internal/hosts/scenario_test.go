@@ -371,10 +371,10 @@ func TestHostileFlood(t *testing.T) {
 		s.dhcp("ACK", a, byte(i>>4), fmt.Sprintf("d%d", i%97), time.Minute)
 		s.flow(a, byte(i>>3), uint16(i%3))
 	}
-	require.LessOrEqual(t, len(s.h.addrs), 50)
-	require.LessOrEqual(t, len(s.h.devices), 50)
-	require.LessOrEqual(t, len(s.h.called), 50)
-	for _, x := range s.h.addrs {
+	require.LessOrEqual(t, s.h.addrs.len(), 50)
+	require.LessOrEqual(t, s.h.devices.len(), 50)
+	require.LessOrEqual(t, s.h.called.len(), 50)
+	for _, x := range s.h.addrs.entries {
 		require.LessOrEqual(t, len(x.past), keptBindings)
 		require.LessOrEqual(t, len(x.others), keptBindings)
 	}
