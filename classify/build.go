@@ -171,19 +171,32 @@ func (c *Classifier) evidence(t *track, j judgement, f *Finding) []Evidence {
 
 // state says how the contact goes at the end of what was seen.
 func (c *Classifier) state(t *track) State {
-	since := t.lastContact
-	if since.IsZero() {
-		since = t.last
-	}
 	switch {
-	case c.quiet(t, since):
+	case c.quiet(t, t.lastTouch()):
 		return Quiet
-	case blocked(&t.tries, &t.asks):
+	case t.blocked():
 		return Blocked
 	case !t.returned.IsZero() && c.now.Sub(t.returned) <= 7*24*time.Hour:
 		return Returned
 	}
 	return Active
+}
+
+// lastTouch is when the host last called the vendor or tried to: a name that is refused is an attempt too. Where look-ups
+// are all that was seen they stand for contact.
+func (t *track) lastTouch() time.Time {
+	if t.lastContact.IsZero() {
+		return t.last
+	}
+	hour, any := t.asks.lastFailure()
+	if !any {
+		return t.lastContact
+	}
+	refused := time.Unix((hour+1)*3600, 0)
+	if refused.After(t.last) {
+		refused = t.last
+	}
+	return later(t.lastContact, refused)
 }
 
 // otherwiseSeen is in how many hours a host must have been seen for its silence towards a vendor to mean anything.

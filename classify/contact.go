@@ -261,9 +261,16 @@ func (c *Classifier) outcome(obs *capture.Observation, f *flow, k flowKey) {
 
 // attempt counts in one of the track's two counters.
 func (t *track) attempt(in *attempts, at time.Time, ok bool) {
-	was := blocked(&t.tries, &t.asks)
+	was := t.blocked()
 	in.add(at, ok)
-	t.stirred = t.stirred || blocked(&t.tries, &t.asks) != was
+	t.stirred = t.stirred || t.blocked() != was
+}
+
+// blockedHours is how many of the host's active hours show no success where its product is blocked.
+const blockedHours = 24
+
+func (t *track) blocked() bool {
+	return blocked(&t.tries, &t.asks, t.host.active.back(blockedHours))
 }
 
 // success says whether a flow worked or failed; a one-sided or cut one did neither.

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"math"
 	"math/bits"
 	"time"
 )
@@ -71,6 +72,22 @@ func (h *hours) between(from, to time.Time) int {
 	return n
 }
 
+// back gives the hour of the n-th newest in which something was seen; of fewer, or of hours that are no longer kept, the
+// earliest there is.
+func (h *hours) back(n int) int64 {
+	if n > h.count() {
+		return math.MinInt64
+	}
+	for back := range int64(hoursKept) {
+		if h.bits[back/64]&(1<<(back%64)) != 0 {
+			if n--; n <= 0 {
+				return h.last - back
+			}
+		}
+	}
+	return math.MinInt64
+}
+
 // clock says in how many of the hours kept something was seen, and at how many of the day's 24.
 func (h *hours) clock() (n, of int) {
 	var day uint32
@@ -129,11 +146,27 @@ func (a *attempts) slot(hour int64) *attemptHour {
 	return &a.slots[at]
 }
 
-// blocked says that no flow worked, and that three attempts or more failed: flows, or look-ups where none was answered.
-func blocked(flows, lookups *attempts) bool {
-	ok, fail := flows.sum()
-	answered, refused := lookups.sum()
+// blocked says that nothing worked from an hour on, and that three attempts or more have failed since anything did: flows, or
+// look-ups where none was answered.
+func blocked(flows, lookups *attempts, from int64) bool {
+	ok, fail := flows.since(from)
+	answered, refused := lookups.since(from)
 	return ok == 0 && (fail >= 3 || answered == 0 && fail+refused >= 3)
+}
+
+// since counts the successes from an hour on, and the failures since the hour of the last success.
+func (a *attempts) since(from int64) (ok, fail uint32) {
+	for i := a.n - 1; i >= 0; i-- {
+		s := &a.slots[i]
+		switch {
+		case s.ok > 0 && s.hour < from:
+			return ok, fail
+		case s.hour >= from:
+			ok += s.ok
+		}
+		fail += s.fail
+	}
+	return ok, fail
 }
 
 func (a *attempts) sum() (ok, fail uint32) {
@@ -142,4 +175,14 @@ func (a *attempts) sum() (ok, fail uint32) {
 		fail += s.fail
 	}
 	return ok, fail
+}
+
+// lastFailure gives the newest hour with a failure; false where there is none.
+func (a *attempts) lastFailure() (hour int64, any bool) {
+	for i := a.n - 1; i >= 0; i-- {
+		if a.slots[i].fail > 0 {
+			return a.slots[i].hour, true
+		}
+	}
+	return 0, false
 }

@@ -20,8 +20,8 @@ type machines struct {
 
 // steadyTTL is how many TCP flows show a TTL before it counts; surely is how many show two before they decide alone.
 const (
-	steadyTTL = 5
-	surely    = 20
+	steadyTTL = 3
+	surely    = 6
 )
 
 func (d *habits) machines() (m machines, ttlsDecide bool) {

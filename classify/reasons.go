@@ -72,13 +72,21 @@ func (c *Classifier) barSentences(t *track, f *Finding) (out []string) {
 func stateSentence(t *track, f *Finding) string {
 	switch f.State {
 	case Blocked:
-		return fmt.Sprintf("Every attempt of the last active hours failed (%d): the product is there, its way out is blocked.", t.failures())
+		return fmt.Sprintf("Every attempt of the last active hours failed (%d): the product is there, its way out is blocked.", t.failuresNow())
 	case Quiet:
-		return fmt.Sprintf("Nothing since %s, although the host was seen later.", stamp(t.last))
+		return fmt.Sprintf("Nothing since %s, although the host was seen later.", stamp(t.lastTouch()))
 	case Returned:
 		return fmt.Sprintf("Contact came back at %s after more than 48 hours.", stamp(t.returned))
 	}
 	return ""
+}
+
+// failuresNow is how many attempts have failed since one worked.
+func (t *track) failuresNow() uint32 {
+	from := t.host.active.back(blockedHours)
+	_, flows := t.tries.since(from)
+	_, refused := t.asks.since(from)
+	return flows + refused
 }
 
 func stamp(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") }

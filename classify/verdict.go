@@ -24,8 +24,8 @@ func (c *Classifier) judge(t *track, roles []HostRole) judgement {
 		j.verdict = capsAt(roles[0])
 		j.caps = append(j.caps, fmt.Sprintf("The host acts as %s, so the signs speak of its clients.", article(roles[0])))
 	}
-	if t.listed > 0 && t.ownContacts == 0 && j.verdict > Possible {
-		j.verdict = Possible
+	if t.listed > 0 && t.ownContacts == 0 && j.verdict != NoVerdict {
+		j.verdict = min(j.verdict, Possible)
 		j.caps = append(j.caps, fmt.Sprintf("Names of %d vendors were looked up within an hour without a flow: a list is being checked.", t.listed))
 	}
 	return j
