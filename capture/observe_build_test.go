@@ -17,7 +17,6 @@ type memSource struct {
 	packets []Packet
 	size    int
 	at      int
-	open    int // blocks handed out and not released
 	worst   error
 }
 

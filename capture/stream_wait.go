@@ -45,7 +45,7 @@ func (o *observer) relieve(s *shard, keep uint32) {
 
 // giveUp ends the reading of a flow whose unfinished messages are kept by its class.
 func (s *shard) giveUp(e *flow.Entry) {
-	done := e.Class
+	var done uint8
 	switch e.Class {
 	case classQUIC:
 		done = classDoneQUIC

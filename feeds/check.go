@@ -20,9 +20,7 @@ func Check(fsys fs.FS) []Problem {
 	}
 	k := checker{out: &out, catalog: build(files)}
 	for _, f := range files {
-		for _, e := range f.entries {
-			k.entries = append(k.entries, e)
-		}
+		k.entries = append(k.entries, f.entries...)
 	}
 	k.stale()
 	k.samples()
