@@ -193,12 +193,18 @@ func (f *Files) start(name string) (*openFile, error) {
 func openError(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("no such file: %w", fs.ErrNotExist)
+		return noSuchFile{}
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("cannot be opened: %w", fs.ErrPermission)
 	}
 	return fmt.Errorf("cannot be opened: %w", err)
 }
+
+// noSuchFile is fs.ErrNotExist in plain words.
+type noSuchFile struct{}
+
+func (noSuchFile) Error() string { return "no such file" }
+func (noSuchFile) Unwrap() error { return fs.ErrNotExist }
 
 // diskFile reads a file as it lies on disk, counts and hashes it.
 type diskFile struct {

@@ -220,7 +220,7 @@ func TestFilesOnDisk(t *testing.T) {
 		require.NoError(t, in[i].Err)
 	}
 	require.ErrorIs(t, in[1].Err, os.ErrNotExist)
-	require.EqualError(t, in[1].Err, names[1]+": no such file: file does not exist")
+	require.EqualError(t, in[1].Err, names[1]+": no such file")
 }
 
 // The hash is the whole file's, also where reading stopped early or the file is no capture.

@@ -20,13 +20,21 @@ type FileError struct {
 
 func (e *FileError) Error() string {
 	if e.Offset < 0 {
-		return fmt.Sprintf("%s: %v", e.Name, e.Err)
+		return e.Name + ": " + e.start() + e.Err.Error()
 	}
 	of := ""
 	if e.Unpacked {
 		of = " of the decompressed data"
 	}
 	return fmt.Sprintf("%s: offset %d%s: %v; %s", e.Name, e.Offset, of, e.Err, e.before())
+}
+
+// start names the place of what is wrong with the first bytes; a file that cannot be opened has none.
+func (e *FileError) start() string {
+	if errors.Is(e.Err, errEmptyFile) || errors.Is(e.Err, errNotCapture) {
+		return "offset 0: "
+	}
+	return ""
 }
 
 func (e *FileError) before() string {

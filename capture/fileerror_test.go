@@ -41,12 +41,12 @@ func brokenPlain() []brokenFile {
 	snoopOld, snoopRing := bytes.Clone(snoop), bytes.Clone(snoop)
 	snoopOld[11], snoopRing[15] = 1, 2
 	return []brokenFile{
-		{"empty", nil, 0, "the file is empty: expected a capture", false},
+		{"empty", nil, 0, "offset 0: the file is empty: expected a capture", false},
 		{"text", []byte("Hello, world, this is a text of some length"), 0,
-			`not a capture: it begins with the text "Hello, w" (48656c6c6f2c2077): expected pcap, pcapng or snoop, plain or in gzip or zstd`, false},
-		{"bytes", []byte{1, 2, 3}, 0, "not a capture: it begins with the bytes 010203: expected pcap, pcapng or snoop, plain or in gzip or zstd", false},
+			`offset 0: not a capture: it begins with the text "Hello, w" (48656c6c6f2c2077): expected pcap, pcapng or snoop, plain or in gzip or zstd`, false},
+		{"bytes", []byte{1, 2, 3}, 0, "offset 0: not a capture: it begins with the bytes 010203: expected pcap, pcapng or snoop, plain or in gzip or zstd", false},
 		{"zip", []byte("PK\x03\x04abcdef"), 0,
-			"not a capture: it looks like a zip archive: expected pcap, pcapng or snoop, plain or in gzip or zstd; unpack it first", false},
+			"offset 0: not a capture: it looks like a zip archive: expected pcap, pcapng or snoop, plain or in gzip or zstd; unpack it first", false},
 		{"pcap header cut", good[:10], 0, "offset 10: the file ends inside its header, after 10 bytes: it was cut short", true},
 		{"pcapng header cut", ngSHB(o)[:7], 0, "offset 7: the file ends inside its header, after 7 bytes: it was cut short", true},
 		{"snoop header cut", snoop[:15], 0, "offset 15: the file ends inside its header, after 15 bytes: it was cut short", true},
@@ -139,8 +139,8 @@ func brokenPacked(t *testing.T) []brokenFile {
 		{"gzip cut in its header", gz[:5], 0, "offset 0 of the decompressed data: the compressed file ends before its data do: it was cut short or is still being written", true},
 		{"zstd cut", zst[:len(zst)-4], 0, "offset 0 of the decompressed data: the compressed file ends before its data do: it was cut short or is still being written", true},
 		{"gzip checksum", sum, 2, "offset 116 of the decompressed data: decompress: gzip: invalid checksum: the file is damaged here", false},
-		{"gzip of nothing", gzipped(t, nil), 0, "the file is empty: expected a capture", false},
-		{"gzip of text", gzipped(t, []byte("a log")), 0, `not a capture: it begins with the text "a log" (61206c6f67): expected pcap, pcapng or snoop, plain or in gzip or zstd`, false},
+		{"gzip of nothing", gzipped(t, nil), 0, "offset 0: the file is empty: expected a capture", false},
+		{"gzip of text", gzipped(t, []byte("a log")), 0, `offset 0: not a capture: it begins with the text "a log" (61206c6f67): expected pcap, pcapng or snoop, plain or in gzip or zstd`, false},
 		{"zstd window too large", wide(0x90), 0, "offset 0 of the decompressed data: decompress: window size exceeded: " +
 			"the limit is 134217728 bytes, and 8388608 inside another compression; decompress it first", false},
 		{"zstd window too large inside", zstdded(t, wide(0x70)), 0, "offset 0 of the decompressed data: decompress: window size exceeded: " +

@@ -93,7 +93,7 @@ func TestExpandInputsOneTimeline(t *testing.T) {
 
 	packets, in := readAll(t, OpenFiles(got, FileOptions{Stdin: bytes.NewReader(pcapFrom(30))}))
 	require.Len(t, packets, 10)
-	require.EqualError(t, in[5].Err, "none.pcap: no such file: file does not exist")
+	require.EqualError(t, in[5].Err, "none.pcap: no such file")
 	require.ErrorContains(t, in[6].Err, "folder without capture files")
 }
 
