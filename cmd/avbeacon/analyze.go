@@ -29,7 +29,7 @@ type analyzeOptions struct {
 	site
 	format, output, failOn string
 	policy, idKey, sensor  string
-	hash, explain          string
+	hash, explain, db      string
 	workers                int
 	quiet                  bool
 }
@@ -69,6 +69,7 @@ Exit codes: 0 ran; 2 something could not be read or done (the rest is reported a
 	f.StringVar(&o.sensor, "sensor", "", "name of the place where the capture was taken; part of finding ids")
 	f.IntVar(&o.workers, "workers", defaultWorkers(), "goroutines that look at packets; the result does not depend on it")
 	f.BoolVar(&o.quiet, "quiet", false, "no progress and no warnings on standard error")
+	f.StringVar(&o.db, "db", "", "store `FILE` to go on from and to add to; the report is of all that it has. A capture that it has already is not counted again")
 	f.StringVar(&o.hash, "hash", "auto", "SHA-256 of the inputs: always, never, or auto: of files up to 64 MiB")
 	return c
 }
@@ -87,6 +88,9 @@ func (o *analyzeOptions) check() error {
 	if _, ok := failLevel(o.failOn); !ok {
 		return fmt.Errorf("--fail-on %q: it is one of installed, likely, possible", o.failOn)
 	}
+	if o.db != "" && o.hash == "never" {
+		return errors.New("--db knows captures again by their hashes: it does not go with --hash never")
+	}
 	_, _, err := o.site.options()
 	return err
 }
@@ -95,8 +99,31 @@ func (o *analyzeOptions) check() error {
 // whole analysis.
 const hashAuto = 64 << 20
 
-func hashLimit(word string) int64 {
-	return map[string]int64{"auto": hashAuto, "always": capture.HashAll}[word]
+func (o *analyzeOptions) hashLimit() int64 {
+	switch {
+	case o.hash == "always" || o.db != "":
+		return capture.HashAll
+	case o.hash == "auto":
+		return hashAuto
+	}
+	return 0
+}
+
+// warner prints warnings unless they are not wanted.
+func (o *analyzeOptions) warner(w io.Writer) func(string, ...any) {
+	return func(text string, args ...any) {
+		if !o.quiet {
+			complain(w, fmt.Errorf(text, args...))
+		}
+	}
+}
+
+// key gives the key of identifiers' hashes: the store's where there is one.
+func (o *analyzeOptions) key(mem *memory) ([]byte, error) {
+	if mem != nil {
+		return mem.store.IDKey(), nil
+	}
+	return readKey(o.idKey)
 }
 
 func failLevel(s string) (classify.Verdict, bool) {
@@ -127,34 +154,44 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 	if err != nil {
 		return err
 	}
-	key, err := readKey(o.idKey)
-	if err != nil {
-		return err
-	}
 	inputs, err := s.inputs(args)
 	if err != nil {
 		return err
 	}
-	src := capture.OpenFiles(inputs, capture.FileOptions{Stdin: s.in, HashUpTo: hashLimit(o.hash)})
+	mem, err := o.remember(ctx, rules)
+	if err != nil {
+		return err
+	}
+	defer mem.close()
+	inputs = mem.fresh(inputs, o.warner(s.err))
+	src := capture.OpenFiles(inputs, capture.FileOptions{Stdin: s.in, HashUpTo: o.hashLimit()})
 	defer src.Close()
 	out, err := openOutput(o.output, s.out)
 	if err != nil {
 		return err
 	}
-	facts, err := o.run(ctx, s, src, know, key)
+	facts, err := o.run(ctx, s, src, know, mem)
 	if err != nil {
 		return errors.Join(err, out.discard())
 	}
 	facts.Policy, facts.Judge = rules.Name, rules.Judge
-	if err := errors.Join(o.write(report.New(facts), out), out.commit()); err != nil {
+	r, err := mem.keep(ctx, facts)
+	if err != nil {
+		return errors.Join(fmt.Errorf("--db %s: %w", o.db, err), out.discard())
+	}
+	if err := errors.Join(o.write(r, out), out.commit()); err != nil {
 		return o.verdict(facts, s.err, fmt.Errorf("write report: %w", err))
 	}
 	return o.verdict(facts, s.err, nil)
 }
 
 // run reads the captures and gives what they came to.
-func (o *analyzeOptions) run(ctx context.Context, s *streams, src capture.Source, know *known, key []byte) (*report.Facts, error) {
+func (o *analyzeOptions) run(ctx context.Context, s *streams, src capture.Source, know *known, mem *memory) (*report.Facts, error) {
 	home, at, err := o.site.options()
+	if err != nil {
+		return nil, err
+	}
+	key, err := o.key(mem)
 	if err != nil {
 		return nil, err
 	}
@@ -172,6 +209,9 @@ func (o *analyzeOptions) run(ctx context.Context, s *streams, src capture.Source
 			Home: home, SensorAt: at,
 		}),
 		Catalog: know.catalog,
+	}
+	if err := mem.attach(ctx, p, home); err != nil {
+		return nil, fmt.Errorf("--db %s: %w", o.db, err)
 	}
 	stats, err := p.Run(ctx)
 	bar.finish()

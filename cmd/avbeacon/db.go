@@ -1,0 +1,110 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"avbeacon/internal/report"
+	"avbeacon/internal/store"
+)
+
+func newDB(s *streams) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "db",
+		Short: "Back up, check and measure a store",
+		Long:  `Looks after the store that 'analyze --db' and 'monitor' write. All of it works while they do.`,
+		Args:  subcommand,
+		RunE:  showHelp,
+	}
+	c.AddCommand(newBackup(s), newCheck(s), newStats(s))
+	return c
+}
+
+// withStore makes a command that reads one store.
+func withStore(c *cobra.Command, do func(c *cobra.Command, db *store.Store) error) *cobra.Command {
+	var file string
+	c.Args = noMore
+	c.Flags().StringVar(&file, "db", "", "store `FILE`")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := needsDB(file); err != nil {
+			return err
+		}
+		db, err := openToRead(file)
+		if err != nil {
+			return err
+		}
+		return errors.Join(do(c, db), db.Close())
+	}
+	return c
+}
+
+func newBackup(s *streams) *cobra.Command {
+	var to string
+	c := withStore(&cobra.Command{
+		Use:     "backup --db FILE -o COPY",
+		Short:   "Write a whole copy of a store to a new file",
+		Long:    `Writes the store as it is at one moment to a new file, without free room. Whoever writes it writes on.`,
+		Example: "  avbeacon db backup --db avbeacon.db -o avbeacon-backup.db",
+	}, func(c *cobra.Command, db *store.Store) error {
+		if to == "" {
+			return errors.New("--output FILE is needed: where does the copy go?")
+		}
+		return db.Backup(c.Context(), to)
+	})
+	c.Flags().StringVarP(&to, "output", "o", "", "new `FILE` for the copy")
+	return c
+}
+
+func newCheck(s *streams) *cobra.Command {
+	return withStore(&cobra.Command{
+		Use:     "check --db FILE",
+		Short:   "Look for damage in a store",
+		Long:    `Reads every page, record and index of a store. Exit code 2 and what is wrong where something is.`,
+		Example: "  avbeacon db check --db avbeacon.db",
+	}, func(c *cobra.Command, db *store.Store) error {
+		if err := db.Check(c.Context()); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(s.out, "The store is whole.")
+		return err
+	})
+}
+
+func newStats(s *streams) *cobra.Command {
+	var format string
+	c := withStore(&cobra.Command{
+		Use:     "stats --db FILE",
+		Short:   "Tell how much is in a store",
+		Example: "  avbeacon db stats --db avbeacon.db --format json",
+	}, func(c *cobra.Command, db *store.Store) error {
+		if err := oneOf("format", format, "text", "json"); err != nil {
+			return err
+		}
+		x, err := db.Stats(c.Context())
+		if err != nil {
+			return err
+		}
+		if format == "json" {
+			return json.NewEncoder(s.out).Encode(x)
+		}
+		return statsText(s, &x)
+	})
+	c.Flags().StringVar(&format, "format", "text", "text or json")
+	return c
+}
+
+func statsText(s *streams, x *store.Stats) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "sensor          %s\nschema          %d\nbytes           %d, of which %d are used\n", report.Clean(x.Sensor), x.Schema, x.File, x.Used)
+	for _, table := range slices.Sorted(maps.Keys(x.Rows)) {
+		fmt.Fprintf(&b, "%-15s %d\n", table, x.Rows[table])
+	}
+	_, err := fmt.Fprint(s.out, b.String())
+	return err
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"avbeacon/internal/policy"
+	"avbeacon/internal/report"
+	"avbeacon/internal/store"
+)
+
+func newReport(s *streams) *cobra.Command {
+	o := &analyzeOptions{}
+	c := &cobra.Command{
+		Use:   "report --db FILE",
+		Short: "Print the report of all that a store has",
+		Long: `Prints what a store of 'analyze --db' or 'monitor' has in the form in which analyze prints a capture.
+The findings are those that were kept; what is of concern is judged anew, by --policy. A store may
+be read while another process writes it. What was seen before the catalogue had it is told too.`,
+		Example: `  avbeacon report --db avbeacon.db
+  avbeacon report --db avbeacon.db --format json -o report.json
+  avbeacon report --db avbeacon.db --explain 10.0.0.5`,
+		Args: noMore,
+		RunE: func(cmd *cobra.Command, _ []string) error { return reportStore(cmd.Context(), s, o) },
+	}
+	f := c.Flags()
+	o.knowledge.flags(f)
+	f.StringVar(&o.db, "db", "", "store `FILE` to report")
+	f.StringVar(&o.format, "format", "text", "text, json, jsonl or csv")
+	f.StringVarP(&o.output, "output", "o", "", "write the report to this file instead of standard output")
+	f.StringVar(&o.explain, "explain", "", "print the whole reasoning for one host: an address, MAC or name")
+	f.StringVar(&o.failOn, "fail-on", "", "exit with 1 if a finding of concern is installed, likely or possible (or surer)")
+	f.StringVar(&o.policy, "policy", policy.Default, "what is of concern: "+join(policy.Names())+", or a YAML file")
+	o.hash = "auto"
+	return c
+}
+
+// noMore is cobra.Command.Args of a command that takes none.
+func noMore(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes no argument: %q\nSee '%s --help'", c.CommandPath(), args[0], c.CommandPath())
+	}
+	return nil
+}
+
+func reportStore(ctx context.Context, s *streams, o *analyzeOptions) error {
+	if err := errors.Join(o.check(), needsDB(o.db)); err != nil {
+		return err
+	}
+	know, err := o.load()
+	if err != nil {
+		return err
+	}
+	defer know.places.Close()
+	rules, err := policy.Load(o.policy)
+	if err != nil {
+		return err
+	}
+	db, err := openToRead(o.db)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	facts := &report.Facts{Version: version(), Generated: time.Now(), Catalog: know.catalog, Places: know.places.Databases(),
+		Policy: rules.Name, Judge: rules.Judge}
+	r, err := storedReport(ctx, db, facts)
+	if err != nil {
+		return fmt.Errorf("--db %s: %w", o.db, err)
+	}
+	out, err := openOutput(o.output, s.out)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(o.write(r, out), out.commit()); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return o.concern(r)
+}
+
+// concern is the exit code of --fail-on for a report.
+func (o *analyzeOptions) concern(r *report.Report) error {
+	level, _ := failLevel(o.failOn)
+	for i := range r.Findings {
+		if v, _ := failLevel(r.Findings[i].Verdict); level != 0 && r.Findings[i].Concern && v >= level {
+			return &exitError{code: exitConcern}
+		}
+	}
+	return nil
+}
+
+func needsDB(file string) error {
+	if file == "" {
+		return errors.New("--db FILE is needed: which store?")
+	}
+	return nil
+}
+
+// openToRead opens a store to read it. One of an older version is brought up to date first, which needs it to be writable.
+func openToRead(file string) (*store.Store, error) {
+	s, err := store.Open(file, store.Options{ReadOnly: true})
+	if !errors.Is(err, store.ErrOlder) {
+		return s, err
+	}
+	w, err := store.Open(file, store.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return store.Open(file, store.Options{ReadOnly: true})
+}
