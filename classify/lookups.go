@@ -221,8 +221,8 @@ func (c *Classifier) judgeLookup(l *lookup, r reply) {
 		if s.why == "" && l.through.IsValid() {
 			s.why = "asked through the forwarder " + l.through.String() + ", which named this host as the one that asks"
 		}
-		if e.Strength >= feeds.Medium && (r == refused || r == resolved) {
-			t.attempt(&t.asks, l.time, r == resolved)
+		if ok, missed := l.tried(r); e.Strength >= feeds.Medium && (ok || missed) {
+			t.attempt(&t.asks, l.time, ok)
 		}
 		t.noteFailure(l, r)
 		t.askedAgain(l.time)
@@ -232,6 +232,20 @@ func (c *Classifier) judgeLookup(l *lookup, r reply) {
 		}
 		c.add(t, s)
 	}
+}
+
+// tried says whether a look-up worked or failed. One without an answer failed where its host gets answers to others: where
+// it gets none, the capture may hold one side only.
+func (l *lookup) tried(r reply) (ok, missed bool) {
+	switch r {
+	case resolved:
+		return true, false
+	case refused, failed:
+		return false, true
+	case unanswered:
+		return false, l.host.did.answersGot > 0
+	}
+	return false, false
 }
 
 // A list of names being checked: ten vendors or more from one host within an hour, without flows.

@@ -38,7 +38,7 @@ type reply uint8
 const (
 	unanswered    reply = iota
 	answered            // without an address
-	failed              // SERVFAIL: neither resolved nor refused
+	failed              // SERVFAIL
 	resolved            // with one
 	refused             // NXDOMAIN, REFUSED, or an address that leads nowhere
 	authoritative       // by a server that answers for itself alone: AA or a referral, without RA

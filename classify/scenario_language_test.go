@@ -224,6 +224,8 @@ func (a *act) option(w []string) (rest []string, err error) {
 		a.mute = true
 	case "nxdomain":
 		a.rcode = "NXDOMAIN"
+	case "servfail":
+		a.rcode = "SERVFAIL"
 	case "udp":
 		a.udp = true
 	case "derived":

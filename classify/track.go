@@ -38,7 +38,7 @@ type track struct {
 	past     facts // sessions that are no longer kept one by one
 	beats    []beat
 	tries    attempts             // flows
-	asks     attempts             // look-ups: answered with addresses, or refused
+	asks     attempts             // look-ups: answered with addresses, or in vain
 	barred   [barOther + 1]uint32 // medium or strong signs by what bars them
 	tool     string
 	visited  [feeds.RoleCDN + 1]bool // a person's signs by role: web site, download, content
