@@ -48,13 +48,22 @@ func newCoverage(f *Facts) Coverage {
 		}
 	})
 	for l, n := range d.LinkTypes {
-		c.Undecoded["link type "+strconv.Itoa(int(l))] += n
+		c.Undecoded[linkWords(l)] += n
 	}
 	d.Opaque.Each(func(r capture.Reason, n uint64) { c.Undecoded["inside a tunnel: "+r.String()] += n })
 	c.count("encrypted by IPsec (ESP)", d.ESP)
 	c.lose(f)
 	c.say(f)
 	return c
+}
+
+// linkWords names a link type by number, and in words where it is a common one.
+func linkWords(l capture.LinkType) string {
+	number := "link type " + strconv.Itoa(int(l))
+	if name := capture.LinkName(l); name != number {
+		return number + " (" + name + ")"
+	}
+	return number
 }
 
 func (c *Coverage) count(what string, n uint64) {
