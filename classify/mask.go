@@ -23,6 +23,11 @@ func (m *masker) hide(id string) string {
 // name gives a host name with its identifiers hidden.
 func (m *masker) name(e *feeds.Entry, name string) string {
 	name = e.Hide(name, m.hide)
+	if e.Match == feeds.Suffix && e.Mask == "" { // a catch-all: an exact name is nobody's
+		if at := tenant.FindStringSubmatchIndex(name); at != nil {
+			name = m.hide(name[at[2]:at[3]]) + name[at[3]:]
+		}
+	}
 	if len(name) < 36 || !uuid.MatchString(name) {
 		return name
 	}
@@ -62,9 +67,10 @@ func (m *masker) query(e *feeds.Entry, q string) string {
 	return strings.Join(parts, "&")
 }
 
-// What looks like an identifier whatever the vendor: a UUID, a serial in groups, a long run of hex or base64, and the value
+// What looks like an identifier whatever the vendor: a customer's label before 'xdr', a UUID, a serial in groups, a long run of hex or base64, and the value
 // of a field whose name says so.
 var (
+	tenant  = regexp.MustCompile(`^([^.~]+)\.xdr\.(?:[^.]+\.)*(?:trendmicro|paloaltonetworks)\.`)
 	uuid    = regexp.MustCompile(`(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}`)
 	serial  = regexp.MustCompile(`\b[0-9A-Z]{2,8}(?:-[0-9A-Z]{4,8}){2,}\b`)
 	longRun = regexp.MustCompile(`[0-9a-fA-F]{16,}|[A-Za-z0-9+/]{40,}={0,2}`)

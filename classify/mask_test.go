@@ -151,3 +151,12 @@ func TestHashesAreKeyed(t *testing.T) {
 	require.NotEqual(t, a.hide("x"), a.hide("y"))
 	require.NotEqual(t, a.hide("x"), b.hide("x"))
 }
+
+// A customer's label under a region that the catalogue does not list is hidden all the same; a name that it lists stays.
+func TestTenantOfUnknownRegion(t *testing.T) {
+	m := masker{key: []byte("0123456789abcdef")}
+	catchAll := &feeds.Entry{Match: feeds.Suffix, Pattern: "trendmicro.com"}
+	require.Equal(t, m.hide("acme")+".xdr.us.trendmicro.com", m.name(catchAll, "acme.xdr.us.trendmicro.com"))
+	require.Equal(t, "www.trendmicro.com", m.name(catchAll, "www.trendmicro.com"))
+	require.Equal(t, "upload.xdr.trendmicro.com", m.name(&feeds.Entry{Match: feeds.Exact, Pattern: "upload.xdr.trendmicro.com"}, "upload.xdr.trendmicro.com"))
+}

@@ -47,10 +47,20 @@ func (c *Classifier) resolver(d *habits) bool {
 	if answers := d.answersGiven + d.answeredFlows; answers > 0 && (d.askers.n >= 2 || d.asked() > 0 || answers >= 3) || d.asksAsResolver() {
 		return true
 	}
-	if 10*c.traffic.flows < max(c.traffic.lookups, c.traffic.flowLookups) {
+	if c.dnsAlone(d) {
 		return d.mostAsked >= manyAskedDNSOnly
 	}
 	return d.mostAsked >= manyAsked && d.asked() >= askedPerFlow*max(1, d.opened)
+}
+
+// fewFlows is how many flows a capture has at most that holds DNS alone, but for strays.
+const fewFlows = 5
+
+// dnsAlone says that the capture holds hardly anything but DNS, by what the other hosts do: one that asks for all of them
+// would tip the scales by itself.
+func (c *Classifier) dnsAlone(d *habits) bool {
+	all, own := max(c.traffic.lookups, c.traffic.flowLookups), uint64(d.asked())
+	return c.traffic.flows < fewFlows || 10*c.traffic.flows < all-min(all, own)
 }
 
 // initialTTL gives the class of the value a packet started with: 32, 64, 128 or 255.

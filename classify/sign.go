@@ -117,7 +117,7 @@ func (s *session) note(g *sign) {
 	}
 	s.medium |= fam
 	s.roles |= role
-	s.cloudPort = s.cloudPort || g.kind == KindPort
+	s.cloudPort = s.cloudPort || g.kind == KindPort && g.entry.Need == feeds.NeedNetwork
 	s.lanPort = s.lanPort || g.kind == KindLANPort
 	if g.strength == feeds.Strong {
 		s.strong |= fam
