@@ -270,7 +270,7 @@ func (t *track) attempt(in *attempts, at time.Time, ok bool) {
 const blockedHours = 24
 
 func (t *track) blocked() bool {
-	return blocked(&t.tries, &t.asks, t.host.active.back(blockedHours))
+	return t.failures() >= 3 && blocked(&t.tries, &t.asks, t.host.active.back(blockedHours))
 }
 
 // success says whether a flow worked or failed; a one-sided or cut one did neither.
