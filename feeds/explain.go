@@ -134,9 +134,9 @@ func (x *explainer) asn(q string) {
 	}
 }
 
-// port explains "tcp 13000", in any case.
+// port explains "tcp 13000" or "tcp/13000", in any case.
 func (x *explainer) port(q string) {
-	proto, number, _ := strings.Cut(strings.ToLower(q), " ")
+	proto, number, _ := strings.Cut(strings.Replace(strings.ToLower(q), "/", " ", 1), " ")
 	port, err := strconv.ParseUint(number, 10, 16)
 	if err != nil || proto != "tcp" && proto != "udp" {
 		return

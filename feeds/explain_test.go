@@ -18,6 +18,7 @@ func TestExplain(t *testing.T) {
 		{"AS59446", "drweb", "asn", "prefix", "AS59446 is registered to Doctor Web Ltd, with 1 prefixes here"},
 		{"223.6.6.6", "", "resolver", "prefix", "223.6.6.6 lies in 223.6.6.6/32; Kaspersky products fall back to it, as number 3 of 5"},
 		{"TCP 23150", "kaspersky", "port", "exact", "port tcp 23150 on the Internet"},
+		{"tcp/13000", "kaspersky", "lan-port", "exact", "port tcp 13000 inside the site"},
 		{"/updaters/updater.xml", "kaspersky", "path", "regexp", `the path fits ^/updaters/updater\.xml(\.dif|\.klz)?$`},
 		{"http://94.75.236.123/updaters/updater.xml", "kaspersky", "path", "regexp", `the path fits ^/updaters/updater\.xml(\.dif|\.klz)?$`},
 		{"https://redirect.kaspersky.com:443/?act-pid=kis", "kaspersky", "name", "exact", "the name is exactly redirect.kaspersky.com"},

@@ -19,8 +19,11 @@ type Problem struct {
 	Text    string
 }
 
-// String gives file:line:column: text.
+// String gives file:line:column: text; of the folder as a whole the text alone, for its name is the caller's to say.
 func (p Problem) String() string {
+	if p.File == "." {
+		return p.Text
+	}
 	var b strings.Builder
 	b.WriteString(p.File)
 	if p.Line > 0 {

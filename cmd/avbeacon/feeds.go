@@ -168,6 +168,7 @@ func newFeedsExplain(s *streams) *cobra.Command {
 		Short: "Say what the catalogue knows of a name, address, URL, port or User-Agent",
 		Example: `  avbeacon feeds explain dnl-01.geo.kaspersky.com
   avbeacon feeds explain 77.74.178.40
+  avbeacon feeds explain tcp/13000
   avbeacon feeds explain 'DrWebUpdate-12.0.56.02100 (windows: 6.1.7601)'`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
