@@ -134,6 +134,7 @@ func (l *lookup) code(x *coder, k *known, host *string) {
 	l.frame.code(x)
 	x.flag(&l.noRecursion)
 	x.addr(&l.server)
+	x.addr(&l.through)
 	x.flag(&l.gone)
 	code(x, &l.ttl)
 	list(x, &l.entries, snapshotPools, func(e **feeds.Entry) { k.entry(x, e) })

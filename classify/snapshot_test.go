@@ -3,6 +3,7 @@ package classify
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -116,4 +117,19 @@ func FuzzRestore(f *testing.F) {
 		c.Findings()
 		c.NewSaver().Changed(true)
 	})
+}
+
+// A field that is added to what is remembered has to be added to what is saved (and snapshotVersion raised), or to the reason
+// why it is not.
+func TestSnapshotKnowsEveryField(t *testing.T) {
+	for _, c := range []struct {
+		of     any
+		fields int // saved, and those that are not: places in tables, caches, what is looked up anew
+	}{
+		{track{}, 40}, {host{}, 16}, {habits{}, 28}, {session{}, 16}, {facts{}, 13}, {beat{}, 10}, {flow{}, 10}, {lookup{}, 11}, {fallback{}, 9},
+		{relay{}, 5}, {Evidence{}, 17}, {Destination{}, 10}, {remark{}, 2}, {Remark{}, 8}, {traffic{}, 3}, {attempts{}, 2}, {hours{}, 3},
+	} {
+		of := reflect.TypeOf(c.of)
+		require.Equal(t, c.fields, of.NumField(), "%s: is the new field in snapshot_*.go?", of.Name())
+	}
 }
