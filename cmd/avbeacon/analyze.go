@@ -126,6 +126,14 @@ func (o *analyzeOptions) key(mem *memory) ([]byte, error) {
 	return readKey(o.idKey)
 }
 
+// checkWorkers refuses a number of workers that means nothing.
+func checkWorkers(n int) error {
+	if n < 1 {
+		return fmt.Errorf("--workers %d: it is 1 or more", n)
+	}
+	return nil
+}
+
 func failLevel(s string) (classify.Verdict, bool) {
 	switch s {
 	case "":
@@ -142,6 +150,9 @@ func failLevel(s string) (classify.Verdict, bool) {
 
 func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) error {
 	if err := o.check(); err != nil {
+		return err
+	}
+	if err := checkWorkers(o.workers); err != nil {
 		return err
 	}
 	defer steadyMemory()()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -13,8 +14,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"avbeacon": main})
 }
 
-// TestScript runs testdata/script, which specifies the command line. $PCAP is the folder of the captures in testdata; the
-// command schema says whether a file follows one of the program's schemas.
+// TestScript runs testdata/script, which specifies the command line. $PCAP is the folder of the captures in testdata;
+// usb.pcap is a capture of a link type that is not understood; the command schema says whether a file follows one of the program's schemas.
 func TestScript(t *testing.T) {
 	pcap, err := filepath.Abs("../../testdata/pcap")
 	require.NoError(t, err)
@@ -23,8 +24,14 @@ func TestScript(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PCAP", pcap)
 			env.Setenv("ESC", "\x1b")
-			return nil
+			return os.WriteFile(filepath.Join(env.WorkDir, "usb.pcap"), undecodable(), 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"follows": follows, "exits": exits, "same": same},
 	})
+}
+
+// undecodable is a pcap file of one packet of link type 220 (USB).
+func undecodable() []byte {
+	b := []byte{0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 220, 0, 0, 0}
+	return append(b, 0, 0, 0, 0x60, 0, 0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0, 1, 2, 3, 4)
 }

@@ -43,11 +43,14 @@ Exit codes: 0 ran; 2 something could not be read or done.`,
 }
 
 func observe(cmd *cobra.Command, s *streams, o *observeOptions, args []string) error {
+	if err := checkWorkers(o.workers); err != nil {
+		return err
+	}
 	names, err := s.inputs(args)
 	if err != nil {
 		return err
 	}
-	steadyMemory()
+	defer steadyMemory()()
 	src := capture.OpenFiles(names, capture.FileOptions{Stdin: s.in})
 	defer src.Close()
 	out := bufio.NewWriterSize(s.out, 256<<10)

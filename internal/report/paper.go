@@ -135,6 +135,8 @@ func (t *writer) summary(r *Report) {
 	switch {
 	case r.Coverage.Packets == 0:
 		t.para(0, "Nothing was judged: no packet was read.")
+	case r.Coverage.Flows == 0 && len(r.Findings) == 0:
+		t.para(0, "Nothing was judged: no packet could be decoded to a flow. What the capture could not show says why.")
 	case len(r.Findings) == 0:
 		t.para(0, "No antivirus of the catalogue was seen to call home. Read what the capture could not show before you conclude.")
 	default:
