@@ -1,7 +1,6 @@
 package classify
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"slices"
 	"strings"
@@ -66,13 +65,8 @@ func (s *smallSet) add(v uint32) {
 	}
 }
 
-// hashAddr is a multiplicative hash, hashText is FNV-1a.
-func hashAddr(a netip.Addr) uint32 {
-	b := a.As16()
-	v := (binary.LittleEndian.Uint64(b[:8]) ^ 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
-	v = (v ^ v>>32 ^ binary.LittleEndian.Uint64(b[8:])) * 0x94d049bb133111eb
-	return uint32(v >> 32)
-}
+// hashAddr is the upper half of hashOf; hashText is FNV-1a.
+func hashAddr(a netip.Addr) uint32 { return uint32(hashOf(a) >> 32) }
 
 func hashText(s string) uint32 {
 	h := uint32(2166136261)

@@ -30,6 +30,7 @@ func newAddrIndex() addrIndex {
 
 func nearAt(a netip.Addr) uint64 { return hashOf(a) >> 40 % nearHosts }
 
+// hashOf is a multiplicative hash: its upper bits are the good ones.
 func hashOf(a netip.Addr) uint64 {
 	b := a.As16()
 	v := (binary.LittleEndian.Uint64(b[:8]) ^ 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9

@@ -66,7 +66,7 @@ func newFeedsList(s *streams) *cobra.Command {
 		Short: "List the vendors, or one vendor's entries",
 		Args:  cobra.MaximumNArgs(1),
 	}
-	c.Flags().StringVar(&k.feeds, "feeds", "", "folder of catalogue files that replaces the embedded catalogue")
+	k.feedsFlag(c.Flags())
 	c.Flags().StringVar(&format, "format", "text", "text or json")
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		cat, err := k.catalog()
@@ -177,7 +177,7 @@ func newFeedsExplain(s *streams) *cobra.Command {
 			return fmt.Errorf("explain needs one value (quote one with spaces)\n\nExamples:\n%s", c.Example)
 		},
 	}
-	c.Flags().StringVar(&k.feeds, "feeds", "", "folder of catalogue files that replaces the embedded catalogue")
+	k.feedsFlag(c.Flags())
 	c.Flags().StringVar(&format, "format", "text", "text or json")
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		cat, err := k.catalog()

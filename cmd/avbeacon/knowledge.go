@@ -17,9 +17,14 @@ type knowledge struct {
 }
 
 func (k *knowledge) flags(f *pflag.FlagSet) {
-	f.StringVar(&k.feeds, "feeds", "", "folder of catalogue files that replaces the embedded catalogue")
+	k.feedsFlag(f)
 	f.StringArrayVar(&k.geo, "geo", nil, "place database in MaxMind's format, beside the embedded one (repeatable)")
 	f.BoolVar(&k.noEmbeddedGeo, "no-embedded-geo", false, "do not use the embedded place data")
+}
+
+// feedsFlag is for the commands that know vendors but no places.
+func (k *knowledge) feedsFlag(f *pflag.FlagSet) {
+	f.StringVar(&k.feeds, "feeds", "", "folder of catalogue files that replaces the embedded catalogue")
 }
 
 func (k *knowledge) catalog() (*feeds.Catalog, error) {

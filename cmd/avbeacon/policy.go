@@ -90,7 +90,7 @@ func newPolicyCheck(s *streams) *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVar(&k.feeds, "feeds", "", "folder of catalogue files that replaces the embedded catalogue")
+	k.feedsFlag(c.Flags())
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		cat, err := k.catalog()
 		if err != nil {

@@ -4,7 +4,6 @@ package pipeline
 
 import (
 	"context"
-	"time"
 
 	"avbeacon/capture"
 	"avbeacon/classify"
@@ -82,6 +81,3 @@ func (p *Pipeline) hidesDNS(name string) bool {
 	}
 	return false
 }
-
-// Tick passes packet time on while nothing is seen.
-func (p *Pipeline) Tick(now time.Time) { p.Classifier.Tick(now) }
