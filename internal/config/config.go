@@ -1,5 +1,5 @@
 // Package config is what the daemon is told in one YAML file: plain data, its defaults and its checks. It opens nothing
-// but that file, and knows none of those who read their part of it.
+// but that file and those of its secrets, and knows none of those who read their part of it.
 package config
 
 import "time"
@@ -232,7 +232,3 @@ type Limits struct {
 
 // Size is a number of bytes; in the file with a unit: 64MiB, 10GB.
 type Size int64
-
-// Secret is a text that is never printed. In the file it is the name of an environment variable, ${NAME}, or of a file,
-// file:PATH; a secret in the clear is refused.
-type Secret string
