@@ -32,6 +32,7 @@ func (o DecoderOptions) withDefaults() DecoderOptions {
 // Checksums are not checked: network cards fill them in after the capture. A packet whose headers promise more bytes than
 // there are is used as far as it goes. Where a tunnel's inside cannot be decoded, the packet around it is the result.
 type Decoder struct {
+	opt      DecoderOptions
 	maxDepth int
 	depth    int    // tunnels open in this packet
 	nests    int    // Ethernet, LLC and the like in each other in this packet
@@ -44,7 +45,7 @@ type Decoder struct {
 // NewDecoder makes a Decoder.
 func NewDecoder(opt DecoderOptions) *Decoder {
 	opt = opt.withDefaults()
-	d := &Decoder{maxDepth: opt.MaxDepth, path: make([]byte, 0, 512)}
+	d := &Decoder{opt: opt, maxDepth: opt.MaxDepth, path: make([]byte, 0, 512)}
 	d.frags.init(opt.MaxFragments, int64(opt.MaxFragmentAge))
 	d.stats.LinkTypes = map[LinkType]uint64{}
 	return d

@@ -40,6 +40,7 @@ const (
 	idleDNS     = 10 * time.Second
 	reportEvery = 10 * time.Minute
 	tickEvery   = 10 * time.Second
+	tellEvery   = time.Second // of packet time: how often Sink.Tick is called at most
 )
 
 // enter finds the flow of a packet or begins it. forward says that the packet goes from A to B.

@@ -44,7 +44,7 @@ func TestSilenceMovesTheClock(t *testing.T) {
 				got = append(got, fmt.Sprintf("%s of %d after %d ticks", brief(o), o.Src.Port(), ticks))
 				return nil
 			},
-			Tick: func(now int64) error {
+			Tick: func(now int64, _ Stats) error {
 				ticks++
 				require.Greater(t, now, lastTick, "in order")
 				lastTick = now
@@ -72,7 +72,7 @@ func TestTickEndsTheRun(t *testing.T) {
 		src := &pausingSource{memSource: memSource{packets: list}}
 		_, err := Observe(context.Background(), src, Options{Workers: workers}, Sink{
 			Observation: func(*Observation) error { return nil },
-			Tick:        func(int64) error { return context.DeadlineExceeded },
+			Tick:        func(int64, Stats) error { return context.DeadlineExceeded },
 		})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	}

@@ -17,6 +17,8 @@ type Options struct {
 	Workers int
 	// Interest, where not nil, is asked once a block and takes the place of Observer.Interest.
 	Interest func() Interest
+	// Panicked, where not nil, is told of packets that made us panic; they are counted in any case. Any goroutine calls it.
+	Panicked func(*Panic)
 }
 
 // Sink takes what was observed, in packet order. Exactly one of Observation and Line is set; Line goes with Encode.
@@ -28,15 +30,17 @@ type Sink struct {
 	Encode func(dst []byte, obs *Observation) []byte
 	// Line gets each text that is not empty; the bytes are valid during the call.
 	Line func([]byte) error
-	// Tick, where not nil, gets the packet clock, nanoseconds since 1970, each time that a silent Source moves it on,
-	// after all that was observed before.
-	Tick func(now int64) error
+	// Tick, where not nil, gets the packet clock, nanoseconds since 1970, at the end of each block that moved it on by a
+	// second or more since the last call, or that a silent Source gave; after all that was observed before. The Stats are
+	// the callee's.
+	Tick func(now int64, st Stats) error
 }
 
-// Stats is what a run came to.
+// Stats is what a run came to, or has come to so far.
 type Stats struct {
 	Decode   DecodeStats
 	Observer ObserverStats
+	Panics   uint64 // packets that made us panic, and were left out
 }
 
 // Observe reads src to its end, or until ctx is done, and gives all that was observed to sink. The order is that of the
@@ -73,42 +77,30 @@ func (c *clock) pass(t int64) (tick bool) {
 }
 
 func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Stats, error) {
-	r := inline{dec: NewDecoder(opt.Decoder), o: newObserver(opt.Observer, func(int) bool { return true })}
-	var failed error
-	var text []byte
-	r.o.flush = func() {
-		out := &r.o.out
-		for i := 0; i < len(out.obs) && failed == nil; i++ {
-			text, failed = sink.take(&out.obs[i], text)
-		}
-		out.reset()
+	r := inline{
+		dec: NewDecoder(opt.Decoder), o: newObserver(opt.Observer, func(int) bool { return true }),
+		guard: guard{told: opt.Panicked}, sink: &sink,
 	}
+	r.o.flush = r.flush
 	var b Block
-	for failed == nil {
+	for r.failed == nil {
 		err := src.Next(ctx, &b)
 		if err != nil && !errors.Is(err, io.EOF) {
-			failed = err
+			r.failed = err
 			break
 		}
 		if err != nil {
-			r.tick(math.MaxInt64, true)
-			r.o.flush()
+			r.sweep(math.MaxInt64, true)
+			r.flush()
 			break
 		}
 		if opt.Interest != nil {
 			r.o.in = opt.Interest()
 		}
-		if len(b.Packets) == 0 {
-			r.idle(b.Now)
-		}
-		r.block(b.Packets)
-		r.o.flush()
-		if len(b.Packets) == 0 && b.Now != 0 && failed == nil {
-			failed = sink.tick(r.c.now)
-		}
+		r.take(&b)
 		b.done()
 	}
-	return Stats{Decode: r.dec.Stats(), Observer: r.o.Stats()}, failed
+	return r.stats(), r.failed
 }
 
 // groupSize is how many packets are decoded before the first of them is looked at, so that the memory of all their flows
@@ -120,51 +112,119 @@ type inline struct {
 	dec    *Decoder
 	o      *observer
 	c      clock
-	group  [groupSize]Decoded
-	places [groupSize]place
-	at     [groupSize]uint64
-	n      int
+	told   int64 // clock of the last Sink.Tick
+	sink   *Sink
+	failed error // by the sink or the source
+	text   []byte
+	guard  guard
+
+	packets []Packet // of the block
+	pos     int      // the packet behind the one that is being decoded
+	group   [groupSize]Decoded
+	places  [groupSize]place
+	at      [groupSize]uint64
+	from    [groupSize]*Packet
+	n       int  // in the group
+	looked  int  // of them; valid iff looking
+	looking bool // at the group, not decoding
 }
 
-func (r *inline) block(packets []Packet) {
-	for i := range packets {
-		if r.c.pass(packets[i].Time) {
-			r.look()
-			r.tick(r.c.now, false)
+func (r *inline) stats() Stats {
+	return Stats{Decode: r.dec.Stats(), Observer: r.o.Stats(), Panics: r.guard.count.Load()}
+}
+
+// flush hands on what was observed.
+func (r *inline) flush() {
+	out := &r.o.out
+	for i := 0; i < len(out.obs) && r.failed == nil; i++ {
+		r.text, r.failed = r.sink.take(&out.obs[i], r.text)
+	}
+	out.reset()
+}
+
+// take looks at a block and hands on what it brought.
+func (r *inline) take(b *Block) {
+	if len(b.Packets) == 0 && b.Now != 0 && r.c.pass(b.Now) {
+		r.sweep(r.c.now, false)
+	}
+	r.packets, r.pos = b.Packets, 0
+	for !r.decode() {
+	}
+	r.flush()
+	silent := len(b.Packets) == 0 && b.Now != 0
+	if r.sink.Tick != nil && r.failed == nil && (silent || r.c.now-r.told >= int64(tellEvery)) {
+		r.told = r.c.now
+		r.failed = r.sink.Tick(r.c.now, r.stats())
+	}
+}
+
+// decode goes on with the block's packets, to its end or to one that makes us panic: then it is false, and the packet is
+// behind us.
+func (r *inline) decode() (whole bool) {
+	defer func() {
+		if !whole {
+			r.contain(recover())
 		}
+	}()
+	for i := r.pos; i < len(r.packets); i++ {
+		p := &r.packets[i]
+		if r.c.pass(p.Time) {
+			r.look()
+			r.sweep(r.c.now, false)
+		}
+		r.pos = i + 1
 		at := r.c.number()
 		d := &r.group[r.n]
-		if r.dec.Decode(&packets[i], d) == LayerNone {
+		if r.dec.Decode(p, d) == LayerNone {
 			continue
 		}
-		r.places[r.n], r.at[r.n] = locate(d, &r.o.opt.Seed), at
+		r.places[r.n], r.at[r.n], r.from[r.n] = locate(d, &r.o.opt.Seed), at, p
 		if r.n++; r.n == groupSize {
 			r.look()
 		}
 	}
 	r.look()
-}
-
-// idle moves the clock on while no packet comes.
-func (r *inline) idle(now int64) {
-	if now != 0 && r.c.pass(now) {
-		r.tick(r.c.now, false)
-	}
+	return true
 }
 
 // look gives the packets of the group to the observer.
 func (r *inline) look() {
-	r.o.warm(r.places[:r.n])
-	for i := range r.n {
+	r.looking = true
+	r.o.warm(r.places[r.looked:r.n])
+	for r.looked < r.n {
+		i := r.looked
 		r.o.packet(&r.group[i], r.places[i], r.at[i])
+		r.looked++
 	}
-	r.n = 0
+	r.n, r.looked, r.looking = 0, 0, false
 }
 
-// tick gives up fragments and flows that have waited too long at packet time now, or all of them.
-func (r *inline) tick(now int64, all bool) {
-	r.dec.Flush(now, func(d *Decoded) { r.o.late(d, r.c.number()) })
-	r.o.sweep(r.c.now, all, r.c.number())
+// contain makes good for a panic: the packet is left out, the rest of the group is looked at when decode goes on.
+func (r *inline) contain(v any) {
+	if !r.looking {
+		r.guard.note(v, &r.packets[r.pos-1])
+		r.dec.forget()
+		return
+	}
+	r.guard.note(v, r.from[r.looked])
+	r.o.renew(r.places[r.looked].shard())
+	r.looked++
+	if v, ok := try(r.look); !ok {
+		r.contain(v)
+	}
+}
+
+// sweep gives up fragments and flows that have waited too long at packet time now, or all of them.
+func (r *inline) sweep(now int64, all bool) {
+	v, ok := try(func() {
+		r.dec.Flush(now, func(d *Decoded) { r.o.late(d, r.c.number()) })
+		r.o.sweep(r.c.now, all, r.c.number())
+	})
+	if !ok {
+		r.guard.note(v, nil)
+		r.dec.forget()
+		r.o.renewAll()
+	}
 }
 
 // late looks at the beginning of a datagram that never became whole.
@@ -179,13 +239,6 @@ func (b *Block) done() {
 	}
 }
 
-func (s *Sink) tick(now int64) error {
-	if s.Tick == nil {
-		return nil
-	}
-	return s.Tick(now)
-}
-
 func (s *Sink) take(obs *Observation, text []byte) ([]byte, error) {
 	if s.Encode == nil {
 		return text, s.Observation(obs)
@@ -197,10 +250,15 @@ func (s *Sink) take(obs *Observation, text []byte) ([]byte, error) {
 	return text, s.Line(text)
 }
 
-// workerOf tells which of n workers a packet belongs to.
-func workerOf(pl place, n int) int {
+// shard is the shard that a packet belongs to; those without a flow are the first one's.
+func (pl place) shard() int {
 	if pl.kind == placeNone {
 		return 0
 	}
-	return flow.Shard(pl.hash) % n
+	return flow.Shard(pl.hash)
+}
+
+// workerOf tells which of n workers a packet belongs to.
+func workerOf(pl place, n int) int {
+	return pl.shard() % n
 }

@@ -122,16 +122,21 @@ func newObserver(opt ObserverOptions, mine func(shard int) bool) *observer {
 	opt.fill()
 	o := &observer{
 		opt: opt, in: opt.Interest,
-		out:     newBatch(),
-		scratch: make([]byte, 0, 64<<10), name: make([]byte, 1024),
-		quic: wire.NewQUICReader(), quicOne: new(wire.QUICStream),
+		out: newBatch(),
 	}
+	o.readers()
 	for i := range o.shards {
 		if mine(i) {
 			o.shards[i] = newShard(&opt)
 		}
 	}
 	return o
+}
+
+// readers makes what all shards read with.
+func (o *observer) readers() {
+	o.scratch, o.name = make([]byte, 0, 64<<10), make([]byte, 1024)
+	o.quic, o.quicOne = wire.NewQUICReader(), new(wire.QUICStream)
 }
 
 func newShard(opt *ObserverOptions) *shard {

@@ -26,9 +26,9 @@ type work struct {
 	block Block
 	lists [][]item
 	in    Interest
-	last  bool  // no packets: the input is at its end
-	now   int64 // the clock; valid iff last or idle
-	idle  bool  // no packets: the input is silent
+	last  bool   // no packets: the input is at its end
+	now   int64  // the clock
+	told  *Stats // of the reader; not nil: the sink is to be told how far it came
 	at    uint64
 	left  atomic.Int32
 }
@@ -37,9 +37,11 @@ type work struct {
 type reply struct {
 	batch
 	text []byte
-	ends []int // of each Observation's text
-	end  bool  // the last one for its block
-	idle int64 // the clock, where its block has no packets; else 0
+	ends []int          // of each Observation's text
+	end  bool           // the last one for its block
+	now  int64          // the clock; valid iff told is set
+	told *Stats         // as the work's
+	seen *ObserverStats // of this worker so far; valid iff told is set
 }
 
 // crew is the machinery of one run: a reader, n workers and, in the caller's goroutine, the fan-in.
@@ -53,6 +55,8 @@ type crew struct {
 	done   chan struct{}
 	dec    *Decoder
 	seed   flow.Seed
+	guard  guard
+	told   int64 // clock of the last Sink.Tick; the reader's
 	err    error // of the reader; valid after done
 	stats  []ObserverStats
 }
@@ -72,7 +76,7 @@ func observeSideBySide(ctx context.Context, src Source, opt Options, sink Sink) 
 	if err == nil {
 		err = c.err
 	}
-	st := Stats{Decode: c.dec.Stats()}
+	st := Stats{Decode: c.dec.Stats(), Panics: c.guard.count.Load()}
 	for i := range c.stats {
 		st.Observer.add(&c.stats[i])
 	}
@@ -83,7 +87,7 @@ func newCrew(opt Options, sink Sink) *crew {
 	opt.Observer.fill()
 	n := min(opt.Workers, flow.Shards)
 	c := &crew{
-		opt: opt, sink: sink, seed: opt.Observer.Seed, dec: NewDecoder(opt.Decoder), stats: make([]ObserverStats, n),
+		opt: opt, sink: sink, guard: guard{told: opt.Panicked}, seed: opt.Observer.Seed, dec: NewDecoder(opt.Decoder), stats: make([]ObserverStats, n),
 		free: make(chan *work, blocksInFlight), spare: make(chan *reply, 8*n), done: make(chan struct{}),
 	}
 	for range blocksInFlight {
@@ -112,7 +116,7 @@ func (c *crew) read(ctx context.Context, src Source) {
 			c.err = err
 			return
 		}
-		k.last, k.idle = err != nil, err == nil && len(k.block.Packets) == 0 && k.block.Now != 0
+		k.last, k.told = err != nil, nil
 		k.in = c.opt.Observer.Interest
 		if c.opt.Interest != nil {
 			k.in = c.opt.Interest()
@@ -121,11 +125,12 @@ func (c *crew) read(ctx context.Context, src Source) {
 			k.lists[w] = k.lists[w][:0]
 		}
 		if k.last {
-			c.dec.Flush(math.MaxInt64, func(d *Decoded) { c.put(k, d, clk.number()) })
+			c.flush(k, &clk, math.MaxInt64)
 			k.now, k.at = clk.now, clk.number()
 		} else {
 			c.deal(k, &clk)
 			k.now = clk.now
+			c.tell(k)
 		}
 		k.left.Store(int32(len(c.todo)))
 		for _, t := range c.todo {
@@ -137,11 +142,35 @@ func (c *crew) read(ctx context.Context, src Source) {
 	}
 }
 
+// tell notes that the sink is to be told of this block, if it is time.
+func (c *crew) tell(k *work) {
+	silent := len(k.block.Packets) == 0 && k.block.Now != 0
+	if c.sink.Tick == nil || !silent && k.now-c.told < int64(tellEvery) {
+		return
+	}
+	c.told = k.now
+	k.told = &Stats{Decode: c.dec.Stats(), Panics: c.guard.count.Load()}
+}
+
 func (c *crew) deal(k *work, clk *clock) {
-	if k.idle {
+	if len(k.block.Packets) == 0 && k.block.Now != 0 {
 		c.pass(k, clk, k.block.Now)
 	}
-	for i := range k.block.Packets {
+	for i := 0; i < len(k.block.Packets); {
+		i = c.dealFrom(k, clk, i)
+	}
+}
+
+// dealFrom goes on from a packet to the block's end, or behind the one that makes us panic.
+func (c *crew) dealFrom(k *work, clk *clock, i int) (next int) {
+	defer func() {
+		if next == 0 {
+			c.guard.note(recover(), &k.block.Packets[i])
+			c.dec.forget()
+			next = i + 1
+		}
+	}()
+	for ; i < len(k.block.Packets); i++ {
 		p := &k.block.Packets[i]
 		c.pass(k, clk, p.Time)
 		at := clk.number()
@@ -151,6 +180,7 @@ func (c *crew) deal(k *work, clk *clock) {
 		}
 		c.put(k, &d, at)
 	}
+	return len(k.block.Packets)
 }
 
 // pass moves the clock to the packet time t; where it is time to sweep, all workers shall.
@@ -158,10 +188,19 @@ func (c *crew) pass(k *work, clk *clock, t int64) {
 	if !clk.pass(t) {
 		return
 	}
-	c.dec.Flush(clk.now, func(d *Decoded) { c.put(k, d, clk.number()) })
+	c.flush(k, clk, clk.now)
 	at := clk.number()
 	for w := range k.lists {
 		k.lists[w] = append(k.lists[w], item{tick: clk.now, at: at})
+	}
+}
+
+// flush gives up fragments that have waited too long.
+func (c *crew) flush(k *work, clk *clock, now int64) {
+	v, ok := try(func() { c.dec.Flush(now, func(d *Decoded) { c.put(k, d, clk.number()) }) })
+	if !ok {
+		c.guard.note(v, nil)
+		c.dec.forget()
 	}
 }
 
@@ -181,22 +220,16 @@ func (c *crew) work(w int) {
 	o.flush = func() { c.send(w, o, reply{}) }
 	for k := range c.todo[w] {
 		o.in = k.in
-		for i := range k.lists[w] {
-			if i%groupSize == 0 {
-				o.warmItems(k.lists[w][i:min(i+groupSize, len(k.lists[w]))])
-			}
-			if it := &k.lists[w][i]; it.tick != 0 {
-				o.sweep(it.tick, false, it.at)
-			} else {
-				o.packet(&it.d, it.pl, it.at)
-			}
+		for i := 0; i < len(k.lists[w]); {
+			i = c.look(k, o, k.lists[w], i)
 		}
 		if k.last {
-			o.sweep(k.now, true, k.at)
+			c.sweep(o, k.now, true, k.at)
 		}
-		answer := reply{end: true}
-		if k.idle {
-			answer.idle = k.now
+		answer := reply{end: true, now: k.now, told: k.told}
+		if k.told != nil {
+			seen := o.Stats()
+			answer.seen = &seen
 		}
 		if k.left.Add(-1) == 0 {
 			k.block.done()
@@ -204,6 +237,46 @@ func (c *crew) work(w int) {
 		}
 		c.send(w, o, answer)
 	}
+}
+
+// look goes on from an item to the list's end, or behind the one that makes us panic.
+func (c *crew) look(k *work, o *observer, list []item, i int) (next int) {
+	defer func() {
+		if next == 0 {
+			c.guard.note(recover(), k.packet(&list[i].d))
+			o.renew(list[i].pl.shard())
+			next = i + 1
+		}
+	}()
+	for ; i < len(list); i++ {
+		if i%groupSize == 0 {
+			o.warmItems(list[i:min(i+groupSize, len(list))])
+		}
+		if it := &list[i]; it.tick != 0 {
+			c.sweep(o, it.tick, false, it.at)
+		} else {
+			o.packet(&it.d, it.pl, it.at)
+		}
+	}
+	return len(list)
+}
+
+func (c *crew) sweep(o *observer, now int64, all bool, at uint64) {
+	if v, ok := try(func() { o.sweep(now, all, at) }); !ok {
+		c.guard.note(v, nil)
+		o.renewAll()
+	}
+}
+
+// packet finds the record that something was decoded from; nil where it is not in this block, as the first piece of a
+// datagram that never became whole.
+func (k *work) packet(d *Decoded) *Packet {
+	for i := range k.block.Packets {
+		if p := &k.block.Packets[i]; p.Frame == d.Frame && p.Input == d.Input {
+			return p
+		}
+	}
+	return nil
 }
 
 func (o *observer) warmItems(items []item) {
@@ -224,7 +297,7 @@ func (c *crew) send(w int, o *observer, mark reply) {
 	}
 	p.batch, o.out = o.out, p.batch
 	o.out.reset()
-	p.text, p.ends, p.end, p.idle = p.text[:0], p.ends[:0], mark.end, mark.idle
+	p.text, p.ends, p.end, p.now, p.told, p.seen = p.text[:0], p.ends[:0], mark.end, mark.now, mark.told, mark.seen
 	if c.sink.Encode != nil {
 		for i := range p.obs {
 			p.text = c.sink.Encode(p.text, &p.obs[i])
@@ -232,109 +305,6 @@ func (c *crew) send(w int, o *observer, mark reply) {
 		}
 	}
 	c.answer[w] <- p
-}
-
-// cursor is how far the fan-in is in a worker's answer.
-type cursor struct {
-	p *reply
-	i int
-}
-
-// merge takes each block's answers from all workers and hands them on in order.
-func (c *crew) merge() error {
-	cur := make([]cursor, len(c.answer))
-	for {
-		for w := range cur {
-			if !c.next(w, &cur[w]) {
-				return nil
-			}
-		}
-		if err := c.mergeBlock(cur); err != nil {
-			return err
-		}
-	}
-}
-
-// next moves a cursor to the worker's next reply. false: there is none.
-func (c *crew) next(w int, k *cursor) bool {
-	p, ok := <-c.answer[w]
-	*k = cursor{p: p}
-	return ok
-}
-
-// mergeBlock hands on one block's Observations: by packet, and those of one tick by their flows' first frames.
-func (c *crew) mergeBlock(cur []cursor) error {
-	for {
-		best := -1
-		for w := range cur {
-			if !c.settle(w, &cur[w]) {
-				continue
-			}
-			if best < 0 || cur[w].key().before(cur[best].key()) {
-				best = w
-			}
-		}
-		if best < 0 {
-			break
-		}
-		if err := c.hand(&cur[best]); err != nil {
-			return err
-		}
-	}
-	idle := cur[0].p.idle
-	for w := range cur {
-		c.recycle(cur[w].p)
-	}
-	if idle != 0 {
-		return c.sink.tick(idle)
-	}
-	return nil
-}
-
-// settle makes sure that a cursor stands at an Observation. false: the worker's answer to this block is at its end.
-func (c *crew) settle(w int, k *cursor) bool {
-	for k.i >= len(k.p.obs) {
-		if k.p.end {
-			return false
-		}
-		c.recycle(k.p)
-		if !c.next(w, k) {
-			k.p = &reply{end: true}
-			return false
-		}
-	}
-	return true
-}
-
-func (k *cursor) key() order { return k.p.keys[k.i] }
-
-func (a order) before(b order) bool { return a.at < b.at || a.at == b.at && a.flow < b.flow }
-
-// hand gives the Observation at a cursor to the sink.
-func (c *crew) hand(k *cursor) error {
-	i := k.i
-	k.i++
-	if c.sink.Encode == nil {
-		return c.sink.Observation(&k.p.obs[i])
-	}
-	from := 0
-	if i > 0 {
-		from = k.p.ends[i-1]
-	}
-	if from == k.p.ends[i] {
-		return nil
-	}
-	return c.sink.Line(k.p.text[from:k.p.ends[i]])
-}
-
-func (c *crew) recycle(p *reply) {
-	if cap(p.obs) == 0 {
-		return
-	}
-	select {
-	case c.spare <- p:
-	default:
-	}
 }
 
 // drain lets the workers come to their end after the fan-in stopped.

@@ -1,0 +1,73 @@
+package capture
+
+import (
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+)
+
+// Panic is a fault of this program that a packet brought to light. The packet is left out, with what is known of the flows
+// in its shard (a sixteenth of all), and all else goes on.
+type Panic struct {
+	// Packet is valid during the call; its Data is nil where no packet was being looked at but time passed.
+	Packet Packet
+	Reason string
+	Stack  []byte
+}
+
+// guard counts the panics of one run and tells of them. Any goroutine may use it.
+type guard struct {
+	told  func(*Panic)
+	count atomic.Uint64
+}
+
+// note is called with what recover gave. p may be nil.
+func (g *guard) note(v any, p *Packet) {
+	g.count.Add(1)
+	if g.told == nil {
+		return
+	}
+	x := &Panic{Reason: fmt.Sprint(v), Stack: debug.Stack()}
+	if p != nil {
+		x.Packet = *p
+	}
+	g.told(x)
+}
+
+// try runs what no single packet causes. false: it panicked, and v is what recover gave.
+func try(do func()) (v any, ok bool) {
+	defer func() {
+		if !ok {
+			v = recover()
+		}
+	}()
+	do()
+	return nil, true
+}
+
+// renew makes a shard's state anew after a panic, and forgets what the packet that caused it had brought so far.
+func (o *observer) renew(shard int) {
+	for n := len(o.out.obs); n > 0 && o.out.keys[n-1].at == o.key.at; n = len(o.out.obs) {
+		o.out.obs, o.out.keys = o.out.obs[:n-1], o.out.keys[:n-1]
+	}
+	if o.shards[shard] != nil {
+		o.shards[shard] = newShard(&o.opt)
+	}
+	o.readers()
+	o.dues, o.spare = nil, nil
+}
+
+// renewAll does so for all shards: nobody knows which one it was.
+func (o *observer) renewAll() {
+	for i := range o.shards {
+		o.renew(i)
+	}
+}
+
+// forget empties the memory of fragments and of outer layers after a panic in it.
+func (d *Decoder) forget() {
+	counted := d.frags.stats
+	d.frags = fragmentTable{stats: counted}
+	d.frags.init(d.opt.MaxFragments, int64(d.opt.MaxFragmentAge))
+	d.links = linkTable{}
+}
