@@ -15,7 +15,8 @@ type Options struct {
 	Observer ObserverOptions
 	// Workers is how many goroutines look at packets. 1 (or less) runs all inline.
 	Workers int
-	// Interest, where not nil, is asked once a block and takes the place of Observer.Interest.
+	// Interest, where not nil, is asked once a block and takes the place of Observer.Interest. Where what it gives has a method
+	// HeaderNames() []string, those take the place of Observer.Headers.
 	Interest func() Interest
 	// Panicked, where not nil, is told of packets that made us panic; they are counted in any case. Any goroutine calls it.
 	Panicked func(*Panic)
@@ -95,7 +96,7 @@ func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Sta
 			break
 		}
 		if opt.Interest != nil {
-			r.o.in = opt.Interest()
+			r.o.use(opt.Interest())
 		}
 		r.take(&b)
 		b.done()

@@ -133,6 +133,17 @@ func newObserver(opt ObserverOptions, mine func(shard int) bool) *observer {
 	return o
 }
 
+// use exchanges what is of interest.
+func (o *observer) use(in Interest) {
+	if in == o.in {
+		return
+	}
+	o.in = in
+	if h, ok := in.(interface{ HeaderNames() []string }); ok {
+		o.opt.Headers = h.HeaderNames()
+	}
+}
+
 // readers makes what all shards read with.
 func (o *observer) readers() {
 	o.scratch, o.name = make([]byte, 0, 64<<10), make([]byte, 1024)

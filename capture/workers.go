@@ -219,7 +219,7 @@ func (c *crew) work(w int) {
 	defer func() { c.stats[w] = o.Stats() }()
 	o.flush = func() { c.send(w, o, reply{}) }
 	for k := range c.todo[w] {
-		o.in = k.in
+		o.use(k.in)
 		for i := 0; i < len(k.lists[w]); {
 			i = c.look(k, o, k.lists[w], i)
 		}

@@ -4,6 +4,9 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
 
 	"avbeacon/capture"
 	"avbeacon/classify"
@@ -27,6 +30,13 @@ type Pipeline struct {
 	FlowsDoH uint64
 	// Watch keeps what the classifier has no use for; nil: nobody does.
 	Watch Watch
+	// Tick, where not nil, is called about once a second of packet time, in silence too, with the packet clock and what was
+	// seen so far. It may exchange the Classifier, the Catalog, the Watch and Changed.
+	Tick func(now time.Time, st capture.Stats) error
+	// Panicked, where not nil, is told of an Observation that made the stages behind the observers panic. It is left out.
+	Panicked func(obs *capture.Observation, reason string, stack []byte)
+	// Panics counts them.
+	Panics uint64
 }
 
 // Watch is shown what may matter to a later catalogue.
@@ -41,11 +51,38 @@ type Watch interface {
 // Run reads the source to its end, or until ctx is done. One goroutine, the caller's, owns all that lies behind the
 // observers.
 func (p *Pipeline) Run(ctx context.Context) (capture.Stats, error) {
-	return capture.Observe(ctx, p.Source, p.Capture, capture.Sink{Observation: p.take})
+	sink := capture.Sink{Observation: p.take}
+	if p.Tick != nil {
+		sink.Tick = p.tick
+	}
+	return capture.Observe(ctx, p.Source, p.Capture, sink)
+}
+
+// tick lets time pass where nothing was observed.
+func (p *Pipeline) tick(now int64, st capture.Stats) error {
+	at := time.Unix(0, now).UTC()
+	p.Classifier.Tick(at)
+	if err := p.tell(p.Classifier.Next()); err != nil {
+		return err
+	}
+	return p.Tick(at, st)
+}
+
+// contain counts an Observation that made us panic.
+func (p *Pipeline) contain(obs *capture.Observation, v any) {
+	p.Panics++
+	if p.Panicked != nil {
+		p.Panicked(obs, fmt.Sprint(v), debug.Stack())
+	}
 }
 
 // take is the spine: who is it, what did it call that address, what does it mean.
 func (p *Pipeline) take(obs *capture.Observation) error {
+	defer func() {
+		if v := recover(); v != nil {
+			p.contain(obs, v)
+		}
+	}()
 	if p.Watch != nil && p.Watch.Take(obs) {
 		return nil
 	}
@@ -62,7 +99,11 @@ func (p *Pipeline) take(obs *capture.Observation) error {
 	if p.Watch != nil {
 		p.Watch.Note(obs)
 	}
-	finding, changed := p.Classifier.Observe(obs)
+	return p.tell(p.Classifier.Observe(obs))
+}
+
+// tell hands on a finding that changed, and those that changed with it.
+func (p *Pipeline) tell(finding *classify.Finding, changed bool) error {
 	for changed && p.Changed != nil {
 		if err := p.Changed(finding); err != nil {
 			return err

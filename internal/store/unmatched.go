@@ -108,6 +108,9 @@ func (w *Watch) Flow(udp bool, port uint16, out, in []byte) bool {
 	return w.catalog.Flow(udp, port, out, in)
 }
 
+// HeaderNames gives the HTTP request headers that the catalogue speaks of; see capture.Options.Interest.
+func (w *Watch) HeaderNames() []string { return w.catalog.HeaderNames() }
+
 // maxLabels is how many labels of a name are looked at, from the left.
 const maxLabels = 12
 
