@@ -1,11 +1,10 @@
-// Package siem tells receivers of alerts: an alert goes in, a record in a format that a SIEM reads comes out, and is
-// brought to a file, a socket, a URL or a bus.
-//
+package siem
+
 // Every format is made from the same alert by the same rules. Text is clean (see clean): valid UTF-8 without control
 // characters and without characters that change the direction of writing, escaped as the format asks. What is not known
 // is left out; there is no empty text, no port 0 and no AS 0. Addresses are canonical, IPv4 in IPv6 is IPv4, zones are
-// gone. A record that would be too large says less, evidence first, and says so (truncated). The same alert gives the same bytes.
-package siem
+// gone. A record that would be too large says less, evidence first, and says so (truncated). The same alert gives the same
+// bytes. docs/fields.md has the table of fields.
 
 import (
 	"errors"
@@ -54,6 +53,9 @@ func formats() []format {
 	const line, document = 8 << 10, 32 << 10
 	return []format{
 		{"ecs", document, 4 << 10, appendECS},
+		{"cef", line, 2 << 10, appendCEF},
+		{"leef", line, 2 << 10, appendLEEF},
+		{"syslog", line, 2 << 10, appendSyslog},
 	}
 }
 

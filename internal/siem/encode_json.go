@@ -86,7 +86,7 @@ func (d *document) short(name, s string, size int) {
 	var cut bool
 	d.dst, cut = appendClean(append(d.dst, '"'), s, min(size, d.text))
 	d.cut = d.cut || cut
-	d.dst = append(quoted(d.dst, start), '"')
+	d.dst = append(escaped(d.dst, start, `"\`), '"')
 }
 
 // exact writes an identifier, which is never shortened to make a record smaller.
@@ -98,27 +98,6 @@ func (d *document) exact(name, s string) {
 }
 
 const mostID = 128
-
-// quoted escapes what follows start, which is clean, for a JSON string.
-func quoted(b []byte, start int) []byte {
-	n := 0
-	for _, c := range b[start:] {
-		if c == '"' || c == '\\' {
-			n++
-		}
-	}
-	from := len(b) - 1
-	for range n {
-		b = append(b, 0)
-	}
-	for to := len(b) - 1; to > from; from, to = from-1, to-1 {
-		if b[to] = b[from]; b[from] == '"' || b[from] == '\\' {
-			to--
-			b[to] = '\\'
-		}
-	}
-	return b
-}
 
 // strs writes a list of texts, at most n.
 func (d *document) strs(name string, list []string, n int) {

@@ -74,6 +74,26 @@ func hidden(r rune) bool {
 	return r >= 0xe0000 && r <= 0xe007f // tags
 }
 
+// escaped puts a backslash before every byte of special in what follows start. What stands there is clean, so that no
+// other escapes are needed.
+func escaped(b []byte, start int, special string) []byte {
+	n := 0
+	for _, c := range b[start:] {
+		if strings.IndexByte(special, c) >= 0 {
+			n++
+		}
+	}
+	from := len(b) - 1
+	b = append(b, make([]byte, n)...)
+	for to := len(b) - 1; to > from; from, to = from-1, to-1 {
+		if b[to] = b[from]; strings.IndexByte(special, b[from]) >= 0 {
+			to--
+			b[to] = '\\'
+		}
+	}
+	return b
+}
+
 // address is a canonical address: IPv4 that is wrapped in IPv6 is unwrapped, the zone is gone. It may be invalid.
 func address(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 

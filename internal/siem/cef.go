@@ -1,0 +1,185 @@
+package siem
+
+import (
+	"math"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"avbeacon/internal/alert"
+)
+
+// appendCEF appends a line of ArcSight's Common Event Format, version 0 ("Implementing ArcSight CEF", revision 25): a
+// header of seven fields parted by "|", then key=value pairs.
+func appendCEF(dst []byte, a *alert.Alert, o *EncodeOptions, p portion) []byte {
+	kind, g := kindOf(a.Event), gradeOf(a.Severity)
+	dst = append(dst, "CEF:0|Avbeacon|avbeacon"...)
+	for _, field := range []struct {
+		text string
+		size int
+	}{{a.Version, 31}, {class(a.Event), 1023}, {kind.title, 512}} {
+		dst = cefHeader(append(dst, '|'), field.text, field.size)
+	}
+	dst = append(strconv.AppendInt(append(dst, '|'), int64(g.cef), 10), '|')
+	c := &pairs{dst: dst, start: len(dst), text: p.text, between: ' ', special: `\=`}
+	cefWhen(c, a)
+	cefWho(c, a, o)
+	cefWhere(c, a)
+	cefWhat(c, a, p)
+	c.add("reason", a.Why, 1023)
+	c.add("msg", a.Message, 1023)
+	c.cut = c.cut || p.less
+	if c.cut {
+		c.labelled("cn3", "truncated", "1", 8)
+	}
+	return c.dst
+}
+
+// cefHeader appends a field of the header. There is no "|" in it that had to be escaped: readers disagree on the escape.
+func cefHeader(dst []byte, s string, size int) []byte {
+	start := len(dst)
+	dst, _ = appendClean(dst, strings.ReplaceAll(s, "|", "/"), size)
+	return escaped(dst, start, `\`)
+}
+
+func cefWhen(c *pairs, a *alert.Alert) {
+	c.milli("rt", moment(a))
+	c.milli("start", a.First)
+	c.milli("end", a.Last)
+	if known(a.Made) {
+		c.add("deviceCustomDate1Label", "created", 1023)
+		c.milli("deviceCustomDate1", a.Made)
+	}
+	c.exact("externalId", a.ID)
+	c.number("cnt", a.Seen)
+	c.add("cat", "avbeacon", 1023)
+	c.add("act", string(a.Event), 63)
+}
+
+func cefWho(c *pairs, a *alert.Alert, o *EncodeOptions) {
+	c.add("dvchost", sensor(a, o), 100)
+	c.add("deviceExternalId", a.Sensor, 255)
+	cefAddress(c, "src", "c6a2", "Source IPv6 Address", a.Host.Address)
+	c.add("smac", hardware(a.Host.MAC), 17)
+	c.add("shost", a.Host.Name, 1023)
+}
+
+func cefWhere(c *pairs, a *alert.Alert) {
+	to := first(a)
+	if len(a.Destinations) > 0 {
+		c.add("deviceDirection", "1", 1)
+	}
+	cefAddress(c, "dst", "c6a3", "Destination IPv6 Address", to.Address)
+	c.number("dpt", uint64(to.Port))
+	c.add("dhost", firstName(to), 1023)
+	c.add("proto", strings.ToUpper(to.Transport), 31)
+	c.labelled("cs4", "place", placeText(to), 4000)
+	c.labelled("cn1", "dstAsn", decimal(uint64(to.ASN)), 20)
+	c.add("avbDstCountry", to.Country, 8)
+	c.add("avbDstOwner", to.Owner, 255)
+}
+
+// cefAddress writes an IPv4 address under the one key, an IPv6 address under the other, which has a label.
+func cefAddress(c *pairs, v4, v6, label string, a netip.Addr) {
+	switch a = address(a); {
+	case a.Is4():
+		c.add(v4, a.String(), 15)
+	case a.Is6():
+		c.add(v6+"Label", label, 1023)
+		c.exact(v6, a.String())
+	}
+}
+
+func cefWhat(c *pairs, a *alert.Alert, p portion) {
+	c.labelled("cs1", "vendor", a.Vendor.Name, 4000)
+	c.labelled("cs2", "product", productText(a.Vendor), 4000)
+	c.labelled("cs3", "verdict", a.Verdict, 4000)
+	c.join("cs5", "evidence", evidenceTexts(a, p), 4000)
+	c.labelled("cs6", "rule", a.Rule, 4000)
+	if a.Finding != "" {
+		c.add("flexString1Label", "finding", 128)
+		c.exact("flexString1", a.Finding)
+	}
+	c.labelled("flexString2", "hostRole", a.HostRole, 1023)
+	c.labelled("cn2", "findings", decimal(uint64(max(a.Count, 0))), 20)
+	c.add("avbVendorKey", a.Vendor.Key, 64)
+	c.add("avbVendorCountry", a.Vendor.Country, 64)
+	c.add("avbPolicy", a.Policy, 255)
+	c.add("avbState", string(a.State), 64)
+	c.add("avbFindingState", a.FindingState, 64)
+	c.join("avbBeacon", "", beaconTexts(a, p), 4000)
+	c.join("avbHosts", "", a.Hosts[:p.hosts], 4000)
+	c.add("avbNote", a.Note, 1023)
+}
+
+// pairs appends key=value pairs. An empty value is left out with its key.
+type pairs struct {
+	dst     []byte
+	start   int    // of the first pair in dst
+	text    int    // bytes of a value at most
+	between byte   // pairs
+	special string // bytes of a value that get a backslash; "": there are no escapes, between is replaced by a space
+	cut     bool
+}
+
+// add writes a value of at most size bytes, without blanks at its ends.
+func (c *pairs) add(key, value string, size int) { c.write(key, value, min(size, c.text)) }
+
+// exact writes an identifier or address, which is never shortened to make a record smaller.
+func (c *pairs) exact(key, value string) { c.write(key, value, mostID) }
+
+func (c *pairs) write(key, value string, size int) {
+	value = strings.Trim(value, " ")
+	if value == "" {
+		return
+	}
+	if len(c.dst) > c.start {
+		c.dst = append(c.dst, c.between)
+	}
+	c.dst = append(append(c.dst, key...), '=')
+	start := len(c.dst)
+	if c.special == "" {
+		value = strings.ReplaceAll(value, string(c.between), " ")
+	}
+	var cut bool
+	c.dst, cut = appendClean(c.dst, value, size)
+	c.cut = c.cut || cut
+	c.dst = escaped(c.dst, start, c.special)
+}
+
+// labelled writes a value whose key says nothing: the key with Label behind it says what it is.
+func (c *pairs) labelled(key, label, value string, size int) {
+	if strings.Trim(value, " ") != "" {
+		c.add(key+"Label", label, 1023)
+		c.add(key, value, size)
+	}
+}
+
+// join writes texts as one value, as many as size bytes hold. label is "" for a key that says what it is.
+func (c *pairs) join(key, label string, list []string, size int) {
+	text, all := joined(list, size)
+	c.cut = c.cut || !all
+	if label != "" && text != "" {
+		c.write(key+"Label", label, 1023)
+	}
+	c.write(key, text, size)
+}
+
+// number writes a number that is not 0.
+func (c *pairs) number(key string, n uint64) { c.add(key, decimal(n), 20) }
+
+// milli writes a time that is known in milliseconds since 1970.
+func (c *pairs) milli(key string, t time.Time) {
+	if known(t) {
+		c.add(key, strconv.FormatInt(t.UnixMilli(), 10), 20)
+	}
+}
+
+// decimal is a number as text, "" for 0. Receivers keep 63 bits.
+func decimal(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatUint(min(n, math.MaxInt64), 10)
+}
