@@ -1,5 +1,3 @@
-// Package siem brings alerts to the receivers of a security team: an alert goes in, and comes out in the form and by the way
-// that the receiver asks for.
 package siem
 
 import (
@@ -42,7 +40,10 @@ type Resender interface{ Resent() uint64 }
 
 // deliveries are all that can be configured, in the order of the guide.
 func deliveries() []delivery {
-	return []delivery{}
+	return []delivery{
+		{"file", "ecs", openFile},
+		{"stdout", "ecs", openStdout},
+	}
 }
 
 // Types lists the sinks that can be configured.

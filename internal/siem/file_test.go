@@ -1,0 +1,286 @@
+package siem
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"avbeacon/internal/alert"
+	"avbeacon/internal/config"
+)
+
+// numbered makes alerts whose ids are a0000, a0001 and so on.
+func numbered(from, to int) []*alert.Alert {
+	var batch []*alert.Alert
+	for i := from; i < to; i++ {
+		when := time.Date(2026, 11, 24, 10, 0, 0, 123456789, time.UTC).Add(time.Duration(i) * time.Second)
+		batch = append(batch, &alert.Alert{
+			ID: fmt.Sprintf("a%04d", i), Finding: "f1", Sensor: "tap01", Event: alert.New, State: alert.Open, Severity: 3,
+			Policy: "moscow", Rule: "moscow", Why: "Home is in Moscow.",
+			Message: "10.0.0.5 runs Касперский and calls dnl-01.geo.kaspersky.com",
+			Changed: when, First: when, Last: when, Count: 1, Seen: 7, Version: "1.0",
+			Vendor:  alert.Vendor{Key: "kaspersky", Name: "Kaspersky"},
+			Verdict: "installed", HostRole: "endpoint", FindingState: "active",
+			Host: alert.Host{Address: netip.MustParseAddr("10.0.0.5"), Name: "ws-042"},
+			Destinations: []alert.Destination{{Address: netip.MustParseAddr("93.159.228.11"), Port: 443, Transport: "tcp",
+				Names: []string{"dnl-01.geo.kaspersky.com"}, Level: "M2", Country: "RU", City: "Moscow", Contacts: 7}},
+		})
+	}
+	return batch
+}
+
+func opened(t *testing.T, cfg config.Sink, opt Options) alert.Sink {
+	t.Helper()
+	if cfg.Name == "" {
+		cfg.Name = "test"
+	}
+	s, err := Open(cfg, opt)
+	require.NoError(t, err)
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func delivered(t *testing.T, s alert.Sink, batch []*alert.Alert) {
+	t.Helper()
+	n, refused, err := s.Deliver(t.Context(), batch)
+	require.NoError(t, err)
+	require.Empty(t, refused)
+	require.Equal(t, len(batch), n)
+}
+
+// idsOf reads lines of JSON and gives the event.id of each: a line that is no JSON fails.
+func idsOf(t *testing.T, r io.Reader) []string {
+	t.Helper()
+	var ids []string
+	all, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.True(t, len(all) == 0 || all[len(all)-1] == '\n', "the last line is cut")
+	for s := bufio.NewScanner(bytes.NewReader(all)); s.Scan(); {
+		var line struct {
+			Event struct{ ID string }
+		}
+		require.NoError(t, json.Unmarshal(s.Bytes(), &line), "%s", s.Text())
+		ids = append(ids, line.Event.ID)
+	}
+	return ids
+}
+
+func idsIn(t *testing.T, path string) []string {
+	t.Helper()
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	if !strings.HasSuffix(path, ".gz") {
+		return idsOf(t, f)
+	}
+	z, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	return idsOf(t, z)
+}
+
+func idRange(from, to int) []string {
+	var ids []string
+	for _, a := range numbered(from, to) {
+		ids = append(ids, a.ID)
+	}
+	return ids
+}
+
+func TestFileGrowsByWholeLines(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "alerts.ndjson")
+	cfg := config.Sink{Type: "file", File: config.SinkFile{Path: path, Sync: true}}
+	s := opened(t, cfg, Options{})
+	delivered(t, s, numbered(0, 3))
+	delivered(t, s, numbered(3, 4))
+	require.NoError(t, s.Close())
+	again := opened(t, cfg, Options{})
+	delivered(t, again, numbered(4, 6))
+	require.Equal(t, idRange(0, 6), idsIn(t, path))
+	st, err := os.Stat(path)
+	require.NoError(t, err)
+	require.EqualValues(t, 0, st.Mode().Perm()&0o007, "others may read alerts")
+}
+
+func TestFileRotatesBySize(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "alerts.ndjson")
+	s := opened(t, config.Sink{Type: "file", File: config.SinkFile{Path: path, Size: 8 << 10}}, Options{})
+	for i := range 40 {
+		delivered(t, s, numbered(i, i+1))
+	}
+	var ids []string
+	olds := asides(t, path)
+	require.Greater(t, len(olds), 2)
+	for _, old := range append(olds, path) {
+		st, err := os.Stat(old)
+		require.NoError(t, err)
+		require.LessOrEqual(t, st.Size(), int64(8<<10))
+		ids = append(ids, idsIn(t, old)...)
+	}
+	require.Equal(t, idRange(0, 40), ids, "no alert is lost or doubled by rotation, and the names sort by age")
+}
+
+// asides lists what was set aside, by name.
+func asides(t *testing.T, path string) []string {
+	t.Helper()
+	olds, err := filepath.Glob(strings.TrimSuffix(path, ".ndjson") + "-*")
+	require.NoError(t, err)
+	return olds
+}
+
+func TestFileRotatesByTimeAlsoAfterARestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "alerts.ndjson")
+	cfg := config.Sink{Type: "file", File: config.SinkFile{Path: path, Every: time.Hour}}
+	s := opened(t, cfg, Options{})
+	delivered(t, s, numbered(0, 2))
+	require.NoError(t, s.Close())
+	yesterday := time.Now().Add(-24 * time.Hour)
+	require.NoError(t, os.Chtimes(path, yesterday, yesterday))
+	s = opened(t, cfg, Options{})
+	delivered(t, s, numbered(2, 3))
+	olds := asides(t, path)
+	require.Len(t, olds, 1)
+	require.Equal(t, idRange(0, 2), idsIn(t, olds[0]))
+	require.Equal(t, idRange(2, 3), idsIn(t, path))
+}
+
+// A file from the future, as one has it after the clock was set back, is not rotated and loses nothing.
+func TestFileBearsAClockThatGoesBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "alerts.ndjson")
+	later := filepath.Join(filepath.Dir(path), "alerts-20991231T000000.000000Z.ndjson")
+	require.NoError(t, os.WriteFile(later, nil, 0o600))
+	s := opened(t, config.Sink{Type: "file", File: config.SinkFile{Path: path, Size: 1, Keep: 2}}, Options{})
+	for i := range 4 {
+		delivered(t, s, numbered(i, i+1))
+	}
+	require.NoError(t, s.Close())
+	olds := asides(t, path)
+	require.Equal(t, idRange(2, 3), idsIn(t, olds[len(olds)-1]), "the newest has the last name")
+	require.NoFileExists(t, later)
+}
+
+func TestFileKeepsSoManyAndPacksThem(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "alerts.ndjson")
+	other := filepath.Join(filepath.Dir(path), "alerts-of-ours.ndjson")
+	half := filepath.Join(filepath.Dir(path), "alerts-20200101T000000.000000Z.ndjson.gz.tmp")
+	require.NoError(t, os.WriteFile(other, []byte("mine"), 0o600))
+	require.NoError(t, os.WriteFile(half, []byte("cut"), 0o600))
+	cfg := config.Sink{Type: "file", File: config.SinkFile{Path: path, Size: 1, Keep: 3, Gzip: true}}
+	for i := range 8 { // each start ends the work of the one before
+		s := opened(t, cfg, Options{})
+		delivered(t, s, numbered(i, i+1))
+		require.Eventually(t, func() bool { return !s.(*fileSink).out.tidying.Load() }, 5*time.Second, time.Millisecond)
+		require.NoError(t, s.Close())
+	}
+	s := opened(t, cfg, Options{})
+	delivered(t, s, numbered(8, 9))
+	require.Eventually(t, func() bool {
+		packs, err := filepath.Glob(filepath.Join(filepath.Dir(path), "alerts-2*.ndjson.gz"))
+		return err == nil && len(packs) == 3
+	}, 5*time.Second, 5*time.Millisecond)
+	require.NoError(t, s.Close())
+	require.FileExists(t, other)
+	require.NoFileExists(t, half)
+	var ids []string
+	for _, old := range asides(t, path) {
+		if old != other {
+			ids = append(ids, idsIn(t, old)...)
+		}
+	}
+	require.Equal(t, idRange(5, 8), ids)
+	require.Equal(t, idRange(8, 9), idsIn(t, path))
+}
+
+func TestFileIsOpenedAnew(t *testing.T) {
+	for _, told := range []bool{true, false} {
+		t.Run(fmt.Sprint("told=", told), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "alerts.ndjson")
+			s := opened(t, config.Sink{Type: "file", File: config.SinkFile{Path: path},
+				Filter: config.Filter{Severity: "high"}}, Options{}) // behind a filter too
+			delivered(t, s, numbered(0, 2))
+			require.NoError(t, os.Rename(path, path+".1"))
+			if told {
+				s.(Reopener).Reopen()
+			}
+			delivered(t, s, numbered(2, 3))
+			require.Equal(t, idRange(0, 2), idsIn(t, path+".1"))
+			require.Equal(t, idRange(2, 3), idsIn(t, path))
+		})
+	}
+}
+
+func TestFileRepairsItsEnd(t *testing.T) {
+	whole := "{\"event\":{\"id\":\"old\"}}\n"
+	for name, c := range map[string]struct {
+		before string
+		want   []string
+		err    string
+	}{
+		"whole":         {before: whole, want: []string{"old", "a0000"}},
+		"empty":         {before: "", want: []string{"a0000"}},
+		"cut":           {before: whole + `{"event":{"id":"ha`, want: []string{"old", "a0000"}},
+		"only a cut":    {before: `{"eve`, want: []string{"a0000"}},
+		"cut CEF":       {before: whole + "CE", want: []string{"old", "a0000"}},
+		"zeros":         {before: whole + strings.Repeat("\x00", 512), want: []string{"old", "a0000"}},
+		"somebody's":    {before: "SQLite format 3\x00", err: "no line of ours"},
+		"their last":    {before: whole + "not ours", err: "no line of ours"},
+		"a huge record": {before: strings.Repeat("{", mostTail+1), err: "no line of ours"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "alerts.ndjson")
+			require.NoError(t, os.WriteFile(path, []byte(c.before), 0o600))
+			s := opened(t, config.Sink{Type: "file", File: config.SinkFile{Path: path}}, Options{})
+			n, _, err := s.Deliver(t.Context(), numbered(0, 1))
+			if c.err != "" {
+				require.ErrorContains(t, err, c.err)
+				require.Zero(t, n)
+				left, err := os.ReadFile(path)
+				require.NoError(t, err)
+				require.Equal(t, c.before, string(left), "what is not ours must stay as it is")
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, c.want, idsIn(t, path))
+		})
+	}
+}
+
+func TestFileErrorsNameSinkAndKey(t *testing.T) {
+	dir := t.TempDir()
+	for want, cfg := range map[string]config.Sink{
+		"file.path: is missing":             {},
+		"file.path: stat":                   {File: config.SinkFile{Path: filepath.Join(dir, "none", "a")}},
+		"file.size: must not be negative":   {File: config.SinkFile{Path: filepath.Join(dir, "a"), Size: -1}},
+		"file.every: must not be negative":  {File: config.SinkFile{Path: filepath.Join(dir, "a"), Every: -1}},
+		"file.keep: must not be negative":   {File: config.SinkFile{Path: filepath.Join(dir, "a"), Keep: -1}},
+		`format: unknown format "xml"`:      {Format: "xml", File: config.SinkFile{Path: filepath.Join(dir, "a")}},
+		`filter.severity: "urgent" is none`: {Filter: config.Filter{Severity: "urgent"}, File: config.SinkFile{Path: "a"}},
+		`type: "smoke" is none of`:          {Type: "smoke"},
+	} {
+		cfg.Name = "soc"
+		if cfg.Type == "" {
+			cfg.Type = "file"
+		}
+		_, err := Open(cfg, Options{})
+		require.ErrorContains(t, err, "sink soc: "+want)
+	}
+	_, err := Open(config.Sink{Type: "file"}, Options{})
+	require.ErrorContains(t, err, "name: is missing")
+}
+
+func TestFileThatIsNone(t *testing.T) {
+	s := opened(t, config.Sink{Type: "file", File: config.SinkFile{Path: os.DevNull}}, Options{})
+	n, _, err := s.Deliver(t.Context(), numbered(0, 1))
+	require.ErrorContains(t, err, "no regular file")
+	require.Zero(t, n)
+}
