@@ -1,0 +1,48 @@
+package siem
+
+import (
+	"avbeacon/internal/alert"
+	"avbeacon/internal/config"
+)
+
+func openWebhook(cfg config.Sink, opt Options) (alert.Sink, error) {
+	encode, err := documentEncoder(cfg, opt)
+	if err != nil {
+		return nil, err
+	}
+	return newWebhook(cfg, opt, encode)
+}
+
+func openElastic(cfg config.Sink, opt Options) (alert.Sink, error) {
+	encode, err := documentEncoder(cfg, opt)
+	if err != nil {
+		return nil, err
+	}
+	return newElastic(cfg, opt, encode)
+}
+
+func openSplunk(cfg config.Sink, opt Options) (alert.Sink, error) {
+	encode, err := eventEncoder(cfg, opt)
+	if err != nil {
+		return nil, err
+	}
+	return newSplunk(cfg, opt, encode)
+}
+
+// documentEncoder is that of a sink whose receiver takes the record as it is.
+func documentEncoder(cfg config.Sink, opt Options) (Encoder, error) {
+	encode, err := Encoding(cfg.Format, EncodeOptions{Hostname: opt.Hostname, HECIndex: cfg.HTTP.Index})
+	if err != nil {
+		return nil, bad(cfg, "format", "%w", err)
+	}
+	return encode, nil
+}
+
+// eventEncoder is that of a collector of events: hec is made for it, and every other format goes into an event as it is.
+func eventEncoder(cfg config.Sink, opt Options) (Encoder, error) {
+	encode, err := documentEncoder(cfg, opt)
+	if err != nil || cfg.Format == "hec" {
+		return encode, err
+	}
+	return &splunkEvent{encode: encode, text: !isJSON(cfg.Format), kind: "avbeacon:" + cfg.Format, index: cfg.HTTP.Index}, nil
+}
