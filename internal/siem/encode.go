@@ -53,8 +53,11 @@ func formats() []format {
 	const line, document = 8 << 10, 32 << 10
 	return []format{
 		{"ecs", document, 4 << 10, appendECS},
+		{"ocsf", document, 4 << 10, appendOCSF},
 		{"cef", line, 2 << 10, appendCEF},
 		{"leef", line, 2 << 10, appendLEEF},
+		{"eve", document, 4 << 10, appendEVE},
+		{"hec", line, 4 << 10, appendHEC},
 		{"syslog", line, 2 << 10, appendSyslog},
 	}
 }

@@ -156,6 +156,13 @@ func (d *document) time(name string, t time.Time, layout string) {
 	d.dst = append(t.UTC().AppendFormat(append(d.dst, '"'), layout), '"')
 }
 
+// milli writes a time that is known in milliseconds since 1970.
+func (d *document) milli(name string, t time.Time) {
+	if known(t) {
+		d.number(name, t.UnixMilli())
+	}
+}
+
 // Layouts of times. Fractions are cut, not rounded.
 const (
 	layoutMilli = "2006-01-02T15:04:05.000Z"
