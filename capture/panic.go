@@ -1,7 +1,9 @@
 package capture
 
 import (
+	"encoding/binary"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"sync/atomic"
 )
@@ -70,4 +72,22 @@ func (d *Decoder) forget() {
 	d.frags = fragmentTable{stats: counted}
 	d.frags.init(d.opt.MaxFragments, int64(d.opt.MaxFragmentAge))
 	d.links = linkTable{}
+}
+
+// WriteCapture writes the packet as a capture of its own, in pcap's form with nanoseconds
+// (https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html), to be sent with a report of the fault.
+func (x *Panic) WriteCapture(w io.Writer) error {
+	b := make([]byte, 40, 40+len(x.Packet.Data))
+	le := binary.LittleEndian
+	le.PutUint32(b[0:], 0xa1b23c4d)
+	le.PutUint16(b[4:], 2)
+	le.PutUint16(b[6:], 4)
+	le.PutUint32(b[16:], 1<<18) // snap length, tcpdump's
+	le.PutUint32(b[20:], uint32(x.Packet.Link))
+	le.PutUint32(b[24:], uint32(x.Packet.Time/1e9))
+	le.PutUint32(b[28:], uint32(x.Packet.Time%1e9))
+	le.PutUint32(b[32:], uint32(len(x.Packet.Data)))
+	le.PutUint32(b[36:], max(x.Packet.OrigLen, uint32(len(x.Packet.Data))))
+	_, err := w.Write(append(b, x.Packet.Data...))
+	return err
 }

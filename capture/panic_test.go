@@ -91,3 +91,15 @@ func TestTheSinkIsToldHowFarItCame(t *testing.T) {
 		require.IsIncreasing(t, packets)
 	}
 }
+
+func TestThePacketThatDidItIsACaptureOfItsOwn(t *testing.T) {
+	u := &datagrams{}
+	u.put(client, 30000, 53, question(t, "a.example.org.", true))
+	list := numbered(u.list)
+	var b bytes.Buffer
+	require.NoError(t, (&Panic{Packet: list[0]}).WriteCapture(&b))
+	got, _ := dumped(t, Options{}, OpenFiles([]string{StdinName}, FileOptions{Stdin: &b}))
+	want, _ := dumped(t, Options{}, &memSource{packets: list})
+	require.Contains(t, got, "a.example.org")
+	require.Equal(t, want, got)
+}
