@@ -18,6 +18,8 @@ type Config struct {
 	Listen    Listen    `yaml:"listen"`
 	Log       Log       `yaml:"log"`
 	Limits    Limits    `yaml:"limits"`
+
+	references map[string]string // where secrets came from, by key (sinks[0].http.token): what Print shows of them
 }
 
 // Capture says where packets come from: interfaces, or one of Read and Watch.

@@ -1,0 +1,206 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// decoder puts a YAML tree into a Config, goes on after what is wrong, and knows where everything stood.
+type decoder struct {
+	from       surroundings
+	places     map[string]place  // of keys' values
+	references map[string]string // of secrets, by key
+	problems   []problem
+}
+
+func (d *decoder) fail(key string, n ast.Node, format string, args ...any) {
+	d.problems = append(d.problems, problem{key: key, text: fmt.Sprintf(format, args...), place: placeOf(first(n))})
+}
+
+// told says whether something was found wrong with the key, or with one that it is in.
+func (d *decoder) told(key string) bool {
+	for _, p := range d.problems {
+		rest, ok := strings.CutPrefix(key, p.key)
+		if ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			return true
+		}
+	}
+	return false
+}
+
+// near gives the place of a key, or of the nearest one that it is in.
+func (d *decoder) near(key string) place {
+	for key != "" {
+		if p, ok := d.places[key]; ok {
+			return p
+		}
+		key = key[:max(strings.LastIndexAny(key, ".["), 0)]
+	}
+	return d.places[""]
+}
+
+// first gives the node that a mapping begins with: its own token is the colon of its first pair.
+func first(n ast.Node) ast.Node {
+	switch v := n.(type) {
+	case *ast.MappingNode:
+		if !v.IsFlowStyle && len(v.Values) > 0 {
+			return v.Values[0].Key
+		}
+	case *ast.MappingValueNode:
+		return v.Key
+	}
+	return n
+}
+
+// value puts a node where v is.
+func (d *decoder) value(key string, n ast.Node, v reflect.Value) {
+	d.places[key] = placeOf(first(n))
+	switch n.(type) {
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
+		d.fail(key, n, "anchors, aliases, tags and merges are not part of a configuration")
+		return
+	}
+	switch v.Interface().(type) {
+	case time.Time, time.Duration, Size, Secret:
+		d.scalar(key, n, v)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		d.section(key, n, v)
+	case reflect.Slice:
+		d.list(key, n, v)
+	case reflect.Map:
+		d.table(key, n, v)
+	default:
+		d.scalar(key, n, v)
+	}
+}
+
+// section puts a mapping into a struct.
+func (d *decoder) section(key string, n ast.Node, v reflect.Value) {
+	for _, p := range d.pairs(key, n) {
+		field, ok := fieldOf(v.Type(), p.name)
+		if !ok {
+			d.fail(under(key, p.name), p.at, "unknown key%s", hint(v.Type(), p.name))
+			continue
+		}
+		d.value(under(key, p.name), p.value, v.FieldByIndex(field.Index))
+	}
+}
+
+// pair is a key of a mapping, once, with its value.
+type pair struct {
+	name      string
+	at, value ast.Node
+}
+
+// pairs gives what a mapping holds; none for a mapping that is left empty.
+func (d *decoder) pairs(key string, n ast.Node) []pair {
+	var values []*ast.MappingValueNode
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		values = m.Values
+	case *ast.MappingValueNode:
+		values = []*ast.MappingValueNode{m}
+	case *ast.NullNode:
+	default:
+		d.fail(key, n, "want keys with values, have %s", kind(n))
+	}
+	if len(values) > maxItems {
+		d.fail(key, n, "there are more than %d keys", maxItems)
+		return nil
+	}
+	var out []pair
+	lines := map[string]int{}
+	for _, mv := range values {
+		name, ok := nameOf(mv.Key)
+		switch line, twice := lines[name]; {
+		case !ok:
+			d.fail(key, mv.Key, "a key is a plain word")
+		case twice:
+			d.fail(under(key, name), mv.Key, "the key stands twice, first in line %d", line)
+		default:
+			lines[name] = placeOf(mv.Key).line
+			out = append(out, pair{name, mv.Key, mv.Value})
+		}
+	}
+	return out
+}
+
+// nameOf gives the text of a key; false for a key that is a number, a merge or something stranger.
+func nameOf(k ast.MapKeyNode) (string, bool) {
+	if s, ok := k.(*ast.StringNode); ok {
+		return s.Value, true
+	}
+	return "", false
+}
+
+// list puts a sequence into a slice, which is replaced.
+func (d *decoder) list(key string, n ast.Node, v reflect.Value) {
+	s, ok := n.(*ast.SequenceNode)
+	if _, empty := n.(*ast.NullNode); empty {
+		return
+	}
+	switch {
+	case !ok:
+		d.fail(key, n, "want a list, have %s", kind(n))
+		return
+	case len(s.Values) > maxItems:
+		d.fail(key, n, "the list holds more than %d", maxItems)
+		return
+	case len(s.Values) == 0:
+		v.SetZero()
+		return
+	}
+	out := reflect.MakeSlice(v.Type(), len(s.Values), len(s.Values))
+	for i, e := range s.Values {
+		d.value(fmt.Sprintf("%s[%d]", key, i), e, out.Index(i))
+	}
+	v.Set(out)
+}
+
+// table puts a mapping into a map of texts.
+func (d *decoder) table(key string, n ast.Node, v reflect.Value) {
+	pairs := d.pairs(key, n)
+	if len(pairs) == 0 {
+		return
+	}
+	out := reflect.MakeMapWithSize(v.Type(), len(pairs))
+	for _, p := range pairs {
+		e := reflect.New(v.Type().Elem()).Elem()
+		d.value(under(key, p.name), p.value, e)
+		out.SetMapIndex(reflect.ValueOf(p.name), e)
+	}
+	v.Set(out)
+}
+
+func under(key, name string) string {
+	if key == "" {
+		return name
+	}
+	return key + "." + name
+}
+
+// kind says what a node is, for people.
+func kind(n ast.Node) string {
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return "keys with values"
+	case *ast.SequenceNode:
+		return "a list"
+	case *ast.NullNode:
+		return "nothing"
+	case *ast.BoolNode:
+		return "true or false"
+	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		return "a number"
+	case *ast.StringNode, *ast.LiteralNode:
+		return "a text"
+	}
+	return "something else"
+}

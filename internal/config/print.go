@@ -1,0 +1,180 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Print writes the whole configuration as YAML, every key under a comment that says what it is. Parse of what is written
+// gives the same Config; secrets stand as the names they came from.
+func (c *Config) Print(w io.Writer) error {
+	p := printer{about: sentences(), references: c.references}
+	p.line("# Configuration of avbeacon. Every key may be left out; avbeacon monitor --print-config shows what then holds.")
+	p.section("", "", reflect.ValueOf(*c))
+	_, err := io.WriteString(w, p.out.String())
+	return err
+}
+
+// printer writes YAML. Keys have indices here (sinks[0].name), sentences do not (sinks.name).
+type printer struct {
+	out        strings.Builder
+	about      map[string]string
+	references map[string]string
+	indent     string
+	sample     bool // what is written is an example: all of it a comment
+	bare       bool // without sentences: they stand at the first element of the list
+}
+
+func (p *printer) line(text string) {
+	if p.sample {
+		p.out.WriteString("# ")
+	}
+	p.out.WriteString(p.indent)
+	p.out.WriteString(text)
+	p.out.WriteByte('\n')
+}
+
+func (p *printer) section(key, about string, v reflect.Value) {
+	for i := range v.NumField() {
+		name := keyOf(v.Type().Field(i))
+		if name == "" {
+			continue
+		}
+		p.field(name, under(key, name), under(about, name), v.Field(i))
+	}
+}
+
+// field writes one key with all that is in it.
+func (p *printer) field(name, key, about string, v reflect.Value) {
+	if p.indent == "" && !p.sample {
+		p.out.WriteByte('\n')
+	}
+	if !p.bare {
+		p.line("# " + p.about[about])
+	}
+	switch {
+	case isSection(v.Type()):
+		p.line(name + ":")
+		p.within(func() { p.section(key, about, v) })
+	case v.Kind() == reflect.Slice && isSection(v.Type().Elem()):
+		p.sections(name, key, about, v)
+	case v.Kind() == reflect.Map && v.Len() > 0:
+		p.line(name + ":")
+		p.within(func() { p.table(v) })
+	default:
+		p.line(name + ": " + p.value(key, v))
+	}
+}
+
+func (p *printer) within(write func()) {
+	p.indent += "  "
+	write()
+	p.indent = p.indent[2:]
+}
+
+// isSection tells a mapping of keys from single values.
+func isSection(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && t != reflect.TypeFor[time.Time]()
+}
+
+// sections writes a list of mappings; where there is none, one as a comment that shows its keys.
+func (p *printer) sections(name, key, about string, v reflect.Value) {
+	if v.Len() == 0 {
+		p.line(name + ": []")
+		was := p.sample
+		p.sample = true
+		p.element(key+"[0]", about, reflect.Zero(v.Type().Elem()))
+		p.sample = was
+		return
+	}
+	p.line(name + ":")
+	was := p.bare
+	for i := range v.Len() {
+		p.element(fmt.Sprintf("%s[%d]", key, i), about, v.Index(i))
+		p.bare = true
+	}
+	p.bare = was
+}
+
+// element writes one mapping of a list: a dash on a line of its own, so that comments can stand above every key.
+func (p *printer) element(key, about string, v reflect.Value) {
+	p.within(func() {
+		p.line("-")
+		p.within(func() { p.section(key, about, v) })
+	})
+}
+
+func (p *printer) table(v reflect.Value) {
+	keys := v.MapKeys()
+	sortTexts(keys)
+	for _, k := range keys {
+		p.line(quote(k.String()) + ": " + quote(v.MapIndex(k).String()))
+	}
+}
+
+// value writes a single value, or a list of them in one line.
+func (p *printer) value(key string, v reflect.Value) string {
+	switch x := v.Interface().(type) {
+	case Secret:
+		return quote(p.references[key])
+	case Size:
+		return x.String()
+	case time.Duration:
+		return FormatDuration(x)
+	case time.Time:
+		if x.IsZero() {
+			return `""`
+		}
+		return quote(x.UTC().Format(time.RFC3339Nano))
+	}
+	switch v.Kind() {
+	case reflect.Slice:
+		var parts []string
+		for i := range v.Len() {
+			parts = append(parts, quote(v.Index(i).String()))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case reflect.Map:
+		return "{}"
+	case reflect.String:
+		return quote(v.String())
+	case reflect.Float64:
+		return strconv.FormatFloat(v.Float(), 'f', -1, 64)
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+func sortTexts(list []reflect.Value) {
+	slices.SortFunc(list, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+}
+
+// quote writes a text in YAML's double quotes.
+func quote(text string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range text {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		case !unicode.IsPrint(r):
+			fmt.Fprintf(&b, `\U%08x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}

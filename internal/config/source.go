@@ -1,0 +1,142 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// Bounds of a configuration file.
+const (
+	maxFile     = 1 << 20 // bytes
+	maxNesting  = 50      // brackets or dashes that may stand open, counted without regard to quotes
+	maxItems    = 10000   // of one list or mapping
+	maxProblems = 20      // errors that are told
+)
+
+// place is where in the file something stands, both from 1; the zero place is not known.
+type place struct{ line, column int }
+
+// problem is one thing that is wrong.
+type problem struct {
+	key   string // sinks[0].syslog.address; "" for the whole file
+	text  string
+	place place
+}
+
+// unfit says why a file is refused before it is parsed, "" where it is fit.
+func unfit(data []byte) string {
+	switch {
+	case len(data) > maxFile:
+		return fmt.Sprintf("the file is larger than %d bytes", maxFile)
+	case !utf8.Valid(data):
+		return "the file is no UTF-8"
+	}
+	open := 0
+	for line := range bytes.Lines(data) {
+		indent := len(line) - len(bytes.TrimLeft(line, " "))
+		deep := bytes.Count(line, []byte("- "))+bytes.Count(line, []byte("? ")) > 4*maxNesting || indent > 4*maxNesting
+		for _, c := range line {
+			switch c {
+			case '[', '{':
+				open++
+			case ']', '}':
+				open = max(open-1, 0)
+			}
+			deep = deep || open > maxNesting
+		}
+		if deep {
+			return fmt.Sprintf("more than %d levels are open", maxNesting)
+		}
+	}
+	return ""
+}
+
+// tree reads the YAML; nil, without a problem, where there is nothing but comments. A panic of the library, which strange
+// input can cause, becomes a problem.
+func tree(data []byte) (body ast.Node, wrong *problem) {
+	defer func() {
+		if p := recover(); p != nil {
+			body, wrong = nil, &problem{text: "the YAML cannot be read"}
+		}
+	}()
+	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey()) // decoder tells of those, with more words
+	if err != nil {
+		return nil, syntax(err)
+	}
+	for _, doc := range file.Docs {
+		switch {
+		case doc.Body == nil || doc.Body.Type() == ast.CommentType || doc.Body.Type() == ast.NullType:
+		case body != nil:
+			return nil, &problem{text: "want one YAML document, have several", place: placeOf(doc.Body)}
+		default:
+			body = doc.Body
+		}
+	}
+	return body, nil
+}
+
+// syntax takes place and text from the library's error.
+func syntax(err error) *problem {
+	var e yaml.Error
+	if !errors.As(err, &e) {
+		return &problem{text: err.Error()}
+	}
+	p := &problem{text: e.GetMessage()}
+	if t := e.GetToken(); t != nil && t.Position != nil {
+		p.place = place{t.Position.Line, t.Position.Column}
+	}
+	return p
+}
+
+func placeOf(n ast.Node) place {
+	if n != nil {
+		if t := n.GetToken(); t != nil && t.Position != nil {
+			return place{t.Position.Line, t.Position.Column}
+		}
+	}
+	return place{}
+}
+
+// report makes one error of problems, one a line, at most maxProblems, in the order of the file where their places are
+// known. Each begins with file:line:column where there is a file.
+func report(file string, problems []problem) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(problems, func(a, b problem) int {
+		if a.place.line != b.place.line {
+			return a.place.line - b.place.line
+		}
+		return a.place.column - b.place.column
+	})
+	var errs []error
+	for _, p := range problems[:min(len(problems), maxProblems)] {
+		errs = append(errs, p.in(file))
+	}
+	if more := len(problems) - maxProblems; more > 0 {
+		errs = append(errs, fmt.Errorf("and %d more", more))
+	}
+	return errors.Join(errs...)
+}
+
+func (p *problem) in(file string) error {
+	text := strings.TrimSpace(p.text)
+	if p.key != "" {
+		text = p.key + ": " + text
+	}
+	switch {
+	case file == "":
+		return errors.New(text)
+	case p.place.line == 0:
+		return fmt.Errorf("%s: %s", file, text)
+	}
+	return fmt.Errorf("%s:%d:%d: %s", file, p.place.line, p.place.column, text)
+}
