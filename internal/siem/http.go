@@ -203,6 +203,9 @@ func newHTTP(cfg config.Sink, opt Options, authorization string, jar http.Cookie
 	if err != nil {
 		return nil, bad(cfg, "http", "%w", err)
 	}
+	if authorization != "" && c.base.Scheme == "http" {
+		opt.Logger.Warn("the token or password goes to the receiver in the clear: use https")
+	}
 	return c, nil
 }
 

@@ -17,7 +17,7 @@ type item struct {
 }
 
 // sender posts a part of a batch. done are those at its front that are done with, refused tells which of them for good, by
-// their index in the batch. err is nil iff all are done; a *rejected with done 0 asks for less at a time.
+// their index in the batch. err is nil iff all are done; a *rejected asks for less at a time.
 type sender func(ctx context.Context, part []item) (done int, refused []alert.Refusal, err error)
 
 // courier cuts batches into parts that a receiver takes.
@@ -49,10 +49,10 @@ func (c *courier) deliver(ctx context.Context, batch []*alert.Alert) (int, []ale
 		case len(part) == 1:
 			refused = append(refused, refuse(part[0].index, r.reason))
 			items = items[1:]
-		case r.at >= 0 && r.at < len(part):
+		case done == 0 && r.at >= 0 && r.at < len(part):
 			step = max(r.at, 1) // those before it, then it alone
 		default:
-			step = len(part) / 2
+			step = max((len(part)-done)/2, 1)
 		}
 	}
 	n, refused := stopped(nil, len(batch), refused)

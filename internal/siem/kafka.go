@@ -1,0 +1,245 @@
+package siem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"avbeacon/internal/alert"
+	"avbeacon/internal/config"
+)
+
+// Bounds of what is produced at once, where the configuration sets none. A single record may have kafkaRecord bytes, the
+// brokers' own default (message.max.bytes); a topic may allow less.
+const (
+	kafkaBatch  = 500
+	kafkaBytes  = 4 << 20
+	kafkaRecord = 1_000_000
+)
+
+// kafka produces alerts to a topic: idempotent, acknowledged by all replicas in sync. The key keeps all of a host in one
+// partition, in order. The header avbeacon-id holds the alert's id, by which a consumer knows one that came twice.
+type kafka struct {
+	courier
+	client  *kgo.Client
+	topic   string
+	timeout time.Duration
+	keys    map[string]string   // of the batch at hand, by alert
+	ahead   map[string]struct{} // acknowledged behind one that was not: not to be produced again
+	sound   bool                // the last exchange went well: no need to knock first
+}
+
+func openKafka(cfg config.Sink, opt Options) (alert.Sink, error) {
+	encode, err := documentEncoder(cfg, opt)
+	if err != nil {
+		return nil, err
+	}
+	return newKafka(cfg, opt, encode)
+}
+
+func newKafka(cfg config.Sink, opt Options, encode Encoder) (*kafka, error) {
+	options, err := kafkaOptions(cfg, opt)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kgo.NewClient(options...)
+	if err != nil {
+		return nil, bad(cfg, "kafka", "%w", err)
+	}
+	k := &kafka{client: client, topic: cfg.Kafka.Topic, timeout: patience(cfg), ahead: map[string]struct{}{}}
+	k.courier = courier{encode: encode, most: most(cfg, kafkaBatch), limit: kafkaBytes, send: k.produce}
+	return k, nil
+}
+
+// patience is the timeout of a sink, also where it was opened without a default.
+func patience(cfg config.Sink) time.Duration {
+	if cfg.Timeout <= 0 {
+		return defaultTimeout
+	}
+	return cfg.Timeout
+}
+
+func kafkaOptions(cfg config.Sink, opt Options) ([]kgo.Opt, error) {
+	switch {
+	case len(cfg.Kafka.Brokers) == 0:
+		return nil, bad(cfg, "kafka.brokers", "are missing")
+	case cfg.Kafka.Topic == "":
+		return nil, bad(cfg, "kafka.topic", "is missing")
+	case cfg.Proxy != "":
+		return nil, bad(cfg, "proxy", "is not possible for kafka")
+	}
+	options := []kgo.Opt{
+		kgo.SeedBrokers(cfg.Kafka.Brokers...),
+		kgo.ClientID("avbeacon"),
+		kgo.SoftwareNameAndVersion("avbeacon", softwareVersion(opt.Version)),
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerBatchMaxBytes(kafkaRecord),
+		kgo.DialTimeout(dialTimeout),
+		kgo.RequestRetries(2),
+		kgo.RetryTimeout(patience(cfg)),
+		kgo.RecordDeliveryTimeout(patience(cfg)),
+		// Without it a broker that never answers would hold Deliver for ever. What is produced again has the same id.
+		kgo.AllowIdempotentProduceCancellation(),
+	}
+	if cfg.Kafka.TLS {
+		trust, err := clientTLS(cfg.TLS, opt.Logger)
+		if err != nil {
+			return nil, bad(cfg, "tls", "%w", err)
+		}
+		options = append(options, kgo.DialTLSConfig(trust))
+	}
+	mechanism, err := kafkaSASL(cfg.Kafka)
+	if err != nil {
+		return nil, bad(cfg, "kafka.sasl", "%w", err)
+	}
+	if cfg.Kafka.SASL == "plain" && !cfg.Kafka.TLS {
+		opt.Logger.Warn("the password goes to the brokers in the clear: set kafka.tls, or use scram-sha-512")
+	}
+	if mechanism != nil {
+		options = append(options, kgo.SASL(mechanism))
+	}
+	return options, nil
+}
+
+// softwareVersion has what KIP-511 allows.
+func softwareVersion(version string) string {
+	if version = strings.Trim(version, "-."); version == "" || strings.ContainsFunc(version, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.", r)
+	}) {
+		return "unknown"
+	}
+	return version
+}
+
+func kafkaSASL(cfg config.Kafka) (sasl.Mechanism, error) {
+	if cfg.SASL != "" && (cfg.User == "" || cfg.Password == "") {
+		return nil, errors.New("needs kafka.user and kafka.password")
+	}
+	user, password := cfg.User, cfg.Password.Reveal()
+	switch cfg.SASL {
+	case "":
+		return nil, nil
+	case "plain":
+		return plain.Auth{User: user, Pass: password}.AsMechanism(), nil
+	case "scram-sha-256":
+		return scram.Auth{User: user, Pass: password}.AsSha256Mechanism(), nil
+	case "scram-sha-512":
+		return scram.Auth{User: user, Pass: password}.AsSha512Mechanism(), nil
+	}
+	return nil, fmt.Errorf("%q is none of plain, scram-sha-256, scram-sha-512", cfg.SASL)
+}
+
+// Deliver produces a batch and waits for all acknowledgements.
+func (k *kafka) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
+	k.keys = make(map[string]string, len(batch))
+	for _, a := range batch {
+		k.keys[a.ID] = kafkaKey(a)
+	}
+	maps.DeleteFunc(k.ahead, func(id string, _ struct{}) bool { _, ok := k.keys[id]; return !ok })
+	return k.deliver(ctx, batch)
+}
+
+// Close ends the client; what is not acknowledged comes again after the next start.
+func (k *kafka) Close() error {
+	k.client.Close()
+	return nil
+}
+
+// kafkaKey is what stays the same for a host, so that all of its alerts go to one partition.
+func kafkaKey(a *alert.Alert) string {
+	switch {
+	case a.Host.MAC != "":
+		return a.Host.MAC
+	case a.Host.Address.IsValid():
+		return a.Host.Address.Unmap().WithZone("").String()
+	}
+	return a.Finding
+}
+
+// produce hands a part to the client and waits for the fate of each record.
+func (k *kafka) produce(ctx context.Context, part []item) (int, []alert.Refusal, error) {
+	ctx, cancel := context.WithTimeout(ctx, k.timeout)
+	defer cancel()
+	if err := k.knock(ctx); err != nil {
+		return 0, nil, err
+	}
+	fates := k.fates(ctx, part)
+	for i, err := range fates {
+		if err == nil {
+			continue
+		}
+		k.remember(part[i:], fates[i:])
+		k.sound = false
+		return i, nil, k.judge(err)
+	}
+	k.sound = true
+	return len(part), nil, nil
+}
+
+// knock asks a broker for something small when the last exchange failed, because the answer says what is wrong; a record
+// only says that its time is over.
+func (k *kafka) knock(ctx context.Context) error {
+	if k.sound {
+		return nil
+	}
+	if err := k.client.Ping(ctx); err != nil {
+		return k.judge(err)
+	}
+	return nil
+}
+
+// fates produces the records that are not acknowledged yet, and gives each one's error when all are decided.
+func (k *kafka) fates(ctx context.Context, part []item) []error {
+	fates := make([]error, len(part))
+	var pending sync.WaitGroup
+	for i, one := range part {
+		if _, ok := k.ahead[one.id]; ok {
+			continue
+		}
+		pending.Add(1)
+		record := &kgo.Record{Topic: k.topic, Key: []byte(k.keys[one.id]), Value: one.body,
+			Headers: []kgo.RecordHeader{{Key: "avbeacon-id", Value: []byte(one.id)}}}
+		k.client.Produce(ctx, record, func(_ *kgo.Record, err error) {
+			fates[i] = err
+			pending.Done()
+		})
+	}
+	pending.Wait()
+	return fates
+}
+
+// remember notes what was acknowledged behind a record that was not.
+func (k *kafka) remember(part []item, fates []error) {
+	for i, err := range fates {
+		if err == nil {
+			k.ahead[part[i].id] = struct{}{}
+		}
+	}
+}
+
+// judge sorts errors. Brokers name a whole record batch when one record is too large, so that is found out by halves.
+func (k *kafka) judge(err error) error {
+	err = explainTLS(err)
+	var credentials *kgo.ErrFirstReadEOF // a broker that hangs up at once: it wants TLS or SASL, or has neither
+	switch {
+	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge), errors.Is(err, kerr.InvalidRecord):
+		return &rejected{at: -1, reason: "kafka: " + err.Error()}
+	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.UnsupportedSaslMechanism),
+		errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed),
+		errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.InvalidTopicException), tlsWords(err) != "":
+		return &Denied{fmt.Errorf("kafka: topic %s: %w", k.topic, err)}
+	case errors.As(err, &credentials):
+		return fmt.Errorf("kafka: %w (does it want TLS or SASL, or have none?)", err)
+	}
+	return fmt.Errorf("kafka: %w", err)
+}
