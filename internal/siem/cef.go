@@ -18,7 +18,7 @@ func appendCEF(dst []byte, a *alert.Alert, o *EncodeOptions, p portion) []byte {
 	for _, field := range []struct {
 		text string
 		size int
-	}{{a.Version, 31}, {class(a.Event), 1023}, {kind.title, 512}} {
+	}{{or(a.Version, "unknown"), 31}, {class(a.Event), 1023}, {kind.title, 512}} {
 		dst = cefHeader(append(dst, '|'), field.text, field.size)
 	}
 	dst = append(strconv.AppendInt(append(dst, '|'), int64(g.cef), 10), '|')
@@ -29,8 +29,7 @@ func appendCEF(dst []byte, a *alert.Alert, o *EncodeOptions, p portion) []byte {
 	cefWhat(c, a, p)
 	c.add("reason", a.Why, 1023)
 	c.add("msg", a.Message, 1023)
-	c.cut = c.cut || p.less
-	if c.cut {
+	if c.cut || p.less {
 		c.labelled("cn3", "truncated", "1", 8)
 	}
 	return c.dst
@@ -48,7 +47,7 @@ func cefWhen(c *pairs, a *alert.Alert) {
 	c.milli("start", a.First)
 	c.milli("end", a.Last)
 	if known(a.Made) {
-		c.add("deviceCustomDate1Label", "created", 1023)
+		c.exact("deviceCustomDate1Label", "created")
 		c.milli("deviceCustomDate1", a.Made)
 	}
 	c.exact("externalId", a.ID)
@@ -61,7 +60,7 @@ func cefWho(c *pairs, a *alert.Alert, o *EncodeOptions) {
 	c.add("dvchost", sensor(a, o), 100)
 	c.add("deviceExternalId", a.Sensor, 255)
 	cefAddress(c, "src", "c6a2", "Source IPv6 Address", a.Host.Address)
-	c.add("smac", hardware(a.Host.MAC), 17)
+	c.exact("smac", hardware(a.Host.MAC))
 	c.add("shost", a.Host.Name, 1023)
 }
 
@@ -84,9 +83,9 @@ func cefWhere(c *pairs, a *alert.Alert) {
 func cefAddress(c *pairs, v4, v6, label string, a netip.Addr) {
 	switch a = address(a); {
 	case a.Is4():
-		c.add(v4, a.String(), 15)
+		c.exact(v4, a.String())
 	case a.Is6():
-		c.add(v6+"Label", label, 1023)
+		c.exact(v6+"Label", label)
 		c.exact(v6, a.String())
 	}
 }
@@ -98,7 +97,7 @@ func cefWhat(c *pairs, a *alert.Alert, p portion) {
 	c.join("cs5", "evidence", evidenceTexts(a, p), 4000)
 	c.labelled("cs6", "rule", a.Rule, 4000)
 	if a.Finding != "" {
-		c.add("flexString1Label", "finding", 128)
+		c.exact("flexString1Label", "finding")
 		c.exact("flexString1", a.Finding)
 	}
 	c.labelled("flexString2", "hostRole", a.HostRole, 1023)
@@ -109,7 +108,7 @@ func cefWhat(c *pairs, a *alert.Alert, p portion) {
 	c.add("avbState", string(a.State), 64)
 	c.add("avbFindingState", a.FindingState, 64)
 	c.join("avbBeacon", "", beaconTexts(a, p), 4000)
-	c.join("avbHosts", "", a.Hosts[:p.hosts], 4000)
+	c.join("avbHosts", "", hosts(a, p), 4000)
 	c.add("avbNote", a.Note, 1023)
 }
 
@@ -130,8 +129,10 @@ func (c *pairs) add(key, value string, size int) { c.write(key, value, min(size,
 func (c *pairs) exact(key, value string) { c.write(key, value, mostID) }
 
 func (c *pairs) write(key, value string, size int) {
-	value = strings.Trim(value, " ")
-	if value == "" {
+	if c.special == "" {
+		value = strings.ReplaceAll(value, string(c.between), " ")
+	}
+	if value = strings.Trim(value, " "); value == "" {
 		return
 	}
 	if len(c.dst) > c.start {
@@ -139,9 +140,6 @@ func (c *pairs) write(key, value string, size int) {
 	}
 	c.dst = append(append(c.dst, key...), '=')
 	start := len(c.dst)
-	if c.special == "" {
-		value = strings.ReplaceAll(value, string(c.between), " ")
-	}
 	var cut bool
 	c.dst, cut = appendClean(c.dst, value, size)
 	c.cut = c.cut || cut
@@ -151,7 +149,7 @@ func (c *pairs) write(key, value string, size int) {
 // labelled writes a value whose key says nothing: the key with Label behind it says what it is.
 func (c *pairs) labelled(key, label, value string, size int) {
 	if strings.Trim(value, " ") != "" {
-		c.add(key+"Label", label, 1023)
+		c.exact(key+"Label", label)
 		c.add(key, value, size)
 	}
 }
@@ -161,18 +159,18 @@ func (c *pairs) join(key, label string, list []string, size int) {
 	text, all := joined(list, size)
 	c.cut = c.cut || !all
 	if label != "" && text != "" {
-		c.write(key+"Label", label, 1023)
+		c.exact(key+"Label", label)
 	}
 	c.write(key, text, size)
 }
 
 // number writes a number that is not 0.
-func (c *pairs) number(key string, n uint64) { c.add(key, decimal(n), 20) }
+func (c *pairs) number(key string, n uint64) { c.exact(key, decimal(n)) }
 
 // milli writes a time that is known in milliseconds since 1970.
 func (c *pairs) milli(key string, t time.Time) {
 	if known(t) {
-		c.add(key, strconv.FormatInt(t.UnixMilli(), 10), 20)
+		c.exact(key, strconv.FormatInt(t.UnixMilli(), 10))
 	}
 }
 

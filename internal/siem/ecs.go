@@ -16,7 +16,7 @@ func appendECS(dst []byte, a *alert.Alert, o *EncodeOptions, p portion) []byte {
 	d := newDocument(dst, p.text)
 	d.time("@timestamp", moment(a), layoutMilli)
 	d.object("ecs")
-	d.str("version", ecsVersion)
+	d.word("version", ecsVersion)
 	d.end()
 	d.str("message", a.Message)
 	ecsEvent(d, a)
@@ -27,7 +27,7 @@ func appendECS(dst []byte, a *alert.Alert, o *EncodeOptions, p portion) []byte {
 	ecsNetwork(d, a)
 	ecsThreat(d, a)
 	ecsRelated(d, a, p)
-	d.strs("tags", tags(a), 8)
+	d.words("tags", tags(a)...)
 	appendOurs(d, a, p)
 	return d.finish()
 }
@@ -43,13 +43,13 @@ func tags(a *alert.Alert) []string {
 
 func ecsEvent(d *document, a *alert.Alert) {
 	d.object("event")
-	d.str("kind", "alert")
-	d.strs("category", []string{"network", "intrusion_detection"}, 2)
-	d.strs("type", []string{"info"}, 1)
-	d.str("action", class(a.Event))
-	d.str("module", "avbeacon")
-	d.str("provider", "avbeacon")
-	d.str("dataset", "avbeacon.alert")
+	d.word("kind", "alert")
+	d.words("category", "network", "intrusion_detection")
+	d.words("type", "info")
+	d.word("action", class(a.Event))
+	d.word("module", "avbeacon")
+	d.word("provider", "avbeacon")
+	d.word("dataset", "avbeacon.alert")
 	d.exact("id", a.ID)
 	d.number("severity", int64(gradeOf(a.Severity).ecs))
 	d.time("start", a.First, layoutMilli)
@@ -64,7 +64,7 @@ func ecsRule(d *document, a *alert.Alert) {
 	d.str("id", a.Rule)
 	d.str("name", a.Rule)
 	d.str("ruleset", a.Policy)
-	d.str("category", kindOf(a.Event).title)
+	d.word("category", kindOf(a.Event).title)
 	d.end()
 }
 
@@ -72,9 +72,9 @@ func ecsObserver(d *document, a *alert.Alert, o *EncodeOptions) {
 	d.object("observer")
 	d.str("name", a.Sensor)
 	d.str("hostname", sensor(a, o))
-	d.str("vendor", "Avbeacon")
-	d.str("product", "avbeacon")
-	d.str("type", "ids")
+	d.word("vendor", "Avbeacon")
+	d.word("product", "avbeacon")
+	d.word("type", "ids")
 	d.str("version", a.Version)
 	d.end()
 }
@@ -82,7 +82,7 @@ func ecsObserver(d *document, a *alert.Alert, o *EncodeOptions) {
 func ecsSource(d *document, a *alert.Alert) {
 	d.object("source")
 	d.ip("ip", a.Host.Address)
-	d.str("mac", strings.ToUpper(strings.ReplaceAll(hardware(a.Host.MAC), ":", "-")))
+	d.word("mac", strings.ToUpper(strings.ReplaceAll(hardware(a.Host.MAC), ":", "-")))
 	d.short("domain", a.Host.Name, 255)
 	d.end()
 }
@@ -109,13 +109,13 @@ func ecsNetwork(d *document, a *alert.Alert) {
 	to := first(a)
 	d.object("network")
 	d.short("transport", to.Transport, 8)
-	d.str("type", family(to.Address, a.Host.Address))
+	d.word("type", family(to.Address, a.Host.Address))
 	if len(a.Destinations) > 0 {
-		d.str("direction", "outbound")
+		d.word("direction", "outbound")
 	}
 	if len(a.Host.VLANs) > 0 {
 		d.object("vlan")
-		d.str("id", strconv.Itoa(int(a.Host.VLANs[0])))
+		d.word("id", strconv.Itoa(int(a.Host.VLANs[0])))
 		d.end()
 	}
 	d.end()
@@ -146,12 +146,12 @@ func ecsThreat(d *document, a *alert.Alert) {
 	}
 	d.object("threat")
 	d.object("indicator")
-	d.str("type", what)
+	d.word("type", what)
 	d.short("name", name, 255)
 	d.time("first_seen", a.First, layoutMilli)
 	d.time("last_seen", a.Last, layoutMilli)
 	d.count("sightings", a.Seen)
-	d.str("provider", "avbeacon")
+	d.word("provider", "avbeacon")
 	d.end()
 	d.end()
 }
@@ -160,26 +160,26 @@ func ecsThreat(d *document, a *alert.Alert) {
 func ecsRelated(d *document, a *alert.Alert, p portion) {
 	ips, hosts := related(a, p)
 	d.object("related")
-	d.strs("ip", ips, len(ips))
+	d.words("ip", ips...)
 	d.strs("hosts", hosts, len(hosts))
 	d.end()
 }
 
 // related gives the addresses and the names that an alert tells of, each once.
 func related(a *alert.Alert, p portion) (ips, names []string) {
-	var addresses, hosts set
+	var addresses, called set
 	addresses.addIP(a.Host.Address)
-	hosts.add(a.Host.Name)
+	called.add(a.Host.Name)
 	for _, to := range a.Destinations[:p.destinations] {
 		addresses.addIP(to.Address)
-		hosts.add(to.Names[:min(p.names, len(to.Names))]...)
+		called.add(to.Names[:min(p.names, len(to.Names))]...)
 	}
-	for _, h := range a.Hosts[:p.hosts] {
-		if ip, err := netip.ParseAddr(h); err == nil {
-			addresses.addIP(ip)
+	for _, h := range hosts(a, p) {
+		if _, err := netip.ParseAddr(h); err == nil {
+			addresses.add(h)
 		} else {
-			hosts.add(h)
+			called.add(h)
 		}
 	}
-	return addresses.list, hosts.list
+	return addresses.list, called.list
 }

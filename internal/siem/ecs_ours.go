@@ -25,7 +25,7 @@ func appendOurs(d *document, a *alert.Alert, p portion) {
 	}
 	d.end()
 	d.strs("reasons", a.Reasons, p.reasons)
-	d.strs("hosts", a.Hosts, p.hosts)
+	d.strs("hosts", hosts(a, p), p.hosts)
 	d.str("note", a.Note)
 	if p.less || d.cut {
 		d.flag("truncated", true)
@@ -37,7 +37,7 @@ func appendOurs(d *document, a *alert.Alert, p portion) {
 func oursWhat(d *document, a *alert.Alert) {
 	d.short("event", string(a.Event), 64)
 	d.short("alert_state", string(a.State), 64)
-	d.str("severity", a.Severity.String())
+	d.word("severity", a.Severity.String())
 	d.short("policy", a.Policy, 255)
 	d.short("rule", a.Rule, 255)
 	d.str("concern_why", a.Why)

@@ -59,6 +59,7 @@ func formats() []format {
 		{"eve", document, 4 << 10, appendEVE},
 		{"hec", line, 4 << 10, appendHEC},
 		{"syslog", line, 2 << 10, appendSyslog},
+		{"stix", document, 8 << 10, appendSTIX},
 	}
 }
 
@@ -151,7 +152,7 @@ type portion struct {
 
 const (
 	mostText  = 1024 // bytes of one text
-	leastText = 48
+	leastText = 16
 	mostNames = 16 // of a destination
 	mostViews = 16 // beacons
 )

@@ -89,6 +89,23 @@ func (d *document) short(name, s string, size int) {
 	d.dst = append(escaped(d.dst, start, `"\`), '"')
 }
 
+// word writes a text that needs neither cleaning nor escapes: a constant, a number, an address. "" is left out.
+func (d *document) word(name, s string) {
+	if s != "" {
+		d.name(name)
+		d.dst = append(append(append(d.dst, '"'), s...), '"')
+	}
+}
+
+// words writes a list of words.
+func (d *document) words(name string, list ...string) {
+	d.list(name)
+	for _, s := range list {
+		d.word("", s)
+	}
+	d.end()
+}
+
 // exact writes an identifier, which is never shortened to make a record smaller.
 func (d *document) exact(name, s string) {
 	text := d.text

@@ -16,7 +16,7 @@ func appendEVE(dst []byte, a *alert.Alert, o *EncodeOptions, p portion) []byte {
 	d := newDocument(dst, p.text)
 	to := first(a)
 	d.time("timestamp", moment(a), layoutEVE)
-	d.str("event_type", "alert")
+	d.word("event_type", "alert")
 	d.ip("src_ip", a.Host.Address)
 	d.ip("dest_ip", to.Address)
 	d.integer("dest_port", int64(to.Port))
@@ -28,11 +28,11 @@ func appendEVE(dst []byte, a *alert.Alert, o *EncodeOptions, p portion) []byte {
 	}
 	d.end()
 	if len(a.Destinations) > 0 {
-		d.str("direction", "to_server")
+		d.word("direction", "to_server")
 	}
 	d.short("host", sensor(a, o), 255)
 	d.object("ether")
-	d.str("src_mac", hardware(a.Host.MAC))
+	d.word("src_mac", hardware(a.Host.MAC))
 	d.end()
 	eveAlert(d, a, p)
 	return d.finish()
@@ -51,24 +51,24 @@ func eveVersion(addresses ...netip.Addr) int64 {
 func eveAlert(d *document, a *alert.Alert, p portion) {
 	g := gradeOf(a.Severity)
 	d.object("alert")
-	d.str("action", "allowed")
+	d.word("action", "allowed")
 	d.number("gid", 1)
 	d.number("signature_id", int64(signature(a)))
 	d.number("rev", 1)
-	d.str("signature", "AVBEACON "+kindOf(a.Event).title)
-	d.str("category", "Potential Corporate Privacy Violation")
+	d.word("signature", "AVBEACON "+kindOf(a.Event).title)
+	d.word("category", "Potential Corporate Privacy Violation")
 	d.number("severity", int64(g.eve))
 	d.object("metadata")
 	m := &metadata{d}
 	m.exact("alert_id", a.ID)
 	m.exact("finding_id", a.Finding)
-	m.add("signature_severity", g.class)
-	m.add("severity", a.Severity.String())
+	m.words("signature_severity", g.class)
+	m.words("severity", a.Severity.String())
 	eveFinding(m, a)
 	eveDestination(m, first(a), p)
 	eveLists(m, a, p)
 	if p.less || d.cut {
-		m.add("truncated", "true")
+		m.words("truncated", "true")
 	}
 	d.end()
 	d.end()
@@ -88,7 +88,7 @@ func (m *metadata) exact(name, s string) {
 
 func (m *metadata) when(name string, t time.Time) {
 	if known(t) {
-		m.add(name, t.UTC().Format(layoutMicro))
+		m.words(name, t.UTC().Format(layoutMicro))
 	}
 }
 
@@ -108,8 +108,8 @@ func eveFinding(m *metadata, a *alert.Alert) {
 	m.add("host_role", a.HostRole)
 	m.add("host_name", a.Host.Name)
 	m.add("finding_state", a.FindingState)
-	m.add("count", decimal(uint64(max(a.Count, 0))))
-	m.add("seen", decimal(a.Seen))
+	m.words("count", decimal(uint64(max(a.Count, 0))))
+	m.words("seen", decimal(a.Seen))
 	m.when("first_seen", a.First)
 	m.when("last_seen", a.Last)
 	m.when("created_at", a.Made)
@@ -119,7 +119,7 @@ func eveFinding(m *metadata, a *alert.Alert) {
 
 func eveDestination(m *metadata, to alert.Destination, p portion) {
 	m.strs("dest_names", to.Names, p.names)
-	m.add("dest_asn", decimal(uint64(to.ASN)))
+	m.words("dest_asn", decimal(uint64(to.ASN)))
 	m.add("dest_owner", to.Owner)
 	m.add("place_level", to.Level)
 	m.add("place", to.Where)
@@ -136,7 +136,7 @@ func eveLists(m *metadata, a *alert.Alert, p portion) {
 	m.add("beacon", beaconTexts(a, p)...)
 	m.add("evidence", evidenceTexts(a, p)...)
 	m.strs("reasons", a.Reasons, p.reasons)
-	m.strs("hosts", a.Hosts, p.hosts)
+	m.strs("hosts", hosts(a, p), p.hosts)
 	m.add("note", a.Note)
 }
 

@@ -31,13 +31,6 @@ func appendHEC(dst []byte, a *alert.Alert, o *EncodeOptions, p portion) []byte {
 	return d.finish()
 }
 
-func or(s, otherwise string) string {
-	if s != "" {
-		return s
-	}
-	return otherwise
-}
-
 // seconds writes a time in seconds since 1970 with six digits behind the point.
 func (d *document) seconds(name string, t time.Time) {
 	d.name(name)
@@ -51,21 +44,21 @@ func (d *document) seconds(name string, t time.Time) {
 func hecModel(d *document, a *alert.Alert, o *EncodeOptions) {
 	to := first(a)
 	d.exact("id", a.ID)
-	d.str("type", "alert")
-	d.str("app", "avbeacon")
-	d.str("vendor_product", "Avbeacon avbeacon")
-	d.str("ids_type", "network")
-	d.str("signature", kindOf(a.Event).title)
-	d.str("signature_id", class(a.Event))
-	d.str("category", "Antivirus telemetry")
-	d.str("severity", strings.ToLower(gradeOf(a.Severity).name))
+	d.word("type", "alert")
+	d.word("app", "avbeacon")
+	d.word("vendor_product", "Avbeacon avbeacon")
+	d.word("ids_type", "network")
+	d.word("signature", kindOf(a.Event).title)
+	d.word("signature_id", class(a.Event))
+	d.word("category", "Antivirus telemetry")
+	d.word("severity", strings.ToLower(gradeOf(a.Severity).name))
 	d.number("severity_id", int64(gradeOf(a.Severity).ecs))
-	d.str("action", "allowed")
+	d.word("action", "allowed")
 	d.str("description", a.Message)
 	d.short("dvc", sensor(a, o), 255)
 	d.ip("src", a.Host.Address)
 	d.ip("src_ip", a.Host.Address)
-	d.str("src_mac", hardware(a.Host.MAC))
+	d.word("src_mac", hardware(a.Host.MAC))
 	d.short("src_host", a.Host.Name, 255)
 	d.ip("dest", to.Address)
 	d.ip("dest_ip", to.Address)

@@ -14,7 +14,7 @@ func appendLEEF(dst []byte, a *alert.Alert, o *EncodeOptions, p portion) []byte 
 		delimiter = '\t'
 	}
 	dst = append(append(append(dst, "LEEF:"...), o.LEEFVersion...), "|Avbeacon|avbeacon|"...)
-	dst = leefHeader(dst, a.Version, 31)
+	dst = leefHeader(dst, or(a.Version, "unknown"), 31)
 	dst = append(leefHeader(append(dst, '|'), class(a.Event), 255), '|')
 	if o.LEEFVersion != "1.0" {
 		dst = append(leefDelimiter(dst, delimiter), '|')
@@ -53,7 +53,7 @@ func leefKnown(c *pairs, a *alert.Alert, o *EncodeOptions) {
 	if ip := address(a.Host.Address); ip.IsValid() {
 		c.exact("src", ip.String())
 	}
-	c.add("srcMAC", hardware(a.Host.MAC), 17)
+	c.exact("srcMAC", hardware(a.Host.MAC))
 	c.add("identHostName", a.Host.Name, 255)
 	if ip := address(to.Address); ip.IsValid() {
 		c.exact("dst", ip.String())
@@ -70,7 +70,7 @@ func leefOurs(c *pairs, a *alert.Alert, p portion) {
 	c.exact("alertId", a.ID)
 	c.exact("findingId", a.Finding)
 	c.add("event", string(a.Event), 64)
-	c.add("title", kindOf(a.Event).title, 128)
+	c.exact("title", kindOf(a.Event).title)
 	c.add("severityName", a.Severity.String(), 16)
 	c.add("alertState", string(a.State), 64)
 	c.add("findingState", a.FindingState, 64)
@@ -93,7 +93,7 @@ func leefOurs(c *pairs, a *alert.Alert, p portion) {
 	c.milli("created", a.Made)
 	c.join("beacon", "", beaconTexts(a, p), 4000)
 	c.join("evidence", "", evidenceTexts(a, p), 4000)
-	c.join("hosts", "", a.Hosts[:p.hosts], 4000)
+	c.join("hosts", "", hosts(a, p), 4000)
 	c.add("why", a.Why, 1023)
 	c.add("note", a.Note, 1023)
 	c.add("message", a.Message, 1023)

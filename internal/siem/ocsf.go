@@ -40,13 +40,13 @@ func ocsfClass(d *document, a *alert.Alert) {
 	activity := kindOf(a.Event).activity
 	caption := [...]string{1: "Create", 2: "Update", 3: "Close"}[activity]
 	d.number("activity_id", int64(activity))
-	d.str("activity_name", caption)
+	d.word("activity_name", caption)
 	d.number("category_uid", 2)
-	d.str("category_name", "Findings")
+	d.word("category_name", "Findings")
 	d.number("class_uid", 2004)
-	d.str("class_name", "Detection Finding")
+	d.word("class_name", "Detection Finding")
 	d.number("type_uid", int64(200400+activity))
-	d.exact("type_name", "Detection Finding: "+caption)
+	d.word("type_name", "Detection Finding: "+caption)
 }
 
 func ocsfTimes(d *document, a *alert.Alert) {
@@ -60,18 +60,18 @@ func ocsfTimes(d *document, a *alert.Alert) {
 func ocsfStates(d *document, a *alert.Alert) {
 	g := gradeOf(a.Severity)
 	d.number("severity_id", int64(g.ocsf))
-	d.str("severity", g.name)
+	d.word("severity", g.name)
 	status, caption := ocsfStatus(a.State)
 	d.number("status_id", int64(status))
-	d.str("status", caption)
+	d.word("status", caption)
 	d.flag("is_alert", kindOf(a.Event).activity != 3)
 	confidence, caption := ocsfConfidence(a.Verdict)
 	d.number("confidence_id", int64(confidence))
-	d.str("confidence", caption)
+	d.word("confidence", caption)
 	d.number("action_id", 3)
-	d.str("action", "Observed")
+	d.word("action", "Observed")
 	d.number("disposition_id", 15)
-	d.str("disposition", "Detected")
+	d.word("disposition", "Detected")
 }
 
 func ocsfStatus(s alert.State) (int, string) {
@@ -103,21 +103,21 @@ func ocsfConfidence(verdict string) (int, string) {
 
 func ocsfMetadata(d *document, a *alert.Alert, o *EncodeOptions) {
 	d.object("metadata")
-	d.str("version", ocsfVersion)
+	d.word("version", ocsfVersion)
 	d.exact("uid", a.ID)
-	d.str("event_code", class(a.Event))
+	d.word("event_code", class(a.Event))
 	d.milli("logged_time", a.Made)
 	d.list("profiles")
-	d.str("", "security_control")
+	d.word("", "security_control")
 	if hasHost(a) {
-		d.str("", "host")
+		d.word("", "host")
 	}
 	d.end()
-	d.str("log_name", "alert")
+	d.word("log_name", "alert")
 	d.str("log_provider", sensor(a, o))
 	d.object("product")
-	d.str("name", "avbeacon")
-	d.str("vendor_name", "Avbeacon")
+	d.word("name", "avbeacon")
+	d.word("vendor_name", "Avbeacon")
 	d.str("version", a.Version)
 	d.object("feature")
 	d.short("name", a.Sensor, 255)
@@ -132,9 +132,9 @@ func ocsfFinding(d *document, a *alert.Alert) {
 	if a.Finding == "" {
 		d.exact("uid", a.ID)
 	}
-	d.str("title", kindOf(a.Event).title)
+	d.word("title", kindOf(a.Event).title)
 	d.str("desc", a.Why)
-	d.strs("types", []string{"Antivirus telemetry"}, 1)
+	d.words("types", "Antivirus telemetry")
 	d.milli("first_seen_time", a.First)
 	d.milli("last_seen_time", a.Last)
 	d.milli("modified_time", a.Changed)
@@ -143,7 +143,7 @@ func ocsfFinding(d *document, a *alert.Alert) {
 	d.short("name", a.Rule, 255)
 	d.short("category", a.Policy, 255)
 	d.number("type_id", 1)
-	d.str("type", "Rule")
+	d.word("type", "Rule")
 	d.end()
 	d.end()
 }
@@ -160,11 +160,11 @@ func ocsfHost(d *document, a *alert.Alert, typed bool) {
 	}
 	if typed {
 		d.number("type_id", 0)
-		d.str("type", "Unknown")
+		d.word("type", "Unknown")
 	}
 	d.short("hostname", a.Host.Name, 255)
 	d.ip("ip", a.Host.Address)
-	d.str("mac", strings.ToUpper(hardware(a.Host.MAC)))
+	d.word("mac", strings.ToUpper(hardware(a.Host.MAC)))
 }
 
 // ocsfEvidence writes a destination as an evidence artifact: who called whom, how.
@@ -188,7 +188,7 @@ func ocsfEvidence(d *document, a *alert.Alert, to *alert.Destination) {
 	d.end()
 	d.object("connection_info")
 	d.number("direction_id", 2)
-	d.str("direction", "Outbound")
+	d.word("direction", "Outbound")
 	d.short("protocol_name", to.Transport, 8)
 	d.integer("protocol_num", protocolNumber(to.Transport))
 	if family(to.Address) == "ipv4" {
@@ -219,9 +219,9 @@ func ocsfObservables(d *document, a *alert.Alert, p portion) {
 			return
 		}
 		d.object("")
-		d.exact("name", name)
+		d.word("name", name)
 		d.number("type_id", id)
-		d.str("type", caption)
+		d.word("type", caption)
 		d.short("value", value, 255)
 		d.end()
 	}

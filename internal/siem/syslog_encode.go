@@ -139,7 +139,7 @@ func (d *data) each(name string, list []string) {
 
 func (d *data) time(name string, t time.Time) {
 	if known(t) {
-		d.add(name, t.UTC().Format(layoutMicro))
+		d.exact(name, t.UTC().Format(layoutMicro))
 	}
 }
 
@@ -152,9 +152,9 @@ func dataHost(d *data, a *alert.Alert) {
 	d.add("sensor", a.Sensor)
 	d.add("version", a.Version)
 	if ip := address(a.Host.Address); ip.IsValid() {
-		d.add("src", ip.String())
+		d.exact("src", ip.String())
 	}
-	d.add("smac", hardware(a.Host.MAC))
+	d.exact("smac", hardware(a.Host.MAC))
 	d.add("shost", a.Host.Name)
 	for _, v := range a.Host.VLANs[:min(8, len(a.Host.VLANs))] {
 		d.add("vlan", strconv.Itoa(int(v)))
@@ -163,7 +163,7 @@ func dataHost(d *data, a *alert.Alert) {
 
 func dataDestination(d *data, to alert.Destination) {
 	if ip := address(to.Address); ip.IsValid() {
-		d.add("dst", ip.String())
+		d.exact("dst", ip.String())
 	}
 	d.add("dpt", decimal(uint64(to.Port)))
 	d.add("proto", to.Transport)
@@ -188,14 +188,14 @@ func dataFinding(d *data, a *alert.Alert, p portion) {
 	d.add("policy", a.Policy)
 	d.add("rule", a.Rule)
 	d.add("why", a.Why)
-	d.add("findings", decimal(uint64(max(a.Count, 0))))
-	d.add("seen", decimal(a.Seen))
+	d.exact("findings", decimal(uint64(max(a.Count, 0))))
+	d.exact("seen", decimal(a.Seen))
 	d.time("first", a.First)
 	d.time("last", a.Last)
 	d.time("created", a.Made)
 	d.each("beacon", beaconTexts(a, p))
 	d.each("evidence", evidenceTexts(a, p))
 	d.each("reason", a.Reasons[:p.reasons])
-	d.each("host", a.Hosts[:p.hosts])
+	d.each("host", hosts(a, p))
 	d.add("note", a.Note)
 }

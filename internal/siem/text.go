@@ -1,8 +1,8 @@
 package siem
 
 import (
+	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -10,9 +10,10 @@ import (
 	"avbeacon/internal/alert"
 )
 
-// clean makes text from the wire fit for a record: what is no UTF-8 becomes \DDD (three decimal digits, as in DNS master
-// files), control characters and those that change the direction of writing, break lines or hide become \u{X}. It takes
-// at most size bytes; what is longer ends at a whole character or escape, with "..." behind.
+// clean makes text from the wire fit for a record, in the way of the report on a terminal: what is no UTF-8 and control
+// characters of ASCII become \DDD (three decimal digits, as in DNS master files), other control characters and those that
+// change the direction of writing, break lines or hide become \u{X}. It takes at most size bytes; what is longer ends at a
+// whole character or escape, with "..." behind.
 func clean(s string, size int) string {
 	if len(s) <= size && plain(s) {
 		return s
@@ -32,10 +33,10 @@ func appendClean(dst []byte, s string, size int) (out []byte, cut bool) {
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		switch {
-		case r == utf8.RuneError && n == 1:
+		case r == utf8.RuneError && n == 1, n == 1 && hidden(r):
 			dst = append(dst, '\\', '0'+s[i]/100, '0'+s[i]/10%10, '0'+s[i]%10)
 		case hidden(r):
-			dst = append(strconv.AppendInt(append(dst, `\u{`...), int64(r), 16), '}')
+			dst = fmt.Appendf(dst, `\u{%X}`, r)
 		default:
 			dst = append(dst, s[i:i+n]...)
 		}
@@ -140,6 +141,18 @@ func firstName(d alert.Destination) string {
 	return d.Names[0]
 }
 
+// hosts gives the machines of a Summary that the portion leaves: addresses in their canonical form, and names.
+func hosts(a *alert.Alert, p portion) []string {
+	var list []string
+	for _, h := range a.Hosts[:p.hosts] {
+		if ip, err := netip.ParseAddr(h); err == nil {
+			h = address(ip).String()
+		}
+		list = append(list, h)
+	}
+	return list
+}
+
 // countries splits "KZ/RU".
 func countries(s string) []string {
 	if s == "" {
@@ -154,4 +167,12 @@ func sensor(a *alert.Alert, o *EncodeOptions) string {
 		return o.Hostname
 	}
 	return a.Sensor
+}
+
+// or is s, or otherwise where s is empty.
+func or(s, otherwise string) string {
+	if s != "" {
+		return s
+	}
+	return otherwise
 }

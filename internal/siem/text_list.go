@@ -17,7 +17,11 @@ func evidenceText(e *alert.Evidence, size int) string {
 			notes = append(notes, note)
 		}
 	}
-	if e.Count > 0 {
+	switch e.Count {
+	case 0:
+	case 1:
+		notes = append(notes, "once")
+	default:
 		notes = append(notes, strconv.FormatUint(e.Count, 10)+" times")
 	}
 	if !e.Supports {
