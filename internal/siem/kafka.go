@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
-	"github.com/twmb/franz-go/pkg/sasl/plain"
+	saslplain "github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"avbeacon/internal/alert"
@@ -130,7 +130,7 @@ func kafkaSASL(cfg config.Kafka) (sasl.Mechanism, error) {
 	case "":
 		return nil, nil
 	case "plain":
-		return plain.Auth{User: user, Pass: password}.AsMechanism(), nil
+		return saslplain.Auth{User: user, Pass: password}.AsMechanism(), nil
 	case "scram-sha-256":
 		return scram.Auth{User: user, Pass: password}.AsSha256Mechanism(), nil
 	case "scram-sha-512":
