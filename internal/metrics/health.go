@@ -1,0 +1,113 @@
+package metrics
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// beatLimit is how old the last Snapshot may be before the daemon counts as stuck, and how long the first one may take.
+const beatLimit = 30 * time.Second
+
+// dropWindow is the time over which the share of drops is taken.
+const dropWindow = time.Minute
+
+// Terms are what readiness asks beside what it always does.
+type Terms struct {
+	Silent time.Duration // not ready when no packet came for longer; 0 does not ask
+	Drops  float64       // not ready when more than this share of the last minute's packets was lost; less than 0 does not ask
+}
+
+// Reason is why the daemon is not ready.
+type Reason struct {
+	Reason string `json:"reason"` // one of the codes of README.md
+	Text   string `json:"text"`   // for people
+}
+
+// history is what readiness needs to know of Snapshots before the last one.
+type history struct {
+	began   time.Time
+	moved   time.Time // when a packet last came; before the first one, when the first Snapshot came
+	packets uint64
+	marks   []mark // at least a second apart, the oldest first, of about the last minute
+}
+
+// mark is how much had been seen and lost at a time.
+type mark struct {
+	at            time.Time
+	packets, lost uint64
+}
+
+// add takes a Snapshot into account.
+func (h *history) add(s *Snapshot) {
+	m := mark{at: s.Time}
+	for _, i := range s.Interfaces {
+		m.packets += i.Packets
+		m.lost += i.Kernel + i.Own
+	}
+	if m.packets != h.packets || h.moved.IsZero() {
+		h.packets, h.moved = m.packets, s.Time
+	}
+	if n := len(h.marks); n > 0 {
+		last := h.marks[n-1]
+		if m.packets < last.packets || m.lost < last.lost || m.at.Before(last.at) {
+			h.marks = nil // counted anew, or the clock was set back
+		} else if n > 1 && m.at.Sub(h.marks[n-2].at) < time.Second {
+			h.marks = h.marks[:n-1]
+		}
+	}
+	h.marks = append(h.marks, m)
+	old := 0
+	for old < len(h.marks)-1 && m.at.Sub(h.marks[old+1].at) >= dropWindow {
+		old++
+	}
+	h.marks = slices.Delete(h.marks, 0, old)
+}
+
+// drops gives the share of the last minute's packets that was lost.
+func (h *history) drops() (share float64, lost uint64) {
+	if len(h.marks) == 0 {
+		return 0, 0
+	}
+	first, last := h.marks[0], h.marks[len(h.marks)-1]
+	lost = last.lost - first.lost
+	if all := lost + last.packets - first.packets; all > 0 {
+		share = float64(lost) / float64(all)
+	}
+	return share, lost
+}
+
+// beats says whether the daemon's loop turns, and how old its last word is.
+func (h *history) beats(s *Snapshot, now time.Time) (ok bool, age time.Duration) {
+	since := h.began
+	if s != nil {
+		since = s.Time
+	}
+	age = max(now.Sub(since), 0)
+	return age < beatLimit, age
+}
+
+// unready tells all reasons why the daemon is not ready at now; none: it is.
+func (h *history) unready(s *Snapshot, t Terms, now time.Time) []Reason {
+	if s == nil {
+		return []Reason{{"starting", "nothing is known yet"}}
+	}
+	var list []Reason
+	because := func(is bool, code, format string, args ...any) {
+		if is {
+			list = append(list, Reason{code, fmt.Sprintf(format, args...)})
+		}
+	}
+	ok, age := h.beats(s, now)
+	silent := now.Sub(h.moved)
+	share, lost := h.drops()
+	down := len(s.Interfaces) > 0 && !slices.ContainsFunc(s.Interfaces, func(i Interface) bool { return i.Up })
+	because(s.Draining, "draining", "the daemon is about to end")
+	because(!ok, "stuck", "the daemon has not told how it is for %s", age.Round(time.Second))
+	because(down, "interfaces_down", "none of %d interfaces is up", len(s.Interfaces))
+	because(t.Silent > 0 && silent > t.Silent, "silent", "no packet came for %s", silent.Round(time.Second))
+	because(t.Drops >= 0 && lost > 0 && share > t.Drops, "drops", "%.1f %% of the last minute's packets were lost (%d)", 100*share, lost)
+	because(s.Store.Err != "", "store", "the store cannot be written: %s", label(s.Store.Err))
+	because(s.Spool.Err != "", "spool", "the spool cannot be written: %s", label(s.Spool.Err))
+	return list
+}
