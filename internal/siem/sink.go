@@ -43,6 +43,12 @@ func deliveries() []delivery {
 	return []delivery{
 		{"file", "ecs", openFile},
 		{"stdout", "ecs", openStdout},
+		{"syslog", "syslog", openSyslog},
+		{"splunk", "hec", openSplunk},
+		{"elastic", "ecs", openElastic},
+		{"webhook", "ecs", openWebhook},
+		{"kafka", "ecs", openKafka},
+		{"nats", "ecs", openNATS},
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -92,7 +94,7 @@ func tlsWords(err error) string {
 		invalid x509.CertificateInvalidError
 		unknown x509.UnknownAuthorityError
 		name    x509.HostnameError
-		said    tls.AlertError
+		said    *net.OpError
 		record  tls.RecordHeaderError
 	)
 	switch {
@@ -104,8 +106,8 @@ func tlsWords(err error) string {
 		return "the receiver's certificate is of no authority that is trusted here (tls.ca)"
 	case errors.As(err, &name):
 		return "the receiver's certificate is for another name (tls.server-name)"
-	case errors.As(err, &said):
-		return saidWords(said)
+	case errors.As(err, &said) && said.Op == "remote error": // crypto/tls marks so what the other side said
+		return saidWords(said.Err)
 	case errors.As(err, &record):
 		return "the receiver does not speak TLS on this port"
 	}
@@ -122,11 +124,13 @@ func validity(c *x509.Certificate) string {
 	return "the receiver's certificate expired on " + c.NotAfter.UTC().Format(time.RFC3339)
 }
 
-// saidWords explains the alerts of RFC 8446 section 6.2 by which a receiver refuses a client's certificate.
-func saidWords(said tls.AlertError) string {
+// saidWords explains the alerts of RFC 8446 section 6.2 by which a receiver refuses a client's certificate. Their type is
+// crypto/tls's own, so they are told by their words.
+func saidWords(said error) string {
 	const (
 		handshakeFailure    = 40
 		badCertificate      = 42
+		unsupported         = 43
 		revoked             = 44
 		tooOld              = 45
 		certificateUnknown  = 46
@@ -134,16 +138,19 @@ func saidWords(said tls.AlertError) string {
 		accessDenied        = 49
 		certificateRequired = 116
 	)
-	switch uint8(said) {
-	case tooOld:
+	is := func(codes ...tls.AlertError) bool {
+		return slices.ContainsFunc(codes, func(c tls.AlertError) bool { return c.Error() == said.Error() })
+	}
+	switch {
+	case is(tooOld):
 		return "the receiver says that our certificate has expired (tls.cert)"
-	case unknownCA:
+	case is(unknownCA):
 		return "the receiver does not trust the authority of our certificate (tls.cert)"
-	case certificateRequired:
+	case is(certificateRequired):
 		return "the receiver wants a client's certificate (tls.cert, tls.key)"
-	case badCertificate, revoked, certificateUnknown, accessDenied:
+	case is(badCertificate, unsupported, revoked, certificateUnknown, accessDenied):
 		return "the receiver refuses our certificate, or that there is none (tls.cert, tls.key)"
-	case handshakeFailure:
+	case is(handshakeFailure):
 		return "the receiver found nothing in common with us, or wants a client's certificate (tls.cert, tls.key)"
 	}
 	return "the receiver broke the handshake off"
