@@ -35,6 +35,7 @@ func arrows() map[string][]string {
 		"internal/config":    {},
 		"internal/metrics":   {},
 		"internal/privilege": {},
+		"internal/logs":      {"internal/config"},
 		"internal/testkit":   {},
 		"capture":            {"internal/wire", "internal/flow"},
 		"internal/hosts":     {"capture", "internal/wire"},

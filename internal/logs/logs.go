@@ -1,0 +1,52 @@
+// Package logs makes the daemon's logger: what the configuration says of it goes in, lines for people or JSON for machines
+// come out, and storms of the same line are folded into a few and a count.
+package logs
+
+import (
+	"io"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"avbeacon/internal/config"
+)
+
+// How storms are folded: of lines with the same message and texts five a minute are written, of lines with the same message
+// fifty; the rest is told as a count when the minute is over.
+const (
+	interval   = time.Minute
+	alike      = 5
+	sameWords  = 50
+	maxWindows = 1024 // kinds of lines that are counted apart at a time
+)
+
+// New makes a logger that writes to w. terminal says that a person reads along: with format auto lines are then for people,
+// else JSON. A level that is not known is info. Sync of the logger tells the counts that are due; it is called at the end.
+func New(cfg config.Log, w io.Writer, terminal bool) *zap.Logger {
+	level, err := zapcore.ParseLevel(cfg.Level)
+	if err != nil {
+		level = zapcore.InfoLevel
+	}
+	out := zapcore.Lock(zapcore.AddSync(struct{ io.Writer }{w})) // without fsync, which standard error does not know
+	core := zapcore.NewCore(encoder(cfg.Format, terminal), out, level)
+	return zap.New(newFold(core), zap.ErrorOutput(out))
+}
+
+func encoder(format string, terminal bool) zapcore.Encoder {
+	c := zapcore.EncoderConfig{
+		TimeKey: "time", LevelKey: "level", NameKey: "logger", MessageKey: "message", StacktraceKey: "stack",
+		LineEnding: "\n", EncodeTime: utc(time.RFC3339Nano), EncodeLevel: zapcore.LowercaseLevelEncoder,
+		EncodeDuration: zapcore.StringDurationEncoder, EncodeName: zapcore.FullNameEncoder,
+	}
+	if format == "json" || format != "console" && !terminal {
+		return zapcore.NewJSONEncoder(c)
+	}
+	c.EncodeTime, c.EncodeLevel, c.ConsoleSeparator = utc("2006-01-02T15:04:05.000Z07:00"), zapcore.CapitalLevelEncoder, "  "
+	return zapcore.NewConsoleEncoder(c)
+}
+
+// utc writes times in UTC, whatever zone the machine is in.
+func utc(layout string) zapcore.TimeEncoder {
+	return func(t time.Time, to zapcore.PrimitiveArrayEncoder) { to.AppendString(t.UTC().Format(layout)) }
+}
