@@ -175,7 +175,7 @@ func related(a *alert.Alert, p portion) (ips, names []string) {
 		called.add(to.Names[:min(p.names, len(to.Names))]...)
 	}
 	for _, h := range hosts(a, p) {
-		if _, err := netip.ParseAddr(h); err == nil {
+		if _, ok := parseAddress(h); ok {
 			addresses.add(h)
 		} else {
 			called.add(h)

@@ -59,7 +59,7 @@ func formats() []format {
 		{"eve", document, 4 << 10, appendEVE},
 		{"hec", line, 4 << 10, appendHEC},
 		{"syslog", line, 2 << 10, appendSyslog},
-		{"stix", document, 8 << 10, appendSTIX},
+		{"stix", document, 6 << 10, appendSTIX},
 	}
 }
 

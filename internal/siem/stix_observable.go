@@ -77,7 +77,7 @@ func (b *bundle) observables(a *alert.Alert, p portion) []string {
 		seen.add(b.traffic(host, or(ip, name), to), ip, name)
 	}
 	for _, h := range hosts(a, p) {
-		if ip, err := netip.ParseAddr(h); err == nil {
+		if ip, ok := parseAddress(h); ok {
 			seen.add(b.address(ip))
 		}
 	}

@@ -80,14 +80,17 @@ func hidden(r rune) bool {
 func escaped(b []byte, start int, special string) []byte {
 	n := 0
 	for _, c := range b[start:] {
-		if strings.IndexByte(special, c) >= 0 {
+		if oneOf(c, special) {
 			n++
 		}
+	}
+	if n == 0 {
+		return b
 	}
 	from := len(b) - 1
 	b = append(b, make([]byte, n)...)
 	for to := len(b) - 1; to > from; from, to = from-1, to-1 {
-		if b[to] = b[from]; strings.IndexByte(special, b[from]) >= 0 {
+		if b[to] = b[from]; oneOf(b[from], special) {
 			to--
 			b[to] = '\\'
 		}
@@ -95,8 +98,28 @@ func escaped(b []byte, start int, special string) []byte {
 	return b
 }
 
+// oneOf is strings.IndexByte for the two or three bytes that a format escapes; for so few a loop is faster.
+func oneOf(c byte, few string) bool {
+	for i := range len(few) {
+		if few[i] == c {
+			return true
+		}
+	}
+	return false
+}
+
 // address is a canonical address: IPv4 that is wrapped in IPv6 is unwrapped, the zone is gone. It may be invalid.
 func address(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+// parseAddress reads an address and gives its canonical form. What is too long for one is not even looked at.
+func parseAddress(s string) (netip.Addr, bool) {
+	const longest = 64 // an IPv6 address with a zone
+	if len(s) > longest {
+		return netip.Addr{}, false
+	}
+	a, err := netip.ParseAddr(s)
+	return address(a), err == nil
+}
 
 // hardware gives a MAC address in lower case with colons; "" for what is none.
 func hardware(s string) string {
@@ -145,8 +168,8 @@ func firstName(d alert.Destination) string {
 func hosts(a *alert.Alert, p portion) []string {
 	var list []string
 	for _, h := range a.Hosts[:p.hosts] {
-		if ip, err := netip.ParseAddr(h); err == nil {
-			h = address(ip).String()
+		if ip, ok := parseAddress(h); ok {
+			h = ip.String()
 		}
 		list = append(list, h)
 	}
