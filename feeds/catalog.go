@@ -43,10 +43,15 @@ func build(files []catalogFile) *Catalog {
 		}
 	}
 	slices.SortFunc(c.vendors, func(a, b *Vendor) int { return cmp.Compare(a.Key, b.Key) })
-	c.names.finish()
-	c.networks.finish()
+	c.finish()
 	c.sum = sync.OnceValue(c.digest)
 	return c
+}
+
+// finish makes the tables that need all entries.
+func (c *Catalog) finish() {
+	c.names.finish()
+	c.networks.finish()
 }
 
 // add files an entry where its kind of sign is looked up.

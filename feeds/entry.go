@@ -2,10 +2,7 @@
 // gives immutable snapshots that answer: whose name, address or sign is this, and where in the world is that address.
 package feeds
 
-import (
-	"net/netip"
-	"regexp"
-)
+import "net/netip"
 
 // Role is what a name or sign is for.
 type Role uint8
@@ -137,7 +134,8 @@ type Entry struct {
 	TCP, UDP            bool   // valid iff Signal is SignalPort or SignalLANPort
 	FirstPort, LastPort uint16 // valid iff TCP or UDP; a range, both ends included
 
-	re    *regexp.Regexp // Pattern, compiled; nil where Match is not Regexp
-	quick                // of a sign's expression
-	mask  *regexp.Regexp // Mask, compiled; nil where Mask is no expression
+	re    *expression // Pattern; nil where Match is not Regexp
+	end   string      // the plain labels that Pattern ends with; valid iff Match is Regexp and Signal is SignalName
+	quick             // of a sign's expression
+	mask  *expression // Mask; nil where Mask is no expression
 }

@@ -24,6 +24,9 @@ func Embedded() (*Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c, ok := fromSnapshot(embeddedSnapshot, files); ok {
+		return c, nil
+	}
 	return LoadFS(files)
 }
 

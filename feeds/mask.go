@@ -24,7 +24,7 @@ func (e *Entry) Hide(value string, hide func(id string) string) string {
 	}
 	var b strings.Builder
 	last := 0
-	for _, m := range e.mask.FindAllStringSubmatchIndex(value, -1) {
+	for _, m := range e.mask.regexp().FindAllStringSubmatchIndex(value, -1) {
 		if m[2] < 0 || m[2] == m[3] {
 			continue
 		}

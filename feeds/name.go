@@ -54,9 +54,7 @@ func (t *nameTable) add(e *Entry) {
 	case Suffix:
 		t.suffix[e.Pattern] = append(t.suffix[e.Pattern], e)
 	case Regexp:
-		_, tree, _ := compile(e.Pattern)
-		end := literalSuffix(tree)
-		t.expr[end] = append(t.expr[end], e)
+		t.expr[e.end] = append(t.expr[e.end], e)
 	}
 }
 
@@ -145,7 +143,7 @@ func (t *nameTable) hit(h uint64, suffix, name []byte) bool {
 			return true
 		}
 		for _, e := range s.expr {
-			if e.re.Match(name) {
+			if e.re.regexp().Match(name) {
 				return true
 			}
 		}
@@ -185,7 +183,7 @@ func (t *nameTable) expressions(name string) []*Entry {
 	var out []*Entry
 	for s := range suffixes(name) {
 		for _, e := range t.expr[s] {
-			if e.re.MatchString(name) {
+			if e.re.regexp().MatchString(name) {
 				out = append(out, e)
 			}
 		}

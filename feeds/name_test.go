@@ -136,7 +136,7 @@ func slowMatch(c *Catalog, name string) (deciding, all []*Entry) {
 		case Exact:
 			hit = name == e.Pattern
 		case Regexp:
-			hit = e.re.MatchString(name)
+			hit = e.re.regexp().MatchString(name)
 		case Suffix:
 			hit = name == e.Pattern || strings.HasSuffix(name, "."+e.Pattern)
 		}

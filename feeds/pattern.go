@@ -55,8 +55,8 @@ func (e *Entry) checkNameExpression() string {
 	if reason != "" {
 		return reason
 	}
-	e.re = re
 	suffix := literalSuffix(tree)
+	e.re, e.end = compiled(re), suffix
 	switch {
 	case suffix == "":
 		return fmt.Sprintf(`expression %q must end with $ and two plain labels before it (\.example\.com$)`, e.Pattern)
@@ -153,7 +153,7 @@ func (e *Entry) checkSignalPattern() string {
 	if reason != "" {
 		return reason
 	}
-	e.re, e.quick = re, quickOf(tree)
+	e.re, e.quick = compiled(re), quickOf(tree)
 	if !anchored(tree) {
 		return fmt.Sprintf("expression %q must begin with ^, end with $ or hold %d plain bytes in a row", e.Pattern, minLiteral)
 	}
@@ -209,6 +209,6 @@ func (p *fileParser) checkMask(e *located) {
 	case re.NumSubexp() != 1:
 		p.fail(e.fields["mask"], "mask %q must have exactly one group: what it hides", e.Mask)
 	default:
-		e.mask = re
+		e.mask = compiled(re)
 	}
 }

@@ -48,7 +48,7 @@ func (c *Catalog) applying(list []*Entry, p Peer) []*Entry {
 func (c *Catalog) matching(kind Signal, s string) []*Entry {
 	var out []*Entry
 	for _, e := range c.signs[kind] {
-		if s != "" && e.may(s) && e.re.MatchString(s) {
+		if s != "" && e.may(s) && e.re.regexp().MatchString(s) {
 			out = append(out, e)
 		}
 	}
@@ -66,7 +66,9 @@ func (c *Catalog) matchingBytes(kind Signal, b []byte) []*Entry {
 }
 
 // matchesBytes says whether a sign's expression matches b.
-func (e *Entry) matchesBytes(b []byte) bool { return len(b) > 0 && e.mayBytes(b) && e.re.Match(b) }
+func (e *Entry) matchesBytes(b []byte) bool {
+	return len(b) > 0 && e.mayBytes(b) && e.re.regexp().Match(b)
+}
 
 // MatchPath gives the entries that match an HTTP target's path (from its first "/", without the query) and need no
 // certain peer.

@@ -1,8 +1,6 @@
 package feeds
 
 import (
-	"regexp"
-
 	"github.com/goccy/go-yaml/ast"
 )
 
@@ -10,7 +8,7 @@ import (
 type tool struct {
 	name    string
 	pattern string
-	re      *regexp.Regexp
+	re      *expression
 	quick
 }
 
@@ -37,7 +35,7 @@ func (p *fileParser) parseTools(n ast.Node) []tool {
 			p.fail(item, "expression %q must begin with ^, end with $ or hold %d plain bytes in a row", t.pattern, minLiteral)
 		}
 		if tree != nil {
-			t.re, t.quick = re, quickOf(tree)
+			t.re, t.quick = compiled(re), quickOf(tree)
 		}
 		out = append(out, t)
 	}
@@ -56,7 +54,7 @@ func toolName(list []tool, ua string) string {
 		return ""
 	}
 	for _, t := range list {
-		if t.may(ua) && t.re.MatchString(ua) {
+		if t.may(ua) && t.re.regexp().MatchString(ua) {
 			return t.name
 		}
 	}
