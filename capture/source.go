@@ -98,3 +98,18 @@ type Interest interface {
 	// no known protocol.
 	Flow(udp bool, port uint16, out, in []byte) bool
 }
+
+// Numbered is a Source whose inputs are numbered from First on.
+type Numbered struct {
+	Source
+	First int32
+}
+
+// Next implements Source.
+func (n *Numbered) Next(ctx context.Context, b *Block) error {
+	err := n.Source.Next(ctx, b)
+	for i := range b.Packets {
+		b.Packets[i].Input += n.First
+	}
+	return err
+}

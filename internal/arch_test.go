@@ -48,6 +48,8 @@ func arrows() map[string][]string {
 		"internal/report":    judged,
 		"internal/store":     append([]string{"internal/report"}, judged...),
 		"internal/web":       {"internal/store", "internal/report"},
+		"internal/daemon": {"capture", "feeds", "internal/flow", "internal/hosts", "internal/names", "classify", "internal/policy", "internal/alert",
+			"internal/spool", "internal/siem", "internal/report", "internal/store", "internal/pipeline", "internal/privilege", "internal/config", "internal/metrics"},
 		"internal/pipeline":  {"capture", "feeds", "internal/hosts", "internal/names", "classify", "internal/policy", "internal/alert", "internal/spool"},
 	}
 }

@@ -128,7 +128,7 @@ func (m *memory) attach(ctx context.Context, p *pipeline.Pipeline, home []netip.
 	m.saver.Fresh()
 	w := store.NewWatch(m.store, p.Catalog, within(home))
 	p.Watch, p.Capture.Observer.Interest = w, w
-	p.Source = &numbered{Source: p.Source, first: int32(len(m.known))}
+	p.Source = &capture.Numbered{Source: p.Source, First: int32(len(m.known))}
 	p.Changed = func(f *classify.Finding) error {
 		m.store.Keep(f, m.rules.Decide(f))
 		return nil
@@ -144,21 +144,6 @@ func within(home []netip.Prefix) func(netip.Addr) bool {
 	return func(a netip.Addr) bool {
 		return slices.ContainsFunc(home, func(p netip.Prefix) bool { return p.Contains(a) })
 	}
-}
-
-// numbered is a source whose inputs are numbered from first on.
-type numbered struct {
-	capture.Source
-	first int32
-}
-
-// Next implements capture.Source.
-func (n *numbered) Next(ctx context.Context, b *capture.Block) error {
-	err := n.Source.Next(ctx, b)
-	for i := range b.Packets {
-		b.Packets[i].Input += n.first
-	}
-	return err
 }
 
 // keep writes the run into the store, all of it or nothing, and gives the report of all that the store has. Without a store

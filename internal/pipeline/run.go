@@ -37,6 +37,8 @@ type Pipeline struct {
 	Panicked func(obs *capture.Observation, reason string, stack []byte)
 	// Panics counts them.
 	Panics uint64
+	// Seen counts Observations by their kind.
+	Seen [capture.Contact + 1]uint64
 }
 
 // Watch is shown what may matter to a later catalogue.
@@ -83,6 +85,7 @@ func (p *Pipeline) take(obs *capture.Observation) error {
 			p.contain(obs, v)
 		}
 	}()
+	p.Seen[min(obs.Kind, capture.Contact)]++
 	if p.Watch != nil && p.Watch.Take(obs) {
 		return nil
 	}

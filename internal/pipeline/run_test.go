@@ -64,7 +64,7 @@ func TestWhatWaitsIsJudgedInSilence(t *testing.T) {
 	asked := capture.Observation{
 		Time: noon, Kind: capture.Lookup, Proto: capture.DNS, Transport: capture.UDP, FromClient: true, Name: "dnl-01.geo.kaspersky.com",
 		Src: netip.MustParseAddrPort("10.0.0.5:30000"), Dst: netip.MustParseAddrPort("192.0.2.53:53"),
-		Host: capture.Host{Addr: netip.MustParseAddr("10.0.0.5")}, DNS: &wire.DNS{ID: 7, RD: true, Questions: []wire.DNSQuestion{{Name: "dnl-01.geo.kaspersky.com", Type: "A"}}},
+		Host: capture.Host{Addr: netip.MustParseAddr("10.0.0.5")}, DNS: &wire.DNS{ID: 7, RD: true, Questions: []wire.DNSQuestion{{Name: "dnl-01.geo.kaspersky.com", QType: "A"}}},
 	}
 	o.p.Source = &silent{}
 	found := ""

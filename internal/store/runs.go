@@ -52,27 +52,44 @@ type Run struct {
 // AddRun writes all that waits and the run that it came from in one transaction: all of the run is in the store
 // afterwards, or nothing. The frames of its findings must name its inputs from len(Inputs) on.
 func (s *Store) AddRun(ctx context.Context, r *Run, now time.Time) error {
-	id, err := s.number(ctx, "run.next")
+	n, err := s.NextRun(ctx)
 	if err != nil {
 		return err
 	}
-	first, err := s.number(ctx, "input.next")
-	if err != nil {
-		return err
+	return s.PutRun(ctx, n, r, now)
+}
+
+// RunNumber is which run of a store it is. First is what frames call the run's first input.
+type RunNumber struct {
+	id    int64
+	First int64
+}
+
+// NextRun gives the number that the next run has.
+func (s *Store) NextRun(ctx context.Context) (n RunNumber, err error) {
+	if n.id, err = s.number(ctx, "run.next"); err != nil {
+		return n, err
 	}
+	n.First, err = s.number(ctx, "input.next")
+	return n, err
+}
+
+// PutRun writes all that waits and a run in one transaction. A run that goes on may be put several times, with the same
+// inputs.
+func (s *Store) PutRun(ctx context.Context, n RunNumber, r *Run, now time.Time) error {
 	coverage, err := json.Marshal(&r.Coverage)
 	if err != nil {
 		return err
 	}
 	return s.flush(ctx, now, func(t *tx) error {
-		t.do("run.put", id, nanos(r.Began), r.Version, string(coverage))
+		t.do("run.put", n.id, nanos(r.Began), r.Version, string(coverage))
 		for i := range r.Inputs {
 			in := &r.Inputs[i]
 			wrong := ""
 			if in.Err != nil {
 				wrong = in.Err.Error()
 			}
-			t.do("input.put", first+int64(i), id, in.Name, in.SHA256, in.Size, int64(in.Packets), int64(in.Bytes), int64(in.Drops), in.First, in.Last,
+			t.do("input.put", n.First+int64(i), n.id, in.Name, in.SHA256, in.Size, int64(in.Packets), int64(in.Bytes), int64(in.Drops), in.First, in.Last,
 				whole(in.Truncated), wrong)
 		}
 		return nil

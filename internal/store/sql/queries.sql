@@ -121,7 +121,9 @@ SELECT id, began, version, coverage FROM runs ORDER BY id;
 SELECT COALESCE(MAX(id), -1) + 1 FROM inputs;
 -- name: input.put
 INSERT INTO inputs (id, run, file, sha256, size, packets, bytes, drops, first_time, last_time, truncated, error)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (id) DO UPDATE SET packets = excluded.packets, bytes = excluded.bytes, drops = excluded.drops, first_time = excluded.first_time,
+	last_time = excluded.last_time, truncated = excluded.truncated, error = excluded.error;
 -- name: input.all
 SELECT id, run, file, sha256, size, packets, bytes, drops, first_time, last_time, truncated, error FROM inputs ORDER BY id;
 

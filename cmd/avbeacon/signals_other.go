@@ -1,0 +1,8 @@
+//go:build !unix
+
+package main
+
+import "os"
+
+// There are no signals beside the interrupt here: a reload is asked for by changing the files.
+var reloadSignals, reopenSignals []os.Signal

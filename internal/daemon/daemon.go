@@ -1,0 +1,212 @@
+// Package daemon watches a tap for months: it opens what the configuration names, gives up its privileges, runs the
+// pipeline, keeps what it finds, hands alerts to the spool, takes up new knowledge while it runs, and drains at the end.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"avbeacon/capture"
+	"avbeacon/classify"
+	"avbeacon/internal/alert"
+	"avbeacon/internal/config"
+	"avbeacon/internal/metrics"
+	"avbeacon/internal/siem"
+	"avbeacon/internal/spool"
+	"avbeacon/internal/store"
+)
+
+// Options is what a Daemon needs. Config must be valid.
+type Options struct {
+	Config   config.Config
+	File     string // of the configuration; "" for none
+	Home     []netip.Prefix
+	SensorAt *classify.Point
+	Version  string
+	Stdin    io.Reader
+	Stdout   io.Writer // of the sink of type stdout, which is the only one where none is configured
+	Summary  io.Writer // gets the last report, in words
+	Log      *zap.Logger
+	// Reload asks for new knowledge, Reopen for files to be opened anew; both may be nil.
+	Reload, Reopen <-chan os.Signal
+}
+
+// Daemon is a run.
+type Daemon struct {
+	opt  Options
+	cfg  *config.Config
+	log  *zap.Logger
+	know knowledge // the owner goroutine's, once it runs
+	next atomic.Pointer[knowledge]
+
+	source  capture.Source
+	live    *capture.Live   // nil without interfaces
+	folder  *capture.Folder // nil without a watched folder
+	store   *store.Store    // nil without one
+	spool   *spool.Spool
+	sinks   []alert.Sink // that the spool has
+	metrics *metrics.Registry
+	server  *metrics.Server // nil where nobody listens
+	faults  faults
+	reloads reloads
+	spooled atomic.Pointer[spool.Stats]
+	look    atomic.Pointer[interest] // what is of interest now
+	entries atomic.Int64             // of the catalogue in use
+	due     atomic.Bool              // a second of the wall clock has passed
+	began   time.Time
+}
+
+// Run is the daemon's life. It returns when the input is at its end or ctx is done, and all that was taken until then is
+// where it belongs, or after the time that the configuration allows for that.
+func Run(ctx context.Context, opt Options) (err error) {
+	if opt.Log == nil {
+		opt.Log = zap.NewNop()
+	}
+	d := &Daemon{opt: opt, cfg: &opt.Config, log: opt.Log, began: time.Now()}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if err := d.open(); err != nil {
+		return err
+	}
+	return d.run(ctx)
+}
+
+// run starts all goroutines and waits for them, in the order in which data flows.
+func (d *Daemon) run(ctx context.Context) error {
+	p, o, err := d.build(ctx)
+	if err != nil {
+		return err
+	}
+	var behind, beside sync.WaitGroup
+	flow, endFlow := context.WithCancel(context.WithoutCancel(ctx)) // of what is drained after the packets
+	side, endSide := context.WithCancel(context.WithoutCancel(ctx)) // of what only looks on
+	defer endFlow()
+	defer endSide()
+	var spooled error
+	behind.Go(func() { spooled = d.spool.Run(flow) })
+	if d.store != nil {
+		beside.Go(func() { d.keepStore(side) })
+	}
+	if d.server != nil {
+		beside.Go(func() { d.serve(side) })
+	}
+	beside.Go(func() { d.beat(side) })
+	beside.Go(func() { d.watchKnowledge(side) })
+	d.log.Info("watching", zap.Strings("inputs", d.inputs()), zap.String("sensor", d.cfg.Sensor), zap.String("policy", d.know.policy.Name))
+	stats, err := p.Run(ctx)
+	d.log.Info("the input is at its end; draining", zap.Duration("at_most", d.cfg.Limits.Drain))
+	err = errors.Join(err, o.finish(stats))
+	endFlow() // the spool writes what waits, and the sinks catch up
+	behind.Wait()
+	endSide()
+	beside.Wait()
+	return errors.Join(err, spooled, o.summary(stats))
+}
+
+// beat notes each second of the wall clock, for the owner goroutine to look after what is not a packet's, and asks how the
+// spool stands, which may take longer than the owner has time.
+func (d *Daemon) beat(ctx context.Context) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			d.due.Store(true)
+			st := d.spool.Stats()
+			d.spooled.Store(&st)
+		}
+	}
+}
+
+// keepStore writes what changed once a second, and once more at the end; once an hour it takes away what is too old.
+func (d *Daemon) keepStore(ctx context.Context) {
+	second, hour := time.NewTicker(time.Second), time.NewTicker(time.Hour)
+	defer second.Stop()
+	defer hour.Stop()
+	d.retain(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			d.flush(context.WithoutCancel(ctx))
+			return
+		case <-second.C:
+			d.flush(ctx)
+		case <-hour.C:
+			d.retain(ctx)
+		}
+	}
+}
+
+func (d *Daemon) flush(ctx context.Context) {
+	now := time.Now()
+	err := d.store.Flush(ctx, now)
+	if ctx.Err() == nil {
+		d.faults.wrote(now, err, d.log)
+	}
+	if st, err := os.Stat(d.cfg.Store.File); err == nil {
+		d.faults.mu.Lock()
+		d.faults.size = st.Size()
+		d.faults.mu.Unlock()
+	}
+}
+
+func (d *Daemon) retain(ctx context.Context) {
+	s := &d.cfg.Store
+	r, err := d.store.Retain(ctx, store.Retention{Detail: s.Detail, Findings: s.Findings, Bytes: int64(s.Size)}, time.Now())
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		d.log.Error("the store's old records could not be removed", zap.Error(err))
+	case r.Over:
+		d.log.Warn("the store is over its limit, and nothing in it may go", zap.Int64("bytes", r.Used), zap.Int64("limit", int64(s.Size)))
+	case r.Rows > 0 || r.Findings > 0:
+		d.log.Info("old records were removed from the store", zap.Int64("rows", r.Rows), zap.Int("findings", r.Findings))
+	}
+}
+
+func (d *Daemon) serve(ctx context.Context) {
+	if err := d.server.Run(ctx); err != nil {
+		d.log.Error("metrics are not served any more", zap.Error(err))
+	}
+}
+
+// close gives up what open opened, in the opposite order.
+func (d *Daemon) close() error {
+	var errs []error
+	add := func(what string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", what, err))
+		}
+	}
+	if d.spool != nil {
+		add("spool", d.spool.Close())
+	}
+	if d.store != nil {
+		add("store", d.store.Close())
+	}
+	if d.source != nil {
+		add("source", d.source.Close())
+	}
+	d.know.close()
+	return errors.Join(errs...)
+}
+
+// reopen asks all sinks that write files to open them anew.
+func (d *Daemon) reopen() {
+	for _, s := range d.sinks {
+		if r, ok := s.(siem.Reopener); ok {
+			r.Reopen()
+		}
+	}
+	d.log.Info("files are opened anew")
+}

@@ -1,0 +1,102 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"avbeacon/capture"
+	"avbeacon/internal/report"
+)
+
+// mostPieces is how many packets of panics are kept in one run.
+const mostPieces = 20
+
+// faults are what went wrong and was survived.
+type faults struct {
+	folder string
+	key    []byte // of identifiers' hashes
+
+	mu        sync.Mutex
+	kept      int
+	store     error     // of the store's last write; nil where it went well
+	written   time.Time // when that was; zero: not yet
+	unwritten uint64    // writes that failed
+	size      int64     // of its file, bytes
+
+	panics atomic.Uint64
+}
+
+func (f *faults) open(folder string) error {
+	f.folder = folder
+	if folder == "" {
+		return nil
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("limits.panics: %w", err)
+	}
+	return nil
+}
+
+// packet is capture.Options.Panicked.
+func (f *faults) packet(log *zap.Logger) func(*capture.Panic) {
+	return func(p *capture.Panic) {
+		f.panics.Add(1)
+		file, err := f.keep("pcap", func(w *os.File) error { return p.WriteCapture(w) })
+		log.Error("a packet made the program panic; it was left out", zap.String("reason", p.Reason), zap.Uint64("frame", p.Packet.Frame),
+			zap.String("kept_as", file), zap.NamedError("not_kept", err), zap.ByteString("stack", p.Stack))
+	}
+}
+
+// observation is pipeline.Pipeline.Panicked.
+func (f *faults) observation(log *zap.Logger) func(*capture.Observation, string, []byte) {
+	return func(o *capture.Observation, reason string, stack []byte) {
+		f.panics.Add(1)
+		line := (&report.Lines{}).Append(nil, o)
+		file, err := f.keep("json", func(w *os.File) error {
+			_, err := w.Write(line)
+			return err
+		})
+		log.Error("an observation made the program panic; it was left out", zap.String("reason", reason), zap.Uint64("frame", o.Frame),
+			zap.String("kept_as", file), zap.NamedError("not_kept", err), zap.ByteString("stack", stack))
+	}
+}
+
+// keep writes a file of its own, for a report of the fault; "" where no more are kept.
+func (f *faults) keep(ending string, write func(*os.File) error) (name string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.folder == "" || f.kept == mostPieces {
+		return "", nil
+	}
+	f.kept++
+	name = filepath.Join(f.folder, fmt.Sprintf("panic-%s-%d.%s", time.Now().UTC().Format("20060102T150405"), f.kept, ending))
+	w, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return "", err
+	}
+	return name, errors.Join(write(w), w.Close())
+}
+
+// wrote notes how a write of the store went. A failure is told when it begins and when it ends.
+func (f *faults) wrote(at time.Time, err error, log *zap.Logger) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case err != nil && f.store == nil:
+		log.Error("the store cannot be written; what changed waits", zap.Error(err))
+	case err == nil && f.store != nil:
+		log.Info("the store is written again")
+	}
+	if f.store = err; err == nil {
+		f.written = at
+	} else {
+		f.unwritten++
+	}
+}

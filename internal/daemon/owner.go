@@ -1,0 +1,345 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"avbeacon/capture"
+	"avbeacon/classify"
+	"avbeacon/internal/alert"
+	"avbeacon/internal/flow"
+	"avbeacon/internal/hosts"
+	"avbeacon/internal/metrics"
+	"avbeacon/internal/names"
+	"avbeacon/internal/pipeline"
+	"avbeacon/internal/report"
+	"avbeacon/internal/store"
+)
+
+// owner is the goroutine behind the observers: it alone touches the classifier, the book and what is around them.
+type owner struct {
+	d     *Daemon
+	p     *pipeline.Pipeline
+	saver *classify.Saver // nil without a store
+	book  *alert.Book
+	now   time.Time // packet clock
+	look  interest  // what the observers ask now
+	cover coverage
+	found found
+	ended bool                      // the input is at its end
+	run   store.RunNumber           // valid iff there is a store
+	told  map[metrics.Alerts]uint64 // N is 0 in the key
+}
+
+// build makes the pipeline and its owner, and goes on from the store.
+func (d *Daemon) build(ctx context.Context) (*pipeline.Pipeline, *owner, error) {
+	l := &d.cfg.Limits
+	o := &owner{d: d, told: map[metrics.Alerts]uint64{}}
+	p := &pipeline.Pipeline{
+		Source: d.source,
+		Capture: capture.Options{
+			Workers: workers(d.cfg.Capture.Workers), Interest: d.asked, Panicked: d.faults.packet(d.log),
+			Observer: capture.ObserverOptions{MaxFlows: l.Flows, Seed: seed()},
+		},
+		Hosts:    hosts.New(hosts.Options{MaxHosts: l.Hosts}),
+		Names:    names.New(names.Options{MaxPairs: l.Names, Interest: latest{d}}),
+		Changed:  o.changed,
+		Tick:     o.tick,
+		Panicked: d.faults.observation(d.log),
+	}
+	o.p = p
+	book, err := d.newBook(&d.know)
+	if err != nil {
+		return nil, nil, err
+	}
+	o.book = book
+	if err := o.begin(ctx); err != nil {
+		return nil, nil, err
+	}
+	return p, o, nil
+}
+
+// workers is what the configuration says, else one a processor, four at most: the reader is the limit beyond.
+func workers(n int) int {
+	if n > 0 {
+		return n
+	}
+	return min(runtime.NumCPU(), 4)
+}
+
+// asked is capture.Options.Interest.
+func (d *Daemon) asked() capture.Interest { return *d.look.Load() }
+
+// latest is the interest that is in use at the moment.
+type latest struct{ d *Daemon }
+
+func (l latest) Name(name []byte) bool  { return (*l.d.look.Load()).Name(name) }
+func (l latest) Addr(a netip.Addr) bool { return (*l.d.look.Load()).Addr(a) }
+func (l latest) Flow(udp bool, port uint16, out, in []byte) bool {
+	return (*l.d.look.Load()).Flow(udp, port, out, in)
+}
+
+// begin makes the classifier, from the store where there is one, and tells the book what was told before.
+func (o *owner) begin(ctx context.Context) error {
+	d := o.d
+	c := d.classifier(&d.know, d.faults.key)
+	var told []*alert.Alert
+	if d.store != nil {
+		pieces, err := d.store.Memory(ctx)
+		if err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+		if r := c.Restore(pieces); r.Err != nil {
+			d.log.Error("parts of the store cannot be read; what they knew is lost", zap.Int("pieces", r.Unread), zap.Error(r.Err))
+		}
+		if told, err = alertsOf(ctx, d.store); err != nil {
+			return err
+		}
+		if err := d.suppressions(ctx, o.book); err != nil {
+			return err
+		}
+	}
+	err := d.spool.Each(ctx, time.Time{}, func(a *alert.Alert) error {
+		told = append(told, a)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the spool back: %w", err)
+	}
+	o.book.Restore(told)
+	o.use(c)
+	if d.store == nil {
+		return nil
+	}
+	o.saver.Fresh()
+	found, err := d.store.Findings(ctx, d.know.catalog)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	for i := range found {
+		o.book.Recall(found[i].Finding, found[i].Decision)
+	}
+	if err := d.store.UseCatalog(ctx, d.know.catalog, time.Now()); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return o.register(ctx)
+}
+
+// register gives the run its number, which the frames of its evidence go by.
+func (o *owner) register(ctx context.Context) (err error) {
+	d := o.d
+	if o.run, err = d.store.NextRun(ctx); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	o.p.Source = &capture.Numbered{Source: d.source, First: int32(o.run.First)}
+	return d.putRun(ctx, o.run, report.Coverage{})
+}
+
+// putRun writes how far the run has come.
+func (d *Daemon) putRun(ctx context.Context, n store.RunNumber, c report.Coverage) error {
+	run := &store.Run{Began: d.began, Version: d.opt.Version, Inputs: d.source.Inputs(), Coverage: c}
+	if err := d.store.PutRun(ctx, n, run, time.Now()); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+// use makes a classifier, and all that asks its catalogue, the one that is in use.
+func (o *owner) use(c *classify.Classifier) {
+	d := o.d
+	o.p.Classifier, o.p.Catalog = c, d.know.catalog
+	o.look = d.know.catalog
+	if d.store != nil {
+		w := store.NewWatch(d.store, d.know.catalog, d.home)
+		o.p.Watch, o.look = w, w
+		o.saver = c.NewSaver()
+	}
+	d.look.Store(&o.look)
+	d.entries.Store(int64(d.know.catalog.Len()))
+}
+
+// home says whether an address is the site's.
+func (d *Daemon) home(a netip.Addr) bool {
+	list := d.opt.Home
+	if list == nil {
+		list = classify.DefaultHome()
+	}
+	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// changed is pipeline.Pipeline.Changed: keep the finding, and tell what is to be told.
+func (o *owner) changed(f *classify.Finding) error {
+	decision := o.d.know.policy.Decide(f)
+	if o.d.store != nil {
+		o.d.store.Keep(f, decision)
+	}
+	o.now = later(o.now, f.LastSeen)
+	o.found.note(f, decision.Concern)
+	o.tell(o.book.Judge(f, decision, o.now))
+	return nil
+}
+
+// tell hands alerts to the spool.
+func (o *owner) tell(list []*alert.Alert) {
+	for _, a := range list {
+		a.Made = time.Now()
+		o.told[metrics.Alerts{Event: string(a.Event), Severity: a.Severity.String()}]++
+		if !o.d.spool.Offer(a) {
+			o.d.log.Error("an alert was lost: the spool's memory is full of graver ones", zap.String("id", a.ID), zap.String("message", a.Message))
+		}
+	}
+}
+
+// tick is pipeline.Pipeline.Tick.
+func (o *owner) tick(now time.Time, st capture.Stats) error {
+	o.now = later(o.now, now)
+	o.tell(o.book.Tick(o.now))
+	if !o.d.due.Swap(false) {
+		return nil
+	}
+	o.second(st)
+	return nil
+}
+
+// second does what is due once a second of the wall clock.
+func (o *owner) second(st capture.Stats) {
+	d := o.d
+	if k := d.next.Swap(nil); k != nil {
+		o.takeUp(k)
+	}
+	o.keep(false, st)
+	d.show(o, st)
+}
+
+// keep hands the store what changed, or all.
+func (o *owner) keep(whole bool, st capture.Stats) {
+	d := o.d
+	if d.store == nil {
+		return
+	}
+	d.store.KeepMemory(o.saver.Changed(whole), d.know.policy.Decide)
+	for _, a := range o.book.Unsaid() {
+		d.store.KeepAlert(kept(a, time.Time{}))
+	}
+	o.cover.add(d.store, o.now, d.source.Inputs(), d.live != nil)
+}
+
+// takeUp exchanges what is known. What was found stays: it goes through the same form as at a restart.
+func (o *owner) takeUp(k *knowledge) {
+	d, before := o.d, o.d.know
+	began := time.Now()
+	pieces := o.p.Classifier.NewSaver().Changed(true)
+	d.know = *k
+	c := d.classifier(k, d.faults.key)
+	r := c.Restore(pieces)
+	o.use(c)
+	o.book.Use(d.bookOptions(k))
+	before.close()
+	if d.store != nil {
+		o.saver.Fresh()
+		if err := d.store.UseCatalog(context.Background(), k.catalog, time.Now()); err != nil {
+			d.faults.wrote(time.Now(), err, d.log)
+		}
+	}
+	d.reloads.done(time.Now())
+	d.log.Info("new knowledge is in use", zap.String("catalogue", k.catalog.Date()), zap.Int("entries", k.catalog.Len()), zap.String("policy", k.policy.Name),
+		zap.Int("findings", r.Findings), zap.Int("findings_of_vendors_that_are_gone", r.Unknown), zap.Duration("took", time.Since(began)))
+}
+
+// finish judges what still waits, and hands all that is known to the store.
+func (o *owner) finish(st capture.Stats) error {
+	d := o.d
+	o.ended = true
+	for _, f := range o.p.Classifier.Findings() {
+		if err := o.changed(f); err != nil {
+			return err
+		}
+	}
+	o.tell(o.book.Tick(o.now))
+	o.keep(true, st)
+	d.show(o, st)
+	if d.store == nil {
+		return nil
+	}
+	return d.putRun(context.Background(), o.run, o.report(st).Coverage)
+}
+
+// summary writes the last report.
+func (o *owner) summary(st capture.Stats) error {
+	if o.d.opt.Summary == nil {
+		return nil
+	}
+	if err := o.report(st).WriteText(o.d.opt.Summary, report.TextOptions{}); err != nil {
+		return fmt.Errorf("write the last summary: %w", err)
+	}
+	return nil
+}
+
+// report is that of the run, as `analyze` makes it.
+func (o *owner) report(st capture.Stats) *report.Report {
+	d, c := o.d, o.p.Classifier
+	return report.New(&report.Facts{
+		Version: d.opt.Version, Generated: time.Now(), Catalog: d.know.catalog, Places: d.know.places.Databases(), Policy: d.know.policy.Name,
+		Judge: d.know.policy.Judge, Inputs: d.source.Inputs(), Findings: c.Findings(), Remarks: c.Remarks(), Stats: st, Judged: c.Stats(), HiddenDoH: o.p.FlowsDoH,
+	})
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// kept is an alert as the store has it.
+func kept(a *alert.Alert, told time.Time) store.Alert {
+	body, err := json.Marshal(a)
+	if err != nil {
+		body = nil // an Alert has nothing that could not be written
+	}
+	return store.Alert{ID: a.ID, Finding: a.Finding, Rule: a.Rule, Severity: a.Severity, State: string(a.State), Changed: a.Changed, Told: told, Body: body}
+}
+
+// alertsOf gives what the store says was told.
+func alertsOf(ctx context.Context, s *store.Store) ([]*alert.Alert, error) {
+	list, err := s.Alerts(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	var out []*alert.Alert
+	for i := range list {
+		var a alert.Alert
+		if json.Unmarshal(list[i].Body, &a) == nil && a.ID == list[i].ID {
+			out = append(out, &a)
+		}
+	}
+	return out, nil
+}
+
+// newBook makes a book for a policy.
+func (d *Daemon) newBook(k *knowledge) (*alert.Book, error) {
+	return alert.NewBook(d.cfg.Alerts, d.bookOptions(k))
+}
+
+func (d *Daemon) bookOptions(k *knowledge) alert.Options {
+	return alert.Options{Sensor: d.cfg.Sensor, Policy: k.policy.Name, Version: d.opt.Version, Concern: alert.PlacesOf(k.policy)}
+}
+
+// seed makes a run's own, so that nobody who sends packets can aim at one shard.
+func seed() (s flow.Seed) {
+	var b [8]byte
+	for i := range s {
+		rand.Read(b[:]) // never fails
+		s[i] = binary.LittleEndian.Uint64(b[:]) | 1
+	}
+	return s
+}

@@ -1,0 +1,200 @@
+package daemon
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"avbeacon/capture"
+	"avbeacon/classify"
+	"avbeacon/internal/metrics"
+	"avbeacon/internal/spool"
+)
+
+// found is how many findings there are of each sort, kept as they change.
+type found struct {
+	now map[string]metrics.Findings // by finding id; N is 1
+}
+
+// mostFound is how many findings are counted apart; beyond it counting begins anew.
+const mostFound = 1 << 18
+
+func (c *found) note(f *classify.Finding, concern bool) {
+	if c.now == nil || len(c.now) >= mostFound {
+		c.now = map[string]metrics.Findings{}
+	}
+	c.now[f.ID] = metrics.Findings{Vendor: f.Vendor.Key, Verdict: f.Verdict.String(), Concern: concern, N: 1}
+}
+
+func (c *found) list() []metrics.Findings {
+	sums := map[metrics.Findings]int{}
+	for _, f := range c.now {
+		sums[f]++
+	}
+	var out []metrics.Findings
+	for f, n := range sums {
+		f.N = n
+		out = append(out, f)
+	}
+	slices.SortFunc(out, func(a, b metrics.Findings) int {
+		return cmp.Or(cmp.Compare(b.N, a.N), strings.Compare(a.Vendor, b.Vendor), strings.Compare(a.Verdict, b.Verdict))
+	})
+	return out
+}
+
+// show publishes how the daemon is. The owner calls it.
+func (d *Daemon) show(o *owner, st capture.Stats) {
+	s := &metrics.Snapshot{
+		Time: time.Now(), Clock: o.now, Interfaces: d.interfaces(), Panics: d.faults.panics.Load(), Findings: o.found.list(),
+		Undecoded: undecoded(&st.Decode), Malformed: malformed(&st.Observer), Observations: o.kinds(), Tables: o.tables(&st),
+		Knowledge: d.knowledge(), Reloads: d.reloads.shown(), Draining: o.ended,
+	}
+	d.showAlerts(o, s)
+	d.showStore(s)
+	d.metrics.Publish(s)
+}
+
+func (d *Daemon) interfaces() []metrics.Interface {
+	var out []metrics.Interface
+	if d.live == nil {
+		for _, in := range d.source.Inputs() {
+			out = append(out, metrics.Interface{Name: in.Name, Up: in.Err == nil, Packets: in.Packets, Bytes: in.Bytes, Kernel: in.Drops})
+		}
+		return out
+	}
+	for _, s := range d.live.Stats() {
+		out = append(out, metrics.Interface{
+			Name: s.Interface, Up: s.State == capture.LinkUp, Losses: s.Losses, Packets: s.Packets, Bytes: s.Bytes, Kernel: s.Drops, Freezes: s.Freezes, Cut: s.Cut,
+		})
+	}
+	return out
+}
+
+func undecoded(d *capture.DecodeStats) []metrics.Count {
+	var out []metrics.Count
+	d.Undecoded.Each(func(r capture.Reason, n uint64) { out = append(out, metrics.Count{Label: r.String(), N: n}) })
+	d.Opaque.Each(func(r capture.Reason, n uint64) {
+		out = append(out, metrics.Count{Label: "inside a tunnel: " + r.String(), N: n})
+	})
+	return append(out, metrics.Count{Label: "encrypted by IPsec (ESP)", N: d.ESP})
+}
+
+func malformed(s *capture.ObserverStats) []metrics.Count {
+	return []metrics.Count{{Label: "dns", N: s.MalformedDNS}, {Label: "tls", N: s.MalformedTLS}, {Label: "quic", N: s.MalformedQUIC}, {Label: "other", N: s.MalformedOther}}
+}
+
+func (o *owner) kinds() []metrics.Count {
+	names := [...]string{"none", "lookup", "answer", "client_hello", "server_hello", "certificate", "request", "response", "identity", "flow"}
+	var out []metrics.Count
+	for k, n := range o.p.Seen {
+		if k > 0 {
+			out = append(out, metrics.Count{Label: names[k], N: n})
+		}
+	}
+	return out
+}
+
+func (o *owner) tables(st *capture.Stats) []metrics.Table {
+	l := &o.d.cfg.Limits
+	h, n, c, b := o.p.Hosts.Stats(), o.p.Names.Stats(), o.p.Classifier.Stats(), o.book.Stats()
+	return []metrics.Table{
+		{Name: "flows", Entries: st.Observer.FlowsOpen, Limit: l.Flows, Evicted: st.Observer.FlowsEvicted},
+		{Name: "stream_bytes", Entries: st.Observer.Waiting, Evicted: st.Observer.WaitingEvicted},
+		{Name: "fragments", Entries: st.Decode.Fragments.Pending, Evicted: st.Decode.Fragments.Dropped},
+		{Name: "addresses", Entries: h.Addresses, Limit: l.Hosts, Evicted: h.Evicted},
+		{Name: "names", Entries: n.Pairs, Limit: l.Names, Evicted: n.Evicted},
+		{Name: "hosts", Entries: c.Hosts, Limit: l.Hosts, Evicted: c.HostsEvicted},
+		{Name: "findings", Entries: len(o.found.now), Limit: mostFound},
+		{Name: "told", Entries: b.Tracked, Evicted: b.Evicted},
+	}
+}
+
+// knowledge tells what is in use; a date that is not known is left out.
+func (d *Daemon) knowledge() metrics.Knowledge {
+	k := metrics.Knowledge{Catalog: day(d.know.catalog.Date()), Entries: d.know.catalog.Len()}
+	for _, db := range d.know.places.Databases() {
+		k.Databases = append(k.Databases, metrics.Database{Name: db.Name, Date: day(db.Date)})
+	}
+	return k
+}
+
+func day(text string) time.Time {
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+func (r *reloads) shown() []metrics.Reload {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return []metrics.Reload{{What: "knowledge", Success: r.lastOK, Failure: r.lastFailed}}
+}
+
+func (d *Daemon) showAlerts(o *owner, s *metrics.Snapshot) {
+	for a, n := range o.told {
+		a.N = n
+		s.Alerts = append(s.Alerts, a)
+	}
+	slices.SortFunc(s.Alerts, func(a, b metrics.Alerts) int {
+		return cmp.Or(strings.Compare(a.Event, b.Event), strings.Compare(a.Severity, b.Severity))
+	})
+	b := o.book.Stats()
+	s.Suppressed = []metrics.Count{{Label: "suppression_or_maintenance", N: b.Silenced}, {Label: "summary", N: b.Grouped}, {Label: "not_asked_for", N: b.Unasked}}
+	st := d.spooled.Load()
+	if st == nil {
+		return
+	}
+	s.Queues = append(s.Queues, metrics.Queue{Name: "spool", Waiting: st.Queued, Limit: d.cfg.Spool.Pending, Lost: sum(st.Dropped)})
+	s.Spool = metrics.Spool{Bytes: st.Bytes, Limit: st.Size, Dropped: counts(st.Purged), Err: st.Waiting}
+	for i := range st.Sinks {
+		s.Sinks = append(s.Sinks, shownSink(&st.Sinks[i], s.Time))
+	}
+}
+
+func shownSink(x *spool.SinkStats, now time.Time) metrics.Sink {
+	out := metrics.Sink{Name: x.Name, Delivered: x.Delivered, Refused: x.Refused, Retries: x.Retries, Pending: x.Pending, Open: x.Circuit == spool.Broken}
+	if x.Lag > 0 {
+		out.Oldest = now.Add(-x.Lag)
+	}
+	return out
+}
+
+func sum(m map[string]uint64) (n uint64) {
+	for _, k := range m {
+		n += k
+	}
+	return n
+}
+
+func counts(m map[string]uint64) []metrics.Count {
+	var out []metrics.Count
+	for label, n := range m {
+		out = append(out, metrics.Count{Label: label, N: n})
+	}
+	slices.SortFunc(out, func(a, b metrics.Count) int { return strings.Compare(a.Label, b.Label) })
+	return out
+}
+
+func (d *Daemon) showStore(s *metrics.Snapshot) {
+	if d.store == nil {
+		return
+	}
+	f := &d.faults
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.Store = metrics.Store{Used: true, Bytes: uint64(f.size), Limit: uint64(d.cfg.Store.Size), Failed: f.unwritten, Written: f.written}
+	if f.store != nil {
+		s.Store.Err = f.store.Error()
+	}
+}
+
+// inputs names what is read.
+func (d *Daemon) inputs() (names []string) {
+	for _, in := range d.source.Inputs() {
+		names = append(names, in.Name)
+	}
+	return names
+}
