@@ -37,6 +37,19 @@ const (
 	Closed       State = "resolved"
 )
 
+// Silence is why an alert was made and not told. It is kept all the same: it is part of the Book's memory.
+type Silence string
+
+// The silences.
+const (
+	Told        Silence = ""            // it was told
+	Unasked     Silence = "unasked"     // the configuration does not ask for its event
+	Silenced    Silence = "suppressed"  // a suppression fits
+	Maintenance Silence = "maintenance" // it happened in a maintenance
+	Held        Silence = "held"        // it waits for the end of quiet hours
+	Grouped     Silence = "grouped"     // a Summary tells it
+)
+
 // Alert is one change of one finding that is to be told (for a Summary: of several). The JSON form is that of the spool
 // and the store, not the one that receivers get: internal/siem encodes that. A value that is not known is left out.
 type Alert struct {
@@ -58,6 +71,10 @@ type Alert struct {
 	Last     time.Time       `json:"last"`           // of the finding
 	Version  string          `json:"version"`        // of avbeacon
 	Note     string          `json:"note,omitempty"` // what else is to be said: suppressed by what, cut from what
+	Sequence uint64          `json:"sequence"`       // in which order the Book decided, from 1 on
+	Decided  time.Time       `json:"decided"`        // packet time of the decision; after Changed where it was held before
+	Unsaid   Silence         `json:"unsaid,omitempty"`
+	By       string          `json:"by,omitempty"` // id of the suppression or maintenance that silences it
 
 	Vendor       Vendor        `json:"vendor"`
 	Verdict      string        `json:"verdict"`       // in OUTPUT.md's words, as are the next two
@@ -111,6 +128,7 @@ type Destination struct {
 	City      string     `json:"city,omitempty"`
 	Contacts  uint64     `json:"contacts"`
 	Failed    uint64     `json:"failed,omitempty"`
+	Concern   bool       `json:"concern,omitempty"` // in a place of concern
 }
 
 // Evidence is one sign, as in OUTPUT.md.
