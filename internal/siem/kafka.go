@@ -37,6 +37,7 @@ type kafka struct {
 	keys    map[string]string   // of the batch at hand, by alert
 	ahead   map[string]struct{} // acknowledged behind one that was not: not to be produced again
 	sound   bool                // the last exchange went well: no need to knock first
+	knocks  sync.WaitGroup
 }
 
 func openKafka(cfg config.Sink, opt Options) (alert.Sink, error) {
@@ -87,7 +88,8 @@ func kafkaOptions(cfg config.Sink, opt Options) ([]kgo.Opt, error) {
 		kgo.DialTimeout(dialTimeout),
 		kgo.RequestRetries(2),
 		kgo.RetryTimeout(patience(cfg)),
-		kgo.RecordDeliveryTimeout(patience(cfg)),
+		kgo.RequestTimeoutOverhead(min(max(patience(cfg), time.Second), dialTimeout)),
+		kgo.RecordDeliveryTimeout(max(patience(cfg), time.Second)), // the library wants a second at least
 		// Without it a broker that never answers would hold Deliver for ever. What is produced again has the same id.
 		kgo.AllowIdempotentProduceCancellation(),
 	}
@@ -152,6 +154,7 @@ func (k *kafka) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert
 // Close ends the client; what is not acknowledged comes again after the next start.
 func (k *kafka) Close() error {
 	k.client.Close()
+	k.knocks.Wait()
 	return nil
 }
 
@@ -192,10 +195,17 @@ func (k *kafka) knock(ctx context.Context) error {
 	if k.sound {
 		return nil
 	}
-	if err := k.client.Ping(ctx); err != nil {
-		return k.judge(err)
+	said := make(chan error, 1) // a connection that is being made does not end with its context
+	k.knocks.Go(func() { said <- k.client.Ping(ctx) })
+	select {
+	case err := <-said:
+		if err != nil {
+			return k.judge(err)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("kafka: no broker answers: %w", ctx.Err())
 	}
-	return nil
 }
 
 // fates produces the records that are not acknowledged yet, and gives each one's error when all are decided.
