@@ -103,7 +103,7 @@ func TestAFullStreamDropsTheLeast(t *testing.T) {
 			require.NotZero(t, s.Stats().Purged["critical"], "of one severity the oldest goes")
 			require.Equal(t, uint64(300), s.Stats().Purged["low"], "all that there was of the lowest")
 			before := s.Stats().Purged["critical"]
-			fill(900, 10, 0)
+			fill(900, 100, 0)
 			st = s.Stats()
 			require.Equal(t, before, st.Purged["critical"], "a lesser one pushes no graver one out")
 			require.NotZero(t, st.Purged["info"])
@@ -113,7 +113,7 @@ func TestAFullStreamDropsTheLeast(t *testing.T) {
 				return nil
 			}))
 			require.Equal(t, 600, held["critical"]+int(st.Purged["critical"]), "every loss is counted")
-			require.Equal(t, 10, held["info"]+int(st.Purged["info"]))
+			require.Equal(t, 100, held["info"]+int(st.Purged["info"]))
 			require.Zero(t, held["low"])
 			require.NoError(t, s.stop())
 		})

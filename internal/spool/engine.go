@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -34,8 +35,9 @@ const embedded = "AVBEACON"
 const startTime = time.Minute
 
 var (
-	errNoRoom = errors.New("no room on the disk")
-	errAway   = errors.New("the stream is away")
+	errNoRoom  = errors.New("no room on the disk")
+	errAway    = errors.New("the stream is away")
+	errDamaged = errors.New("damaged")
 )
 
 // start makes the engine of the embedded server over the store that is there, or over a new one where that is damaged.
@@ -47,17 +49,19 @@ func (s *Spool) start() error {
 	if folder == "" {
 		folder = s.temp
 	}
-	had := holdsMessages(folder)
-	e, err := s.serve(folder)
-	if err != nil && had && s.room(0) == nil {
-		e, err = s.begetAnew(folder, err)
+	if err := probe(folder); err != nil {
+		return err
+	}
+	var e *engine
+	err := verify(folder)
+	if err == nil {
+		e, err = s.serve(folder)
+	}
+	if errors.Is(err, errDamaged) {
+		e, err = s.beginAnew(folder, err)
 	}
 	if err != nil {
 		return err
-	}
-	if lost := e.lost(); lost > 0 {
-		s.count.damaged(fmt.Sprintf("%d messages of the stream could not be read", lost))
-		s.log.Error("a part of the spool is damaged and lost", zap.Uint64("messages", lost))
 	}
 	s.mu.Lock()
 	s.engine = e
@@ -65,15 +69,24 @@ func (s *Spool) start() error {
 	return nil
 }
 
-// begetAnew moves a store that does not work aside and begins a new one.
-func (s *Spool) begetAnew(folder string, why error) (*engine, error) {
+// beginAnew moves a store that is damaged aside, begins a new one and writes into that what can be read of the old one.
+// The sinks get it once more from its beginning, because their positions were those of the old one.
+func (s *Spool) beginAnew(folder string, why error) (*engine, error) {
 	aside, err := moveAside(folder, s.opt.Now())
 	if err != nil {
 		return nil, errors.Join(why, err)
 	}
-	s.count.damaged(fmt.Sprintf("the stream was moved to %s: %v", aside, why))
-	s.log.Error("the spool is damaged: it was moved aside and a new one begun", zap.String("kept", aside), zap.Error(why))
-	return s.serve(folder)
+	e, err := s.serve(folder)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), salvageTime)
+	defer cancel()
+	saved, err := e.salvage(ctx, aside)
+	s.count.damaged(fmt.Sprintf("%v; it was moved to %s, %d alerts were saved from it", why, aside, saved))
+	s.log.Error("the spool is damaged: it was moved aside and a new one begun", zap.NamedError("damage", why),
+		zap.String("kept", aside), zap.Int("alerts saved", saved), zap.Error(err))
+	return e, nil
 }
 
 // serve starts a server over folder and finds or makes the stream there. An error means that nothing runs.
@@ -81,7 +94,7 @@ func (s *Spool) serve(folder string) (e *engine, err error) {
 	defer func() {
 		if p := recover(); p != nil { // the library reads what may be damaged
 			e.stop()
-			e, err = nil, fmt.Errorf("start the embedded server: panic: %v", p)
+			e, err = nil, fmt.Errorf("%w: start the embedded server: panic: %v", errDamaged, p)
 		}
 	}()
 	had := holdsMessages(folder)
@@ -112,7 +125,7 @@ func (e *engine) run(folder string, cfg config.Spool, log *zap.Logger) error {
 	srv.SetLogger(said, false, false)
 	srv.Start()
 	if !srv.ReadyForConnections(startTime) || !srv.JetStreamEnabled() {
-		return fmt.Errorf("start the embedded server: %s", said.last())
+		return fmt.Errorf("%w: start the embedded server: %s", errDamaged, said.last())
 	}
 	e.conn, err = nats.Connect("", append(connOptions(log), nats.InProcessServer(srv))...)
 	if err != nil {
@@ -129,7 +142,7 @@ func (e *engine) ready(had bool) error {
 	_, err := e.js.Stream(ctx, e.name)
 	switch {
 	case had && errors.Is(err, jetstream.ErrStreamNotFound):
-		return errors.New("the stream cannot be read")
+		return fmt.Errorf("%w: the stream cannot be read", errDamaged)
 	case err != nil && !errors.Is(err, jetstream.ErrStreamNotFound):
 		return fmt.Errorf("find the stream: %w", err)
 	}
@@ -137,17 +150,6 @@ func (e *engine) ready(had bool) error {
 		return fmt.Errorf("make the stream: %w", err)
 	}
 	return nil
-}
-
-// lost counts messages that the server could not read from its store.
-func (e *engine) lost() uint64 {
-	ctx, cancel := context.WithTimeout(context.Background(), callTime)
-	defer cancel()
-	stream, err := e.js.Stream(ctx, e.name)
-	if err != nil || stream.CachedInfo().State.Lost == nil {
-		return 0
-	}
-	return uint64(len(stream.CachedInfo().State.Lost.Msgs))
 }
 
 // stop ends the connection and the server; what was stored is on the disk.
@@ -196,6 +198,18 @@ func (s *Spool) repair() error {
 	}
 	s.log.Info("the spool's server was started anew")
 	return nil
+}
+
+// probe writes to the folder: a quota, or a disk that is full of small files, does not show in the free bytes, and a
+// server that cannot write looks as one whose store is damaged.
+func probe(folder string) error {
+	name := filepath.Join(folder, "probe")
+	err := os.WriteFile(name, make([]byte, 64<<10), 0o600)
+	err = errors.Join(err, os.Remove(name))
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w: %w", errNoRoom, err)
+	}
+	return err
 }
 
 // holdsMessages says whether a stream with something in it lies in the folder.

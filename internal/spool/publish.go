@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
@@ -205,9 +203,7 @@ func (s *Spool) send(ctx context.Context, p *pack) error {
 	if err := e.ensureOnce(ctx); err != nil {
 		return fmt.Errorf("make the stream: %w", err)
 	}
-	m := &nats.Msg{Subject: e.subject(p.level), Data: p.data,
-		Header: nats.Header{countHeader: []string{strconv.Itoa(len(p.alerts))}}}
-	ack, err := e.js.PublishMsg(ctx, m, jetstream.WithMsgID(p.id()), jetstream.WithExpectStream(e.name))
+	ack, err := e.js.PublishMsg(ctx, e.message(p), jetstream.WithMsgID(p.id()), jetstream.WithExpectStream(e.name))
 	if err != nil {
 		if !full(err) {
 			e.made.Store(false)
