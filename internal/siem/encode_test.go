@@ -152,7 +152,7 @@ func longestAlert(unit string) *alert.Alert {
 	d := alert.Destination{Address: a.Destinations[0].Address, Port: 65535, Transport: long, Names: []string{long, long}, ASN: 1<<32 - 1,
 		Owner: long, Level: long, Where: long, Country: long, City: long, Contacts: 1 << 63, Failed: 1 << 63}
 	a.Destinations, a.Evidence, a.Beacons, a.Reasons, a.Hosts = nil, nil, nil, nil, nil
-	for range 2 * alert.MostHosts {
+	for range alert.MostHosts + 1 {
 		a.Destinations = append(a.Destinations, d)
 		a.Evidence = append(a.Evidence, alert.Evidence{Kind: long, Value: long, Role: long, Strength: long, Count: 1 << 63,
 			First: a.First, Last: a.Last, Source: long, Why: long})
