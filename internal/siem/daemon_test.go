@@ -52,6 +52,7 @@ func findDaemon(t *testing.T, name string) *daemon {
 // start runs it until the test ends; again after a kill.
 func (r *daemon) start(t *testing.T) {
 	t.Helper()
+	r.endLine(t)
 	var said bytes.Buffer
 	r.running = r.command(r)
 	r.running.Stdout, r.running.Stderr = &said, &said
@@ -63,6 +64,17 @@ func (r *daemon) start(t *testing.T) {
 		}
 		return listens(r.running.Process.Pid, r.port)
 	}, 15*time.Second, 10*time.Millisecond, "%s does not listen: %s", r.name, &said)
+}
+
+// endLine ends a line that a kill has cut, which the next start would go on with.
+func (r *daemon) endLine(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile(r.out)
+	if os.IsNotExist(err) || err == nil && (len(text) == 0 || text[len(text)-1] == '\n') {
+		return
+	}
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(r.out, append(text, '\n'), 0o600))
 }
 
 // listens says whether a process has a socket of TCP that listens or one of UDP on this port, without connecting: that
@@ -116,17 +128,19 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// rsyslog makes a receiver of rsyslogd: its input as the configuration's statements, with %s for the port.
+// rsyslog makes a receiver of rsyslogd: its input as the configuration's statements, with %s for the port. An input that
+// names the ruleset "at once" writes a message before it acknowledges it; others have a queue in memory.
 func rsyslog(t *testing.T, global, input string) *daemon {
 	t.Helper()
 	r := findDaemon(t, "rsyslogd")
 	r.dir, r.port = t.TempDir(), freePort(t)
 	r.out = filepath.Join(r.dir, "out")
 	conf := fmt.Sprintf(`global(workDirectory=%q maxMessageSize="64k" %s)
-%s
 template(name="raw" type="string" string="%%rawmsg%%\n")
-action(type="omfile" file=%q template="raw")
-`, r.dir, global, fmt.Sprintf(input, r.port), r.out)
+ruleset(name="at once" queue.type="direct") { action(type="omfile" file=%[3]q template="raw") }
+%[4]s
+action(type="omfile" file=%[3]q template="raw")
+`, r.dir, global, r.out, fmt.Sprintf(input, r.port))
 	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "conf"), []byte(conf), 0o600))
 	r.command = func(r *daemon) *exec.Cmd {
 		libs := r.libraries("/usr/lib/*/rsyslog", "/usr/lib/rsyslog")

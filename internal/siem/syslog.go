@@ -57,18 +57,20 @@ func openSyslog(cfg config.Sink, opt Options) (alert.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &syslogSink{cfg: c, timeout: cfg.Timeout, log: opt.Logger, kept: window{most: c.Resend}}
-	s.enc, err = SyslogEncoding(cfg.Format, EncodeOptions{MaxBytes: c.MaxBytes, Hostname: opt.Hostname, PID: os.Getpid(), Facility: facility})
+	enc, err := SyslogEncoding(cfg.Format, EncodeOptions{MaxBytes: c.MaxBytes, Hostname: opt.Hostname, PID: os.Getpid(), Facility: facility})
 	if err != nil {
 		return nil, bad(cfg, "format, syslog.max-bytes", "%w", err)
 	}
-	s.dial = syslogDial{network: c.Network, address: c.Address}
-	if c.Network == "tls" {
-		if s.dial.tls, err = clientTLS(cfg.TLS, opt.Logger); err != nil {
+	dial := syslogDial{network: c.Network, address: c.Address}
+	if strings.HasSuffix(c.Network, "tls") {
+		if dial.tls, err = clientTLS(cfg.TLS, opt.Logger); err != nil {
 			return nil, fmt.Errorf("sink %s: %w", cfg.Name, err)
 		}
 	}
-	return s, nil
+	if strings.HasPrefix(c.Network, "relp") {
+		return &relpSink{cfg: c, timeout: cfg.Timeout, log: opt.Logger, enc: enc, dial: dial}, nil
+	}
+	return &syslogSink{cfg: c, timeout: cfg.Timeout, log: opt.Logger, enc: enc, dial: dial, kept: window{most: c.Resend}}, nil
 }
 
 // checkSyslog checks what is said of the receiver and gives the facility's code.
@@ -77,14 +79,14 @@ func checkSyslog(cfg config.Sink, c config.Syslog) (facility int, err error) {
 	number, _ := strconv.ParseUint(port, 10, 16)
 	facility, known := facilityCode(c.Facility)
 	switch {
-	case !slices.Contains([]string{"udp", "tcp", "tls"}, c.Network):
-		return 0, bad(cfg, "syslog.network", "%q is none of udp, tcp, tls", c.Network)
+	case !slices.Contains([]string{"udp", "tcp", "tls", "relp", "relp-tls"}, c.Network):
+		return 0, bad(cfg, "syslog.network", "%q is none of udp, tcp, tls, relp, relp-tls", c.Network)
 	case err != nil || host == "" || number == 0:
 		return 0, bad(cfg, "syslog.address", "%q is not HOST:PORT", c.Address)
 	case !slices.Contains([]string{"", "octet-counting", "newline"}, c.Framing):
 		return 0, bad(cfg, "syslog.framing", "%q is none of octet-counting, newline", c.Framing)
-	case c.Framing == "newline" && c.Network == "tls":
-		return 0, bad(cfg, "syslog.framing", "over TLS messages are framed by octet counting (RFC 5425)")
+	case c.Framing == "newline" && c.Network != "tcp":
+		return 0, bad(cfg, "syslog.framing", "newline is for tcp alone: over TLS it is octet counting (RFC 5425), the others have their own")
 	case !known:
 		return 0, bad(cfg, "syslog.facility", "%q is none of %s", c.Facility, strings.Join(config.Facilities()[1:], ", "))
 	case c.MaxBytes < 0 || c.MaxBytes > mostMessage:

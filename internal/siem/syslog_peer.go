@@ -15,7 +15,7 @@ import (
 
 // syslogDial connects to a receiver of syslog. The name is looked up anew each time.
 type syslogDial struct {
-	network string // udp, tcp, tls
+	network string // udp; else it is TCP
 	address string // HOST:PORT
 	tls     *tls.Config
 }
@@ -36,9 +36,9 @@ const (
 
 // dial connects and, for TLS, shakes hands.
 func (d syslogDial) dial(ctx context.Context) (*peer, error) {
-	network := d.network
-	if d.tls != nil {
-		network = "tcp"
+	network := "tcp"
+	if d.network == "udp" {
+		network = "udp"
 	}
 	by := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}}
 	raw, err := by.DialContext(ctx, network, d.address)
@@ -129,23 +129,32 @@ func (p *peer) send(ctx context.Context, frames [][]byte) error {
 	if len(frames) == 0 {
 		return ctx.Err()
 	}
+	return p.during(ctx, func() error {
+		if err := p.write(frames); err != nil {
+			return err
+		}
+		return p.arrived(ctx)
+	})
+}
+
+// during does something with the connection that ends soon after ctx does. After an error the connection is of no use.
+func (p *peer) during(ctx context.Context, act func() error) error {
 	limit, _ := ctx.Deadline()
-	if err := p.conn.SetWriteDeadline(limit); err != nil {
+	if err := p.conn.SetDeadline(limit); err != nil {
 		return err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = p.raw.SetDeadline(time.Unix(1, 0)) }) // ends what waits
 	defer stop()
-	err := p.write(frames)
-	if err == nil {
-		err = p.arrived(ctx)
-	}
-	if err != nil && ctx.Err() != nil {
+	err := act()
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("the receiver takes nothing: %w", errors.Join(context.Cause(ctx), err))
+	case errors.Is(err, io.EOF):
+		return errClosed
 	}
-	if err != nil {
-		return explainTLS(explainDial(err))
-	}
-	return nil
+	return explainTLS(explainDial(err))
 }
 
 // write hands messages to the system: each as a datagram, or all as one text.

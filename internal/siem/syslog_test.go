@@ -297,7 +297,7 @@ func TestSyslogErrorsNameSinkAndKey(t *testing.T) {
 		`syslog.address: ":514" is not HOST:PORT`:                             with(func(c *config.Sink) { c.Syslog.Address = ":514" }),
 		`syslog.address: "a:x" is not HOST:PORT`:                              with(func(c *config.Sink) { c.Syslog.Address = "a:x" }),
 		`syslog.framing: "lines" is none of`:                                  with(func(c *config.Sink) { c.Syslog.Framing = "lines" }),
-		`syslog.framing: over TLS`:                                            with(func(c *config.Sink) { c.Syslog.Network, c.Syslog.Framing = "tls", "newline" }),
+		`syslog.framing: newline is for tcp alone`:                            with(func(c *config.Sink) { c.Syslog.Network, c.Syslog.Framing = "tls", "newline" }),
 		`syslog.facility: "local9" is none of`:                                with(func(c *config.Sink) { c.Syslog.Facility = "local9" }),
 		`syslog.facility: "kern" is none of`:                                  with(func(c *config.Sink) { c.Syslog.Facility = "kern" }),
 		`syslog.max-bytes: is not between`:                                    with(func(c *config.Sink) { c.Syslog.MaxBytes = -1 }),
