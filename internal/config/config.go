@@ -169,12 +169,12 @@ type SinkFile struct {
 
 // Syslog is a receiver of RFC 5424 messages.
 type Syslog struct {
-	Network  string `yaml:"network"`   // udp, tcp, tls
+	Network  string `yaml:"network"`   // udp, tcp, tls, relp, relp-tls
 	Address  string `yaml:"address"`   // host:port
 	Framing  string `yaml:"framing"`   // octet-counting, newline; "" is octet-counting (TCP)
 	Facility string `yaml:"facility"`  // auth, local0 ...; "" is local4
 	MaxBytes int    `yaml:"max-bytes"` // of a message; 0 is 8192
-	Resend   int    `yaml:"resend"`    // messages that are sent again after a broken connection, with the same ids
+	Resend   int    `yaml:"resend"`    // messages that are sent again after a broken connection, with the same ids; 0 is 1000
 }
 
 // HTTP is a receiver behind a URL.

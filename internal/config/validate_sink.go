@@ -77,6 +77,8 @@ func (k *checker) syslog(key string, s *Syslog) {
 	k.wordOrNone(key+".facility", s.Facility, Facilities())
 	if s.Network == "udp" && s.Framing != "" {
 		k.fail(key+".framing", "a datagram has none")
+	} else if s.Network != "tcp" && s.Framing == "newline" {
+		k.fail(key+".framing", "newline is for tcp alone") // over TLS it is octet counting, RFC 5425; RELP has its own
 	}
 	if s.MaxBytes != 0 {
 		k.between(key+".max-bytes", int64(s.MaxBytes), 480, 1<<20) // 480: what every receiver takes, RFC 5424 section 6.1
@@ -176,7 +178,7 @@ func (s *Sink) bare() bool {
 	switch s.Type {
 	case "syslog":
 		host, _, _ = net.SplitHostPort(s.Syslog.Address)
-		return s.Syslog.Network != "tls" && !loopback(host)
+		return !strings.HasSuffix(s.Syslog.Network, "tls") && !loopback(host)
 	case "splunk", "elastic", "webhook":
 		u, err := url.Parse(s.HTTP.URL)
 		return err == nil && u.Scheme == "http" && !loopback(u.Hostname())

@@ -34,7 +34,7 @@ func Facilities() []string {
 // Days of the week, as quiet hours name them.
 func Days() []string { return []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} }
 
-func networks() []string   { return []string{"udp", "tcp", "tls"} }
+func networks() []string   { return []string{"udp", "tcp", "tls", "relp", "relp-tls"} }
 func framings() []string   { return []string{"octet-counting", "newline"} }
 func mechanisms() []string { return []string{"plain", "scram-sha-256", "scram-sha-512"} }
 func levels() []string     { return []string{"debug", "info", "warn", "error"} }
