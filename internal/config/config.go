@@ -60,7 +60,7 @@ type Store struct {
 
 // Alerts says what is told, and when.
 type Alerts struct {
-	Tell     []string      `yaml:"tell"`     // events (alert.Event) that are told
+	Tell     []string      `yaml:"tell"`     // events (alert.Event) that are told; none: all
 	AtLeast  string        `yaml:"at-least"` // least verdict: visit, possible, likely, installed
 	All      bool          `yaml:"all"`      // findings of no concern are told too, with severity info
 	Repeat   time.Duration `yaml:"repeat"`   // a finding that goes on is told again after so long; 0 never

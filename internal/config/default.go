@@ -12,7 +12,7 @@ func Default() Config {
 		Policy:  "moscow",
 		Store:   Store{Detail: 90 * day, Findings: 400 * day, Size: 10 << 30},
 		Alerts: Alerts{
-			Tell:    []string{"new", "raised", "place", "returned", "blocked", "removal_due"},
+			Tell:    []string{"new", "raised", "place", "returned", "blocked", "removal_due", "repeated", "resolved"},
 			AtLeast: "possible",
 			Repeat:  day,
 			Resolve: 7 * day,

@@ -89,6 +89,9 @@ func (k *checker) alerts(a *Alerts) {
 			k.fail("alerts.removal.by", "%q is no date, as 2026-12-31", a.Removal.By)
 		}
 	}
+	if a.Repeat > 0 && a.Repeat < time.Minute {
+		k.fail("alerts.repeat", "is at least 1m, or 0s for never")
+	}
 	if a.Group.Over > 0 && a.Group.Within == 0 {
 		k.fail("alerts.group.within", "is missing: many alerts within which time?")
 	}
