@@ -86,6 +86,7 @@ func kafkaOptions(cfg config.Sink, opt Options) ([]kgo.Opt, error) {
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchMaxBytes(kafkaRecord),
 		kgo.DialTimeout(dialTimeout),
+		kgo.MetadataMinAge(time.Second), // a cluster that comes back is found again soon
 		kgo.RequestRetries(2),
 		kgo.RetryTimeout(patience(cfg)),
 		kgo.RequestTimeoutOverhead(min(max(patience(cfg), time.Second), dialTimeout)),

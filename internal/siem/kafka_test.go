@@ -160,6 +160,7 @@ func produceError(q *kmsg.ProduceRequest, code int16) kmsg.Response {
 
 // The brokers are gone in mid-stream, and come back at the same ports with what they had: nothing is missing.
 func TestKafkaBrokersRestart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var ports []int
 	for range 3 {

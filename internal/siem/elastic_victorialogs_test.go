@@ -1,0 +1,102 @@
+package siem
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"avbeacon/internal/alert"
+)
+
+// victoriaLogs starts a VictoriaLogs, which speaks the bulk API, and gives its URL. It is the only such server that the Go
+// module proxy has.
+func victoriaLogs(t *testing.T) string {
+	t.Helper()
+	program := os.Getenv("AVBEACON_VICTORIALOGS")
+	if program == "" {
+		program = "victoria-logs"
+	}
+	path, err := exec.LookPath(program)
+	if err != nil {
+		t.Skip("victoria-logs is neither in PATH nor named by AVBEACON_VICTORIALOGS (.ci/run builds it)")
+	}
+	address := "127.0.0.1:" + freePort(t)
+	var said bytes.Buffer
+	// What lies outside of its retention it acknowledges and drops.
+	run := exec.Command(path, "-storageDataPath="+t.TempDir(), "-httpListenAddr="+address, "-retentionPeriod=100y", "-futureRetention=100y", "-loggerLevel=WARN")
+	run.Stdout, run.Stderr = &said, &said
+	require.NoError(t, run.Start())
+	t.Cleanup(func() {
+		_ = run.Process.Kill()
+		_ = run.Wait() // that it was killed is no news
+	})
+	base := "http://" + address
+	require.Eventually(t, func() bool {
+		r, err := http.Get(base + "/health")
+		if err != nil {
+			return false
+		}
+		defer r.Body.Close()
+		return r.StatusCode == http.StatusOK
+	}, 15*time.Second, 20*time.Millisecond, "%s", &said)
+	return base
+}
+
+// found asks VictoriaLogs for all records, as so many of its fields as are asked for.
+func found(t *testing.T, base, query string) []map[string]string {
+	t.Helper()
+	r, err := http.Get(base + "/select/logsql/query?query=" + url.QueryEscape(query))
+	require.NoError(t, err)
+	defer r.Body.Close()
+	var all []map[string]string
+	for s := bufio.NewScanner(io.LimitReader(r.Body, 64<<20)); s.Scan(); {
+		var record map[string]string
+		require.NoError(t, json.Unmarshal(s.Bytes(), &record), "%s", s.Text())
+		all = append(all, record)
+	}
+	return all
+}
+
+// VictoriaLogs takes what the sink sends, and gives it back by id and field. It acknowledges before its data is durable and
+// knows no ids, so the tests of loss and of repetition are those against the strict stand-in.
+func TestElasticIntoVictoriaLogs(t *testing.T) {
+	base := victoriaLogs(t)
+	cfg := sinkFor("elastic", base+"/insert/elasticsearch?_time_field=@timestamp&_msg_field=message&_stream_fields=observer.name,avbeacon.vendor.key")
+	s := opened(t, cfg, Options{Hostname: "sensor7.example"})
+	delivered(t, s, numbered(0, 1200))
+	var batch []*alert.Alert
+	for i, one := range samples() {
+		a := *one.alert
+		a.ID = fmt.Sprintf("s%d", i)
+		batch = append(batch, &a)
+	}
+	delivered(t, s, batch)
+	var ids []string
+	for began := time.Now(); len(ids) < 1200+len(batch) && time.Since(began) < 10*time.Second; time.Sleep(100 * time.Millisecond) {
+		ids = nil
+		for _, r := range found(t, base, `event.id:* | fields event.id`) {
+			ids = append(ids, r["event.id"])
+		}
+	}
+	require.Subset(t, ids, idRange(0, 1200))
+	require.Len(t, ids, 1200+len(batch))
+
+	one := found(t, base, `event.id:="a0007"`)
+	require.Len(t, one, 1)
+	want := numbered(7, 8)[0]
+	require.Equal(t, want.Message, one[0]["_msg"])
+	require.Equal(t, want.Changed.UTC().Format("2006-01-02T15:04:05.000Z"), one[0]["_time"])
+	require.Equal(t, "10.0.0.5", one[0]["source.ip"])
+	require.Equal(t, "kaspersky", one[0]["avbeacon.vendor.key"])
+	require.Len(t, found(t, base, `{"avbeacon.vendor.key"="kaspersky"} destination.domain:="dnl-01.geo.kaspersky.com"`), 1200)
+}
