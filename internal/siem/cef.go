@@ -13,7 +13,7 @@ import (
 // appendCEF appends a line of ArcSight's Common Event Format, version 0 ("Implementing ArcSight CEF", revision 25): a
 // header of seven fields parted by "|", then key=value pairs.
 func appendCEF(dst []byte, a *alert.Alert, o *EncodeOptions, p portion) []byte {
-	kind, g := kindOf(a.Event), gradeOf(a.Severity)
+	kind, g := kindOf(a.Event), gradeOf(a)
 	dst = append(dst, "CEF:0|Avbeacon|avbeacon"...)
 	for _, field := range []struct {
 		text string

@@ -51,7 +51,7 @@ func ecsEvent(d *document, a *alert.Alert) {
 	d.word("provider", "avbeacon")
 	d.word("dataset", "avbeacon.alert")
 	d.exact("id", a.ID)
-	d.number("severity", int64(gradeOf(a.Severity).ecs))
+	d.number("severity", int64(gradeOf(a).ecs))
 	d.time("start", a.First, layoutMilli)
 	d.time("end", a.Last, layoutMilli)
 	d.time("created", a.Made, layoutMilli)

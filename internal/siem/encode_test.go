@@ -78,7 +78,7 @@ func TestSyslog(t *testing.T) {
 			line = line[1:]
 			m, err := readSyslog(string(line))
 			require.NoError(t, err, "%s", line)
-			require.Equal(t, fmt.Sprint(16*8+gradeOf(s.alert.Severity).syslog), m.priority)
+			require.Equal(t, fmt.Sprint(16*8+gradeOf(s.alert).syslog), m.priority)
 			require.Equal(t, []string{"tap_7_", "avbeacon", "12", class(s.alert.Event)}, []string{m.host, m.app, m.process, m.id})
 			parsed, err := theirs.Parse(line)
 			require.NoError(t, err, "%s", line)
@@ -251,4 +251,12 @@ func TestSignatures(t *testing.T) {
 	}
 	a.Event = alert.New
 	require.Equal(t, 3_910_290, signature(a), "numbers that receivers know must not change")
+}
+
+// TestSeverities compares the order of the grades with that of the policy's severities.
+func TestSeverities(t *testing.T) {
+	for s, name := range map[policy.Severity]string{policy.Info: "Informational", policy.Low: "Low", policy.Medium: "Medium",
+		policy.High: "High", policy.Critical: "Critical", 200: "Critical"} {
+		require.Equal(t, name, gradeOf(&alert.Alert{Severity: s}).name)
+	}
 }

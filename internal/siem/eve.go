@@ -49,7 +49,7 @@ func eveVersion(addresses ...netip.Addr) int64 {
 }
 
 func eveAlert(d *document, a *alert.Alert, p portion) {
-	g := gradeOf(a.Severity)
+	g := gradeOf(a)
 	d.object("alert")
 	d.word("action", "allowed")
 	d.number("gid", 1)

@@ -49,7 +49,7 @@ func leefKnown(c *pairs, a *alert.Alert, o *EncodeOptions) {
 	to := first(a)
 	c.add("cat", "avbeacon", 64)
 	c.milli("devTime", moment(a))
-	c.number("sev", uint64(gradeOf(a.Severity).leef))
+	c.number("sev", uint64(gradeOf(a).leef))
 	if ip := address(a.Host.Address); ip.IsValid() {
 		c.exact("src", ip.String())
 	}

@@ -58,7 +58,7 @@ func ocsfTimes(d *document, a *alert.Alert) {
 }
 
 func ocsfStates(d *document, a *alert.Alert) {
-	g := gradeOf(a.Severity)
+	g := gradeOf(a)
 	d.number("severity_id", int64(g.ocsf))
 	d.word("severity", g.name)
 	status, caption := ocsfStatus(a.State)

@@ -4,7 +4,6 @@ import (
 	"hash/fnv"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/policy"
 )
 
 // grade is what a severity is called elsewhere.
@@ -19,14 +18,16 @@ type grade struct {
 	class  string // signature_severity in the metadata of public Suricata rules
 }
 
-func gradeOf(s policy.Severity) grade {
-	return [...]grade{
-		policy.Info:     {1, 1, "Informational", 1, 1, 6, 4, "Informational"},
-		policy.Low:      {21, 2, "Low", 3, 3, 5, 3, "Minor"},
-		policy.Medium:   {47, 3, "Medium", 6, 5, 4, 2, "Major"},
-		policy.High:     {73, 4, "High", 8, 8, 3, 1, "Critical"},
-		policy.Critical: {99, 5, "Critical", 10, 10, 2, 1, "Critical"},
-	}[min(s, policy.Critical)]
+// gradeOf gives the words and numbers of an alert's severity; one that is graver than critical counts as critical.
+func gradeOf(a *alert.Alert) grade {
+	grades := [...]grade{ // in the order of policy.Severity
+		{1, 1, "Informational", 1, 1, 6, 4, "Informational"},
+		{21, 2, "Low", 3, 3, 5, 3, "Minor"},
+		{47, 3, "Medium", 6, 5, 4, 2, "Major"},
+		{73, 4, "High", 8, 8, 3, 1, "Critical"},
+		{99, 5, "Critical", 10, 10, 2, 1, "Critical"},
+	}
+	return grades[min(int(a.Severity), len(grades)-1)]
 }
 
 // kind is what is constant for all alerts of an event.

@@ -75,7 +75,7 @@ func appendSyslog(dst []byte, a *alert.Alert, o *EncodeOptions, p portion) []byt
 // syslogHeader appends priority, version, time, host, program, process and kind of message, with a space behind.
 func syslogHeader(dst []byte, a *alert.Alert, o *EncodeOptions) []byte {
 	dst = append(dst, '<')
-	dst = strconv.AppendInt(dst, int64(o.Facility*8+gradeOf(a.Severity).syslog), 10)
+	dst = strconv.AppendInt(dst, int64(o.Facility*8+gradeOf(a).syslog), 10)
 	dst = moment(a).AppendFormat(append(dst, ">1 "...), layoutMicro)
 	dst = appendHeaderName(append(dst, ' '), sensor(a, o), 255)
 	dst = append(dst, " avbeacon "...)
