@@ -1,10 +1,12 @@
-package siem
-
+// Package siem tells the receivers of a security team: an alert goes in, and comes out as a record in the format that the
+// receiver reads, by the way that it asks for.
+//
 // Every format is made from the same alert by the same rules. Text is clean (see clean): valid UTF-8 without control
 // characters and without characters that change the direction of writing, escaped as the format asks. What is not known
 // is left out; there is no empty text, no port 0 and no AS 0. Addresses are canonical, IPv4 in IPv6 is IPv4, zones are
 // gone. A record that would be too large says less, evidence first, and says so (truncated). The same alert gives the same
 // bytes. docs/fields.md has the table of fields.
+package siem
 
 import (
 	"errors"
