@@ -165,7 +165,7 @@ func (b *Book) events(r *record, f *classify.Finding, now time.Time, out []Event
 	if f.State == classify.Returned && (r.contact != classify.Returned || f.LastSeen.Sub(r.seen) >= back) {
 		out = append(out, Returned)
 	}
-	if f.Verdict > r.verdict {
+	if f.Verdict > r.told {
 		out = append(out, Raised)
 	}
 	if b.elsewhere(r, f) {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -238,12 +237,4 @@ func durationOf(t *testing.T, s string) time.Duration {
 	d, err := time.ParseDuration(s)
 	require.NoError(t, err)
 	return d
-}
-
-func ids(list []*Alert) []string {
-	var out []string
-	for _, a := range list {
-		out = append(out, a.ID)
-	}
-	return slices.Clip(out)
 }

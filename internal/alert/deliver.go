@@ -189,9 +189,9 @@ func (b *Book) release(r *record, a *Alert, t time.Time) {
 
 // waiting is an alert for what is owed of a record, made without its finding.
 func (r *record) waiting() *Alert {
-	a := r.last
+	a := r.recall()
 	if full := r.owed.full; full != nil {
 		a.Destinations, a.Evidence, a.Beacons, a.Reasons = full.Destinations, full.Evidence, full.Beacons, full.Reasons
 	}
-	return &a
+	return a
 }

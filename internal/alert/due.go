@@ -102,19 +102,18 @@ func (b *Book) act(r *record, what matter, t time.Time) {
 	case release:
 		b.release(r, r.waiting(), t)
 	case remind:
-		b.deliver(r, b.recall(r, RemovalDue, t), t)
+		b.deliver(r, b.remembered(r, RemovalDue, t), t)
 	case repeat:
-		b.deliver(r, b.recall(r, Repeated, t), t)
+		b.deliver(r, b.remembered(r, Repeated, t), t)
 	case resolve:
-		b.deliver(r, b.recall(r, Resolved, t), t)
+		b.deliver(r, b.remembered(r, Resolved, t), t)
 	}
 }
 
-// recall makes an alert of what is remembered of a finding.
-func (b *Book) recall(r *record, e Event, changed time.Time) *Alert {
-	a := r.last
-	a.Event, a.Changed, a.Made = e, changed.UTC(), time.Time{}
-	a.Policy, a.Version = b.opt.Policy, b.opt.Version
-	a.ID, a.Why = ID(a.Finding, a.Rule, e, changed), text(a.Why)
-	return &a
+// remembered makes an alert of what is remembered of a finding.
+func (b *Book) remembered(r *record, e Event, changed time.Time) *Alert {
+	a := r.recall()
+	a.Event, a.Changed, a.Policy, a.Version = e, changed.UTC(), b.opt.Policy, b.opt.Version
+	a.ID = ID(a.Finding, a.Rule, e, changed)
+	return a
 }

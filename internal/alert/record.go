@@ -2,6 +2,7 @@ package alert
 
 import (
 	"container/heap"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -12,29 +13,34 @@ import (
 // record is what a Book remembers of a finding. What alerts say of it comes in by apply, the finding itself by see; both
 // are the same after a restart.
 type record struct {
-	last  Alert // as last made, with short lists: what is told of the finding when it is not at hand
-	mac   [6]byte
-	state State
-	since time.Time // of the state
-
-	// Of the alerts.
-	verdict  classify.Verdict // the surest that was told
-	places   []placeKey       // of concern, told
-	made     time.Time        // when the last alert was made
-	reminded bool             // that the time to remove it is over
-	owed     *owed            // nil: nothing waits to be told
-
 	// Of the finding.
 	seen    time.Time // its last contact, as far as it was judged
 	first   time.Time
+	count   uint64 // contacts and look-ups
+	verdict classify.Verdict
 	contact classify.State
-	live    bool     // what is seen is to be told at all
+	role    classify.HostRole
+	live    bool // what is seen is to be told at all
+	stale   bool // nothing is known of it since a restart but what was told
+	address netip.Addr
+	mac     [6]byte
+	name    string
 	fits    []string // suppressions whose roles and names fit
-	stale   bool     // nothing is known of it since a restart but what was told
+
+	// Of the alerts.
+	told     classify.Verdict // the surest
+	reminded bool             // that the time to remove it is over
+	state    State
+	since    time.Time // of the state
+	made     time.Time // when the last alert was made
+	places   []placeKey
+	owed     *owed // nil: nothing waits to be told
 
 	due        time.Time // when to look at it again at the latest; zero never
 	at         int       // in the heap; -1 where it is not in it
 	prev, next *record   // in order of judging
+
+	last Alert // as last made, with short lists: what is told of the finding when it is not at hand
 }
 
 // owed is the alert that waits to be told: the latest of a finding, or its first.
@@ -63,9 +69,9 @@ func (e Event) stays(next Event) bool {
 // apply takes an alert into account that was made, told or not.
 func (r *record) apply(a *Alert) {
 	if r.state == "" || r.state == Closed && a.Event != Resolved {
-		r.state, r.since, r.reminded, r.verdict = Open, a.Changed, false, 0
+		r.state, r.since, r.reminded, r.told = Open, a.Changed, false, 0
 	}
-	r.verdict = max(r.verdict, verdictOf(a.Verdict))
+	r.told = max(r.told, verdictOf(a.Verdict))
 	for i := range a.Destinations {
 		d := &a.Destinations[i]
 		if key := (placeKey{d.Level, d.Country}); d.Concern && len(r.places) < mostPlaces && !slices.Contains(r.places, key) {
@@ -100,34 +106,39 @@ func (r *record) become(a *Alert) {
 const mostKept = 2
 
 func (r *record) remember(a *Alert) {
-	seen := r.last
 	r.last = *a
 	r.last.Destinations = slices.Clone(a.Destinations[:min(len(a.Destinations), mostKept)])
 	r.last.Evidence = slices.Clone(a.Evidence[:min(len(a.Evidence), mostKept)])
 	r.last.Beacons, r.last.Reasons, r.last.Hosts = nil, nil, nil
-	if seen.Last.After(a.Last) { // an alert that waited
-		r.last.Last, r.last.Seen = seen.Last, seen.Seen
-	}
 }
 
-// see takes the finding as it stands into account. It allocates nothing unless host or suppressions changed.
+// see takes the finding as it stands into account.
 func (r *record) see(f *classify.Finding, live bool) {
-	r.seen, r.first, r.contact, r.live = later(r.seen, f.LastSeen), f.FirstSeen, f.State, live
-	l := &r.last
-	l.Last, l.Seen, l.Verdict, l.FindingState = later(l.Last, f.LastSeen), f.Contacts+f.Lookups, f.Verdict.String(), f.State.String()
-	l.HostRole = f.HostRole.String()
+	r.seen, r.first, r.count = later(r.seen, f.LastSeen), f.FirstSeen, f.Contacts+f.Lookups
+	r.verdict, r.contact, r.role, r.live = f.Verdict, f.State, f.HostRole, live
 }
 
-// identify takes the host into account.
+// identify takes the host into account. It allocates nothing unless that changed.
 func (r *record) identify(f *classify.Finding) {
-	h := &r.last.Host
-	h.Address = f.Host.Address
-	if f.Host.Name != h.Name {
-		h.Name = text(f.Host.Name)
+	h := &f.Host
+	if r.address != h.Address {
+		r.address, r.last.Host.Address = h.Address, h.Address
 	}
-	if f.Host.HasMAC && f.Host.MAC != r.mac {
-		r.mac, h.MAC = f.Host.MAC, hostOf(f).MAC
+	if r.name != h.Name {
+		r.name, r.last.Host.Name = h.Name, text(h.Name)
 	}
+	if h.HasMAC && r.mac != h.MAC {
+		r.mac, r.last.Host.MAC = h.MAC, hostOf(f).MAC
+	}
+}
+
+// recall makes an alert of what is remembered.
+func (r *record) recall() *Alert {
+	a := r.last
+	a.Last, a.Seen, a.Why = later(a.Last, r.seen), max(a.Seen, r.count), text(a.Why)
+	a.Verdict, a.FindingState, a.HostRole = r.verdict.String(), r.contact.String(), r.role.String()
+	a.Made = time.Time{}
+	return &a
 }
 
 func severityOf(d *policy.Decision) policy.Severity {

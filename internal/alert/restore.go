@@ -42,7 +42,9 @@ func (b *Book) reapply(a *Alert) {
 	}
 	b.order.touch(r)
 	r.stale, r.live = true, true
-	r.seen, r.first, r.contact = later(r.seen, a.Last), a.First, contactOf(a.FindingState)
+	r.seen, r.first, r.count = later(r.seen, a.Last), a.First, a.Seen
+	r.verdict, r.contact, r.role = verdictOf(a.Verdict), contactOf(a.FindingState), roleOf(a.HostRole)
+	r.address, r.name = a.Host.Address, a.Host.Name
 	r.apply(a)
 	var until time.Time
 	switch a.Unsaid {
@@ -106,4 +108,13 @@ func contactOf(word string) classify.State {
 		}
 	}
 	return classify.Active
+}
+
+func roleOf(word string) classify.HostRole {
+	for r := classify.HostUnknown; r <= classify.HostEndpoint; r++ {
+		if r.String() == word {
+			return r
+		}
+	}
+	return classify.HostUnknown
 }

@@ -66,7 +66,9 @@ func (b *Book) silences(s *Suppression, r *record, t time.Time) bool {
 
 // fit notes which suppressions' roles and names fit the finding.
 func (b *Book) fit(r *record, f *classify.Finding) {
-	r.last.Vendor.Key = f.Vendor.Key
+	if r.state == "" {
+		r.last.Vendor.Key = f.Vendor.Key
+	}
 	r.fits = r.fits[:0]
 	for _, s := range b.deep {
 		if s.who(&r.last.Host, f.Vendor.Key) && s.what(f) {

@@ -1,0 +1,144 @@
+package alert
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"avbeacon/classify"
+	"avbeacon/feeds"
+	"avbeacon/internal/config"
+	"avbeacon/internal/policy"
+)
+
+func TestIDIsTheFormulasOne(t *testing.T) {
+	// printf 'f\0r/new\0001793610000000000000' | sha256sum | cut -c-32
+	require.Equal(t, "5d299e3f6e2e10049ac22c284886b3ff", ID("f", "r", New, start))
+	require.NotEqual(t, ID("f", "r", New, start), ID("f", "r", New, start.Add(1)))
+	require.NotEqual(t, ID("f", "r", New, start), ID("f", "r", Raised, start))
+	require.Equal(t, ID("f", "r", New, start), ID("f", "r", New, start.In(time.FixedZone("x", 3600))))
+}
+
+// full is a finding with more of everything than an alert takes.
+func full(t *testing.T) (*classify.Finding, policy.Decision) {
+	words := []string{"installed", "name=pc17", "mac=02:00:5e:10:00:2a", "place=N/DE", "place=N/US", "place=M2/RU", "place=M3/RU", "place=M3/RU"}
+	for range 30 {
+		words = append(words, "place=N/DE", "sign=update:strong:dnl-01.geo.kaspersky.com")
+	}
+	f, d := findingOf(t, "00ff", words, start)
+	for range 30 {
+		f.Reasons = append(f.Reasons, "a reason")
+		f.Host.VLANs = append(f.Host.VLANs, 7)
+		f.Beacons = append(f.Beacons, classify.Beacon{Role: feeds.RoleUpdate, Score: 0.123456, Scored: true, Period: time.Hour, Sessions: 4, Words: "every hour"})
+	}
+	f.Product, f.ProductVersion, f.Lookups = "Endpoint Security", "12.1", 4
+	f.Destinations[3].Place.City, f.Destinations[3].Names = "Moscow", strings.Split(strings.Repeat("a.example ", 20), " ")[:20]
+	f.Destinations[2].Place.City = "Moscow"
+	return f, d
+}
+
+func TestFromFinding(t *testing.T) {
+	f, d := full(t)
+	a := FromFinding(f, d, New, start, &Options{Sensor: "tap1", Policy: "moscow", Version: "1.2"})
+	require.Equal(t, ID("00ff", "russian-vendor", New, start), a.ID)
+	require.Equal(t, policy.High, a.Severity)
+	require.EqualValues(t, 7, a.Seen)
+	require.Equal(t, Vendor{Key: "kaspersky", Name: "Kaspersky", Country: "RU", Product: "Endpoint Security", ProductVersion: "12.1"}, a.Vendor)
+	require.Equal(t, "02:00:5e:10:00:2a", a.Host.MAC)
+	require.Equal(t, []string{"installed", "endpoint", "active", "tap1", "moscow", "1.2"}, []string{a.Verdict, a.HostRole, a.FindingState, a.Sensor, a.Policy, a.Version})
+	require.Len(t, a.Destinations, MostDestinations)
+	require.Len(t, a.Evidence, MostEvidence)
+	require.Len(t, a.Reasons, MostReasons)
+	require.Len(t, a.Host.VLANs, mostVLANs)
+	require.Len(t, a.Beacons, mostBeacons)
+	require.Equal(t, 0.1235, a.Beacons[0].Score)
+	var order []string
+	for _, x := range a.Destinations[:5] {
+		order = append(order, x.Level+" "+x.Address.String())
+	}
+	require.Equal(t, []string{"M2 192.0.2.3", "M3 192.0.2.4", "M3 192.0.2.5", "N 192.0.2.1", "N 192.0.2.2"}, order, "one of each place of concern first")
+	require.True(t, a.Destinations[2].Concern)
+	require.False(t, a.Destinations[3].Concern)
+	require.Len(t, a.Destinations[1].Names, mostNames)
+	require.Equal(t, "pc17 (10.0.0.5) runs Kaspersky Endpoint Security 12.1 (installed); calls 192.0.2.3 in Moscow, RU (M2) and 15 more.", a.Message)
+	body, err := json.Marshal(a)
+	require.NoError(t, err)
+	require.Less(t, len(body), 16<<10)
+	back := &Alert{}
+	require.NoError(t, json.Unmarshal(body, back))
+	require.Equal(t, a, back)
+}
+
+// Alerts of one finding tell what is new of it first.
+func TestNewPlacesComeFirst(t *testing.T) {
+	b, err := NewBook(config.Alerts{}, Options{})
+	require.NoError(t, err)
+	f, d := findingOf(t, "a", []string{"place=M3/RU"}, start)
+	b.Judge(f, d, start)
+	f, d = findingOf(t, "a", []string{"place=M3/RU", "place=M2/RU"}, start)
+	told := b.Judge(f, d, start.Add(time.Hour))
+	require.Len(t, told, 1)
+	require.Equal(t, "M2", told[0].Destinations[0].Level)
+}
+
+func TestMessages(t *testing.T) {
+	for _, c := range []struct {
+		event Event
+		words string
+		want  string
+	}{
+		{New, "likely", "10.0.0.5 likely runs a product of Kaspersky (likely)."},
+		{New, "possible does=resolver", "A client of 10.0.0.5 (resolver) may run a product of Kaspersky (possible)."},
+		{New, "installed does=nat", "A machine behind 10.0.0.5 (nat) runs a product of Kaspersky (installed)."},
+		{New, "visit", "10.0.0.5 visited pages of Kaspersky (visit)."},
+		{Raised, "installed place=M3/RU", "It is surer now: 10.0.0.5 runs a product of Kaspersky (installed); calls 192.0.2.1 in RU (M3)."},
+		{Place, "place=M2/RU place=N/DE", "A product of Kaspersky: 10.0.0.5 now calls a place of concern that it did not call before; calls 192.0.2.1 in RU (M2) and 1 more."},
+		{Returned, "likely", "A product of Kaspersky is back on 10.0.0.5 after it had been quiet (likely)."},
+		{Blocked, "likely name=pc1", "A product of Kaspersky is still on pc1 (10.0.0.5), though every attempt to call home failed of late."},
+		{RemovalDue, "likely", "The time to remove a product of Kaspersky from 10.0.0.5 is over, and it was last seen on 2026-11-02 09:00 UTC."},
+		{Repeated, "likely", "It goes on: 10.0.0.5 likely runs a product of Kaspersky (likely), seen 3 times since 2026-11-02 09:00 UTC."},
+		{Resolved, "likely", "A product of Kaspersky on 10.0.0.5 has been quiet since 2026-11-02 09:00 UTC."},
+	} {
+		f, d := findingOf(t, "a", strings.Fields(c.words), start)
+		if len(f.HostRoles) > 1 {
+			f.HostRole = f.HostRoles[1]
+		}
+		require.Equal(t, c.want, FromFinding(f, d, c.event, start, &Options{}).Message)
+	}
+}
+
+// What the wire says stays on its line, in UTF-8 and within bounds.
+func TestTextFromTheWire(t *testing.T) {
+	f, d := findingOf(t, "a", nil, start)
+	f.Host.Name = "pc\x1b[31m\n\u202e\xff"
+	f.Evidence = []classify.Evidence{{Kind: classify.KindUserAgent, Value: strings.Repeat("ä", 5000)}, {Value: "a\xffb"}}
+	a := FromFinding(f, d, New, start, &Options{})
+	require.Equal(t, `pc\027[31m\010\u{202E}\255 (10.0.0.5) likely runs a product of Kaspersky (likely).`, a.Message)
+	require.LessOrEqual(t, len(a.Evidence[0].Value), MostText)
+	require.True(t, strings.HasSuffix(a.Evidence[0].Value, "ä…"))
+	require.Equal(t, `a\255b`, a.Evidence[1].Value)
+}
+
+func TestSummary(t *testing.T) {
+	b, err := NewBook(config.Alerts{Group: config.Group{Over: 1, Within: time.Hour}}, Options{Sensor: "tap1", Policy: "moscow"})
+	require.NoError(t, err)
+	for i, words := range []string{"host=10.0.0.1", "host=10.0.0.2", "host=10.0.0.3 severity=critical rule=other", "host=10.0.0.2 installed"} {
+		f, d := findingOf(t, []string{"a", "b", "c", "b"}[i], strings.Fields(words), start.Add(time.Duration(i)*time.Minute))
+		b.Judge(f, d, start.Add(time.Duration(i)*time.Minute))
+	}
+	told := b.Tick(start.Add(2 * time.Hour))
+	require.Len(t, told, 1)
+	a := told[0]
+	require.Equal(t, "2 more findings of Kaspersky changed within 1h0m0s (2 new, 1 raised): 10.0.0.2, 10.0.0.3.", a.Message)
+	require.Equal(t, []string{"10.0.0.2", "10.0.0.3"}, a.Hosts)
+	require.Equal(t, 2, a.Count)
+	require.Equal(t, policy.Critical, a.Severity)
+	require.Equal(t, "other", a.Rule)
+	require.Equal(t, start.Add(61*time.Minute), a.Changed)
+	require.Equal(t, ID(a.Finding, "other", Summary, a.Changed), a.ID)
+	require.EqualValues(t, 1, b.Stats().Told[Summary])
+	require.EqualValues(t, 3, b.Stats().Grouped)
+}
