@@ -45,6 +45,7 @@ func garble(t *testing.T, dir, pattern string, from, n int) {
 }
 
 func TestADamagedSpoolIsKeptAndANewOneBegun(t *testing.T) {
+	t.Parallel()
 	cases := map[string]struct {
 		damage func(t *testing.T, dir string)
 		least  int // alerts that are saved
@@ -85,6 +86,7 @@ func TestADamagedSpoolIsKeptAndANewOneBegun(t *testing.T) {
 
 // What a crash leaves at the end is no damage, and an index that is not there or wrong neither.
 func TestATornEndIsNoDamage(t *testing.T) {
+	t.Parallel()
 	dir := filled(t)
 	block := filepath.Join(dir, "jetstream", "$G", "streams", embedded, "msgs", "1.blk")
 	garble(t, dir, "msgs/index.db", 0, 1000)
@@ -105,6 +107,7 @@ func sorted(all []string) []string { slices.Sort(all); return all }
 
 // A stream that was purged and filled again is whole, and read as the server reads it.
 func TestBlocksAreReadAsTheServerReadsThem(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, config.Spool{Dir: dir, Size: 2 << 20}, Options{}, nil)
 	for n := range 6000 {

@@ -27,6 +27,7 @@ func (later) Error() string               { return "429 too many requests" }
 func (l later) RetryAfter() time.Duration { return l.wait }
 
 func TestASinkThatFailsHoldsUpNobody(t *testing.T) {
+	t.Parallel()
 	dead, good := newStrict(), newStrict()
 	var works atomic.Bool
 	dead.answer = func(_ int, batch []*alert.Alert) (int, []alert.Refusal, error) {
@@ -58,6 +59,7 @@ func TestASinkThatFailsHoldsUpNobody(t *testing.T) {
 }
 
 func TestPrefixesAreKeptAndNothingComesTwice(t *testing.T) {
+	t.Parallel()
 	k := newStrict()
 	k.answer = func(call int, batch []*alert.Alert) (int, []alert.Refusal, error) {
 		if call%2 == 1 && len(batch) > 3 {
@@ -81,6 +83,7 @@ func TestPrefixesAreKeptAndNothingComesTwice(t *testing.T) {
 }
 
 func TestRetryAfterIsKept(t *testing.T) {
+	t.Parallel()
 	k := newStrict()
 	var mu sync.Mutex
 	var at []time.Time
@@ -103,6 +106,7 @@ func TestRetryAfterIsKept(t *testing.T) {
 }
 
 func TestBackoffGrowsToItsBound(t *testing.T) {
+	t.Parallel()
 	b := backoff{least: leastPause, most: mostPause}
 	for _, bound := range []time.Duration{5e8, 1e9, 2e9, 4e9, 8e9, 16e9, 32e9, 60e9, 60e9} {
 		d := b.next()
@@ -113,6 +117,7 @@ func TestBackoffGrowsToItsBound(t *testing.T) {
 }
 
 func TestWhatIsRefusedIsKeptAndCanBeReplayed(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	k := newStrict()
 	k.answer = refuse(3)
@@ -190,6 +195,7 @@ func readLetters(t *testing.T, file string) (all []letter) {
 }
 
 func TestDeadLettersAreBoundedAndNeverTorn(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "dead.ndjson")
 	l := &letters{file: file}
 	big := made(1, 1)
@@ -215,6 +221,7 @@ func TestDeadLettersAreBoundedAndNeverTorn(t *testing.T) {
 }
 
 func TestFilters(t *testing.T) {
+	t.Parallel()
 	high, vendor := newStrict(), newStrict()
 	s, err := Open(config.Spool{}, Options{})
 	require.NoError(t, err)
@@ -239,6 +246,7 @@ func TestFilters(t *testing.T) {
 
 // The wall clock says nothing about how long to wait.
 func TestAClockThatJumpsStopsNothing(t *testing.T) {
+	t.Parallel()
 	var jump atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(jump.Load())) }
 	k := newStrict()

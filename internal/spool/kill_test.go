@@ -186,6 +186,7 @@ func (c *collector) read(conn net.Conn) {
 // The process is killed 50 times while 10,000 alerts flow to a file and to a collector: each that was stored arrives at
 // both, in the order of its host but for what is told again, and the spool is never damaged.
 func TestKilledProcessesLoseNothing(t *testing.T) {
+	t.Parallel()
 	rounds, all := 50, 10_000
 	if testing.Short() {
 		rounds, all = 8, 2000
