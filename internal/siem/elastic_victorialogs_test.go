@@ -1,7 +1,6 @@
 package siem
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -52,19 +51,32 @@ func victoriaLogs(t *testing.T) string {
 	return base
 }
 
-// found asks VictoriaLogs for all records, as so many of its fields as are asked for.
-func found(t *testing.T, base, query string) []map[string]string {
+// found asks VictoriaLogs until it finds so many records, of those that are not searchable at once after they were taken.
+func found(t *testing.T, base, query string, want int) []map[string]string {
+	t.Helper()
+	var all []map[string]string
+	for began := time.Now(); len(all) < want && time.Since(began) < 10*time.Second; time.Sleep(50 * time.Millisecond) {
+		all = ask(t, base, query)
+	}
+	require.Len(t, all, want, "%s", query)
+	return all
+}
+
+func ask(t *testing.T, base, query string) []map[string]string {
 	t.Helper()
 	r, err := http.Get(base + "/select/logsql/query?query=" + url.QueryEscape(query))
 	require.NoError(t, err)
 	defer r.Body.Close()
 	var all []map[string]string
-	for s := bufio.NewScanner(io.LimitReader(r.Body, 64<<20)); s.Scan(); {
+	for d := json.NewDecoder(r.Body); ; {
 		var record map[string]string
-		require.NoError(t, json.Unmarshal(s.Bytes(), &record), "%s", s.Text())
+		if err := d.Decode(&record); err == io.EOF {
+			return all
+		} else {
+			require.NoError(t, err)
+		}
 		all = append(all, record)
 	}
-	return all
 }
 
 // VictoriaLogs takes what the sink sends, and gives it back by id and field. It acknowledges before its data is durable and
@@ -82,21 +94,16 @@ func TestElasticIntoVictoriaLogs(t *testing.T) {
 	}
 	delivered(t, s, batch)
 	var ids []string
-	for began := time.Now(); len(ids) < 1200+len(batch) && time.Since(began) < 10*time.Second; time.Sleep(100 * time.Millisecond) {
-		ids = nil
-		for _, r := range found(t, base, `event.id:* | fields event.id`) {
-			ids = append(ids, r["event.id"])
-		}
+	for _, r := range found(t, base, `event.id:* | fields event.id`, 1200+len(batch)) {
+		ids = append(ids, r["event.id"])
 	}
 	require.Subset(t, ids, idRange(0, 1200))
-	require.Len(t, ids, 1200+len(batch))
 
-	one := found(t, base, `event.id:="a0007"`)
-	require.Len(t, one, 1)
+	one := found(t, base, `event.id:="a0007"`, 1)
 	want := numbered(7, 8)[0]
 	require.Equal(t, want.Message, one[0]["_msg"])
 	require.Equal(t, want.Changed.UTC().Format("2006-01-02T15:04:05.000Z"), one[0]["_time"])
 	require.Equal(t, "10.0.0.5", one[0]["source.ip"])
 	require.Equal(t, "kaspersky", one[0]["avbeacon.vendor.key"])
-	require.Len(t, found(t, base, `{"avbeacon.vendor.key"="kaspersky"} destination.domain:="dnl-01.geo.kaspersky.com"`), 1200)
+	found(t, base, `{"avbeacon.vendor.key"="kaspersky"} destination.domain:="dnl-01.geo.kaspersky.com"`, 1200)
 }
