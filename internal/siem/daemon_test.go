@@ -19,7 +19,7 @@ import (
 type daemon struct {
 	name    string
 	path    string // of the program
-	root    string // that it was unpacked in; "" where it is installed
+	root    string // that it was unpacked in; / where it is installed
 	command func(r *daemon) *exec.Cmd
 	dir     string // its own
 	port    string
@@ -36,10 +36,11 @@ func findDaemon(t *testing.T, name string) *daemon {
 	}
 	roots, err := filepath.Glob(filepath.Join(unpacked, "*"))
 	require.NoError(t, err)
-	for _, root := range append(roots, "") {
+	for _, root := range append(roots, "/") {
 		for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin"} {
-			path, err := filepath.Abs(filepath.Join(root, dir, name))
+			root, err := filepath.Abs(root)
 			require.NoError(t, err)
+			path := filepath.Join(root, dir, name)
 			if _, err := os.Stat(path); err == nil {
 				return &daemon{name: name, path: path, root: root}
 			}
@@ -143,9 +144,8 @@ action(type="omfile" file=%[3]q template="raw")
 `, r.dir, global, r.out, fmt.Sprintf(input, r.port))
 	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "conf"), []byte(conf), 0o600))
 	r.command = func(r *daemon) *exec.Cmd {
-		libs := r.libraries("/usr/lib/*/rsyslog", "/usr/lib/rsyslog")
-		c := exec.Command(r.path, "-n", "-f", filepath.Join(r.dir, "conf"), "-i", filepath.Join(r.dir, "pid"), "-M", strings.Join(libs, ":"))
-		c.Env = append(os.Environ(), "LD_LIBRARY_PATH="+strings.Join(r.libraries("/usr/lib/*", "/lib/*"), ":"))
+		c := exec.Command(r.path, "-n", "-f", filepath.Join(r.dir, "conf"), "-i", filepath.Join(r.dir, "pid"), "-M", r.libraries("/usr/lib/*/rsyslog", "/usr/lib/rsyslog", "/usr/lib64/rsyslog"))
+		c.Env = r.environment()
 		return c
 	}
 	return r
@@ -167,25 +167,27 @@ log { source(in); destination(out); };
 	r.command = func(r *daemon) *exec.Cmd {
 		file := func(name string) string { return filepath.Join(r.dir, name) }
 		c := exec.Command(r.path, "-F", "--no-caps", "-f", file("conf"), "-R", file("persist"), "-p", file("pid"), "-c", file("ctl"),
-			"--module-path", strings.Join(r.libraries("/usr/lib/syslog-ng/*"), ":"))
-		c.Env = append(os.Environ(), "LD_LIBRARY_PATH="+strings.Join(r.libraries("/usr/lib/syslog-ng", "/usr/lib/*", "/lib/*"), ":"))
+			"--module-path", r.libraries("/usr/lib/syslog-ng/3*", "/usr/lib/syslog-ng/4*", "/usr/lib64/syslog-ng"))
+		c.Env = r.environment()
 		return c
 	}
 	return r
 }
 
-// libraries lists the folders of that form where it was unpacked, then those of the system.
-func (r *daemon) libraries(forms ...string) []string {
+// libraries lists the folders of those forms where it was unpacked.
+func (r *daemon) libraries(forms ...string) string {
 	var found []string
-	for _, root := range []string{r.root, ""} {
-		for _, form := range forms {
-			dirs, _ := filepath.Glob(filepath.Join(root, form)) // the forms are ours, and good
-			for _, d := range dirs {
-				if d, err := filepath.Abs(d); err == nil && (root != "" || r.root == "" || strings.Contains(form, "log")) {
-					found = append(found, d)
-				}
-			}
-		}
+	for _, form := range forms {
+		dirs, _ := filepath.Glob(filepath.Join(r.root, form)) // the forms are ours, and good
+		found = append(found, dirs...)
 	}
-	return found
+	return strings.Join(found, ":")
+}
+
+// environment lets an unpacked one find its libraries.
+func (r *daemon) environment() []string {
+	if r.root == "/" {
+		return nil
+	}
+	return append(os.Environ(), "LD_LIBRARY_PATH="+r.libraries("/usr/lib/syslog-ng", "/usr/lib/*-linux-*", "/lib/*-linux-*"))
 }
