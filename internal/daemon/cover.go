@@ -15,6 +15,7 @@ const longSecond = 5 * time.Second
 type coverage struct {
 	packets, bytes, drops uint64
 	at                    time.Time     // packet clock; zero before the first packet
+	began                 bool          // there were packets
 	rest                  time.Duration // seen and not told yet: the store counts whole seconds
 }
 
@@ -28,7 +29,11 @@ func (c *coverage) add(s *store.Store, now time.Time, inputs []capture.Input, li
 		packets += inputs[i].Packets
 		bytes += inputs[i].Bytes
 		drops += inputs[i].Drops
+		if at := time.Unix(0, inputs[i].First); inputs[i].Packets > 0 && !c.began && (c.at.IsZero() || at.Before(c.at)) {
+			c.at = at
+		}
 	}
+	c.began = packets > 0
 	for from := c.at; !from.IsZero() && from.Before(now); {
 		to := from.Truncate(time.Hour).Add(time.Hour)
 		if to.After(now) {

@@ -116,6 +116,8 @@ func (d *Daemon) fileEvent(e capture.WatchEvent) {
 
 func (d *Daemon) openServer() error {
 	d.metrics = metrics.New()
+	d.metrics.Built(d.opt.Version)
+	d.metrics.ReadyWhen(metrics.Terms{Silent: d.cfg.Listen.Silent, Drops: d.cfg.Listen.Drops})
 	if d.cfg.Listen.Address == "" {
 		return nil
 	}
@@ -207,7 +209,11 @@ func (d *Daemon) openStore() error {
 		}
 		return err
 	}
-	if d.store, err = store.Open(c.Store.File, store.Options{Sensor: c.Sensor, IDKey: key}); err != nil {
+	sensor := c.Sensor
+	if _, err := os.Stat(c.Store.File); errors.Is(err, os.ErrNotExist) {
+		sensor = named(sensor) // a store that is there has a name
+	}
+	if d.store, err = store.Open(c.Store.File, store.Options{Sensor: sensor, IDKey: key}); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
 	d.cfg.Sensor, d.faults.key = d.store.Sensor(), d.store.IDKey()

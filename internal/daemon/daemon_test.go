@@ -1,0 +1,289 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"avbeacon/capture"
+	"avbeacon/internal/config"
+	"avbeacon/internal/store"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+)
+
+const office = "../../testdata/pcap/office.pcap"
+
+// told is a standard output that several goroutines may use.
+type told struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *told) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(b)
+}
+
+func (o *told) text() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// ids are those of the alerts, in order.
+func (o *told) ids(t testing.TB) (list []string) {
+	t.Helper()
+	for line := range strings.Lines(o.text()) {
+		var a struct {
+			Event struct{ ID string }
+		}
+		require.NoError(t, json.Unmarshal([]byte(line), &a), line)
+		list = append(list, a.Event.ID)
+	}
+	return list
+}
+
+// one is a daemon in a folder of the test.
+type one struct {
+	Options
+	out  *told
+	logs *observer.ObservedLogs
+}
+
+func newOne(t testing.TB) *one {
+	c := config.Default()
+	c.Listen.Address = ""
+	c.Capture.Read = office
+	c.Limits.Drain = 10 * time.Second
+	core, logs := observer.New(zap.InfoLevel)
+	o := &one{out: &told{}, logs: logs}
+	o.Options = Options{Config: c, Version: "test", Stdout: o.out, Log: zap.New(core)}
+	return o
+}
+
+func (o *one) run(t testing.TB) {
+	t.Helper()
+	require.NoError(t, Run(context.Background(), o.Options))
+}
+
+func (o *one) said(message string) bool { return o.logs.FilterMessage(message).Len() > 0 }
+
+func TestAlertsOfACaptureComeOnce(t *testing.T) {
+	o := newOne(t)
+	var summary bytes.Buffer
+	o.Summary = &summary
+	o.run(t)
+	ids := o.out.ids(t)
+	require.Greater(t, len(ids), 5)
+	seen := map[string]bool{}
+	for _, id := range ids {
+		require.False(t, seen[id], "an id twice")
+		seen[id] = true
+	}
+	require.Contains(t, o.out.text(), "192.168.10.21")
+	require.Contains(t, summary.String(), "What the capture could not show")
+	again := newOne(t)
+	again.run(t)
+	require.ElementsMatch(t, ids, again.out.ids(t), "the same capture gives the same ids")
+}
+
+func TestWhatWasToldIsNotToldAgainAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	first := newOne(t)
+	first.Config.Store.File, first.Config.Sensor = filepath.Join(dir, "home.db"), "tap"
+	first.run(t)
+	require.Greater(t, len(first.out.ids(t)), 5)
+	s, err := store.Open(filepath.Join(dir, "home.db"), store.Options{ReadOnly: true})
+	require.NoError(t, err)
+	defer s.Close()
+	alerts, err := s.Alerts(context.Background())
+	require.NoError(t, err)
+	told := 0
+	for _, a := range alerts {
+		if !a.Told.IsZero() {
+			told++
+		}
+	}
+	require.Equal(t, len(first.out.ids(t)), told)
+	hours, err := s.CoverageHours(context.Background(), time.Time{})
+	require.NoError(t, err)
+	require.NotEmpty(t, hours)
+	var seen time.Duration
+	var packets uint64
+	for _, h := range hours {
+		seen += h.Seen
+		packets += h.Packets
+	}
+	require.InDelta(t, (8*time.Hour + 55*time.Minute).Seconds(), seen.Seconds(), 60)
+	require.EqualValues(t, 1402, packets)
+
+	second := newOne(t) // the same packets once more: nothing is new
+	second.Config.Store.File = first.Config.Store.File
+	second.run(t)
+	for _, id := range second.out.ids(t) {
+		require.NotContains(t, first.out.ids(t), id)
+	}
+	require.NotContains(t, second.out.text(), `"action":"avbeacon-new"`)
+}
+
+// tap is standard input that packets come from for as long as the test wants.
+func tap(t testing.TB) (r *os.File, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+// background runs a daemon on a pipe until the function it returns is called.
+func (o *one) background(t testing.TB) (in io.Writer, stop func() error) {
+	t.Helper()
+	r, w := tap(t)
+	o.Config.Capture.Read, o.Stdin = "-", r
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		err := Run(ctx, o.Options)
+		if err != nil {
+			t.Log("the daemon ended: ", err)
+		}
+		r.Close() // a test that writes on must not wait for ever
+		done <- err
+	}()
+	return w, func() error {
+		cancel()
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(20 * time.Second):
+			return context.DeadlineExceeded
+		}
+	}
+}
+
+func TestAnEndThatIsAskedForDrains(t *testing.T) {
+	o := newOne(t)
+	in, stop := o.background(t)
+	whole, err := os.ReadFile(office)
+	require.NoError(t, err)
+	_, err = in.Write(whole)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return strings.Contains(o.out.text(), "192.168.10.21") }, 10*time.Second, 10*time.Millisecond)
+	require.NoError(t, stop(), "though standard input is still open")
+}
+
+// catalogue makes a folder of some of the embedded catalogue's files.
+func catalogue(t testing.TB, dir string, vendors ...string) {
+	t.Helper()
+	for _, v := range vendors {
+		b, err := os.ReadFile(filepath.Join("../../feeds/vendors", v+".yaml"))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, v+".yaml"), b, 0o600))
+	}
+}
+
+func TestKnowledgeIsExchangedWhileItRuns(t *testing.T) {
+	dir := t.TempDir()
+	catalogue(t, dir, "_sources", "_makers", "drweb")
+	o := newOne(t)
+	o.Config.Knowledge.Feeds = dir
+	reload := make(chan os.Signal, 1)
+	o.Reload = reload
+	in, stop := o.background(t)
+	whole, err := os.ReadFile(office)
+	require.NoError(t, err)
+	_, err = in.Write(whole)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return strings.Contains(o.out.text(), "drweb") }, 10*time.Second, 10*time.Millisecond)
+	require.NotContains(t, o.out.text(), "kaspersky")
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "broken.yaml"), []byte("vendor: ["), 0o600))
+	refused := func() int { return o.logs.FilterMessage("new knowledge was refused; what was in use stays").Len() }
+	require.Eventually(t, func() bool { return refused() == 1 }, 10*time.Second, 10*time.Millisecond, "a change of the files is enough")
+	reload <- syscall.SIGHUP
+	require.Eventually(t, func() bool { return len(reload) == 0 }, 5*time.Second, 10*time.Millisecond)
+	require.Equal(t, 1, refused(), "the same reason is told once")
+
+	require.NoError(t, os.Remove(filepath.Join(dir, "broken.yaml")))
+	catalogue(t, dir, "kaspersky")
+	reload <- syscall.SIGHUP
+	require.Eventually(t, func() bool { return o.said("new knowledge is in use") }, 10*time.Second, 10*time.Millisecond)
+	_, err = in.Write(whole[24:]) // the same packets again, without the file's header
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return strings.Contains(o.out.text(), "kaspersky") }, 10*time.Second, 10*time.Millisecond)
+	require.NoError(t, stop())
+}
+
+func TestACatalogueThatLostMostOfItselfIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	catalogue(t, dir, "_sources", "_makers", "drweb", "kaspersky", "eset")
+	o := newOne(t)
+	o.Config.Knowledge.Feeds = dir
+	reload := make(chan os.Signal, 1)
+	o.Reload = reload
+	_, stop := o.background(t)
+	require.Eventually(t, func() bool { return o.said("watching") }, 5*time.Second, 10*time.Millisecond)
+	require.NoError(t, os.Remove(filepath.Join(dir, "kaspersky.yaml")))
+	require.NoError(t, os.Remove(filepath.Join(dir, "eset.yaml")))
+	reload <- syscall.SIGHUP
+	require.Eventually(t, func() bool { return o.said("new knowledge was refused; what was in use stays") }, 5*time.Second, 10*time.Millisecond)
+	require.NoError(t, stop())
+}
+
+func TestHealthIsTold(t *testing.T) {
+	o := newOne(t)
+	o.Config.Listen.Address = "127.0.0.1:0"
+	in, stop := o.background(t)
+	require.Eventually(t, func() bool { return o.said("metrics and health are served") }, 5*time.Second, 10*time.Millisecond)
+	at := o.logs.FilterMessage("metrics and health are served").All()[0].ContextMap()["address"].(string)
+	whole, err := os.ReadFile(office)
+	require.NoError(t, err)
+	_, err = in.Write(whole)
+	require.NoError(t, err)
+	get := func(path string) (int, string) {
+		r, err := http.Get("http://" + at + path)
+		require.NoError(t, err)
+		defer r.Body.Close()
+		b, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		return r.StatusCode, string(b)
+	}
+	require.Eventually(t, func() bool {
+		_, text := get("/metrics")
+		return strings.Contains(text, `avbeacon_capture_packets_total{interface="-"} 1402`) &&
+			strings.Contains(text, `avbeacon_findings{concern="true",vendor="kaspersky",verdict="installed"} 2`) &&
+			strings.Contains(text, `avbeacon_alerts_total{event="new",severity="high"}`) &&
+			strings.Contains(text, `avbeacon_sink_delivered_alerts_total{sink="stdout"}`)
+	}, 10*time.Second, 50*time.Millisecond)
+	code, text := get("/readyz")
+	require.Equal(t, http.StatusOK, code, text)
+	require.NoError(t, stop())
+}
+
+func TestAPacketThatMakesUsPanicIsKept(t *testing.T) {
+	dir := t.TempDir()
+	var f faults
+	require.NoError(t, f.open(dir))
+	core, logs := observer.New(zap.InfoLevel)
+	for range mostPieces + 5 {
+		f.packet(zap.New(core))(&capture.Panic{Packet: capture.Packet{Data: []byte{1, 2, 3}, Link: capture.LinkRaw}, Reason: "why"})
+	}
+	require.EqualValues(t, mostPieces+5, f.panics.Load())
+	files, err := filepath.Glob(filepath.Join(dir, "*.pcap"))
+	require.NoError(t, err)
+	require.Len(t, files, mostPieces)
+	require.Equal(t, mostPieces+5, logs.Len())
+}
