@@ -33,6 +33,7 @@ not show.`,
 	c.SetErr(s.err)
 	c.SetFlagErrorFunc(flagError)
 	c.AddCommand(newAnalyze(s), newMonitor(s), newObserve(s), newFeeds(s), newPolicy(s), newReport(s), newDB(s), newSchema(s), newVersion(s))
+	c.AddCommand(newSuppress(s))
 	c.Args, c.RunE = subcommand, showHelp
 	return c
 }

@@ -144,6 +144,8 @@ func TestOutside(t *testing.T) {
 	f, _ := findingOf(t, "a", []string{"sign=update:strong:u.example", "sign=telemetry:medium:t.example", "sign=web:weak:w.example"}, start)
 	require.Equal(t, []string{"telemetry", "t.example"}, s.Outside(f, 5))
 	require.Equal(t, []string{"telemetry"}, s.Outside(f, 1))
+	f, _ = findingOf(t, "a", []string{"sign=telemetry:medium:t.example"}, start)
+	require.Nil(t, s.Outside(f, 5), "it has nothing to do with it")
 	f, _ = findingOf(t, "a", []string{"sign=update:strong:u.example"}, start)
 	require.Nil(t, s.Outside(f, 5))
 	require.True(t, s.Fits(f))

@@ -98,30 +98,35 @@ func (s *Suppression) Fits(f *classify.Finding) bool {
 	return s.who(&h, f.Vendor.Key) && s.what(f)
 }
 
-// Outside gives what keeps a rule that fits host and vendor from fitting the finding: the roles and names that it does not
-// name. At most most of them.
+// Outside gives what keeps a rule that fits a part of the finding's signs from fitting the finding: roles and names that it
+// does not name, at most most of them. Nothing where it fits the finding, or no sign of it.
 func (s *Suppression) Outside(f *classify.Finding, most int) []string {
 	h := hostOf(f)
 	if !s.who(&h, f.Vendor.Key) || s.what(f) {
 		return nil
 	}
 	var out []string
-	note := func(word string) {
-		if len(out) < most && word != "" && !slices.Contains(out, word) {
+	part, least := false, telling(f)
+	see := func(word string, in bool) {
+		part = part || in
+		if !in && len(out) < most && !slices.Contains(out, word) {
 			out = append(out, word)
 		}
 	}
 	for i := range f.Evidence {
 		e := &f.Evidence[i]
-		if !e.Supports || uint8(e.Strength) < telling(f) {
+		if !e.Supports || uint8(e.Strength) < least {
 			continue
 		}
-		if len(s.Roles) > 0 && !s.hostRole(f) && e.Role != 0 && !slices.Contains(s.Roles, e.Role.String()) {
-			note(e.Role.String())
+		if len(s.Roles) > 0 && !s.hostRole(f) && e.Role != 0 {
+			see(e.Role.String(), slices.Contains(s.Roles, e.Role.String()))
 		}
-		if len(s.Domains) > 0 && isName(e.Kind) && !s.under(e.Value) {
-			note(e.Value)
+		if len(s.Domains) > 0 && isName(e.Kind) {
+			see(e.Value, s.under(e.Value))
 		}
+	}
+	if !part {
+		return nil
 	}
 	return out
 }
