@@ -12,7 +12,7 @@ SEED ?= 1
 # `make geo`: where the databases lie that cmd/mkgeo reads (feeds/geo/SOURCES names each with its hash).
 GEO ?= .cache/geo
 
-.PHONY: bench-live bench-beacon build help test race check fuzz golden testdata catalog geo bench conformance clean
+.PHONY: bench-live bench-beacon bench-siem build help test race check fuzz golden testdata catalog geo bench conformance clean
 
 build: ## Build ./avbeacon (the default)
 	CGO_ENABLED=0 $(GO) build -trimpath -o avbeacon ./cmd/avbeacon
@@ -66,6 +66,9 @@ bench-live: ## Listening on a veth pair beside a bare counter (root)
 
 bench-beacon: ## Precision and recall of our beacon score and of the reference on made timelines
 	$(GO) run ./cmd/bench-beacon
+
+bench-siem: ## Alerts a second per format and through the durable spool to each kind of receiver, on one core
+	$(GO) run ./cmd/bench-siem
 
 bench: build ## Speed, allocations and memory beside a bare read loop and tcpdump (SIZE=full for the large captures)
 	$(GO) build -o .cache/bin/mkbench ./cmd/mkbench

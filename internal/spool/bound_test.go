@@ -264,3 +264,26 @@ func TestNoRoomOnTheDisk(t *testing.T) {
 	require.NoError(t, r.stop())
 	require.Equal(t, ids(0, 100), k.has())
 }
+
+// The limit of the configuration holds for a stream that was larger before; what is in it stays until it has to go.
+func TestALimitThatShrinks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := start(t, config.Spool{Dir: dir, Size: 8 << 20}, Options{}, nil)
+	for n := range 2000 {
+		a := made(n, 1)
+		a.Message = strings.Repeat("m", 2000)
+		s.Offer(a)
+	}
+	require.NoError(t, s.stop())
+	k := newStrict()
+	s = start(t, config.Spool{Dir: dir, Size: 1 << 20}, Options{}, nil)
+	s.Offer(made(2000, 4))
+	eventually(t, "written", func() bool { return s.Stats().Stored == 1 })
+	st := s.Stats()
+	require.LessOrEqual(t, st.Bytes, uint64(1<<20))
+	require.NotZero(t, st.Purged["low"])
+	require.NoError(t, s.Attach("k", config.Filter{}, 0, k))
+	require.NoError(t, s.stop())
+	require.Equal(t, 2001, len(k.has())+int(st.Purged["low"]))
+}

@@ -34,7 +34,7 @@ type message struct {
 const ackWait = time.Minute
 
 // ahead is how many messages are read ahead.
-const ahead = 32
+const ahead = 16
 
 // reader reads the stream in order for one sink.
 type reader struct {

@@ -20,7 +20,7 @@ const subjects = "avbeacon.alerts."
 // Bounds of a message, and of what is purged at a time.
 const (
 	mostPayload = 1 << 20   // bytes; the default of NATS servers
-	mostMessage = 256 << 10 // bytes of a message with several alerts
+	mostMessage = 512 << 10 // bytes of a message with several alerts
 	mostAlerts  = 256       // in a message
 	mostPurged  = 256       // messages at a time
 )

@@ -1,0 +1,95 @@
+// Command bench-siem measures how many alerts a second each format is written with, and how many go through the durable
+// spool to a file, to syslog and to receivers behind HTTP, all on one core: avbeacon and the receivers share it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bench-siem:", err)
+		os.Exit(1)
+	}
+}
+
+// bar is how many alerts a second a file and syslog have to take.
+const bar = 5000
+
+const assumptions = `One core (GOMAXPROCS 1). An alert is as most are: one host, two destinations, three pieces of evidence, about 2.5 KB in the
+spool. Every message of the spool is brought to the disk before it counts (fsync), and each batch in the file too. Alerts are
+offered as fast as they are taken; the time ends when the receiver has the last. Receivers run in this process.
+`
+
+func run(ctx context.Context, args []string, out io.Writer) (err error) {
+	flags := flag.NewFlagSet("bench-siem", flag.ContinueOnError)
+	n := flags.Int("n", 30_000, "alerts a delivery")
+	cores := flags.Int("cores", 1, "cores")
+	dir := flags.String("dir", "", "folder to work in, on the disk that is to be measured; none: the system's for temporary files")
+	for_ := flags.Duration("encode", 300*time.Millisecond, "how long each format is measured")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *n < 1 || *cores < 1 {
+		return errors.New("-n and -cores are at least 1")
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(*cores))
+	work, err := os.MkdirTemp(*dir, "bench-siem-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	fmt.Fprint(out, assumptions)
+	if err := formats(out, *for_); err != nil {
+		return err
+	}
+	if err := spoolAlone(ctx, out, work, *n); err != nil {
+		return err
+	}
+	return deliveries(ctx, out, work, *n)
+}
+
+// table prints lines of cells that tabs part.
+func table(out io.Writer, head string, lines []string) {
+	fmt.Fprintln(out)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, line := range append([]string{head}, lines...) {
+		fmt.Fprintln(w, line+"\t")
+	}
+	_ = w.Flush() // of what is printed
+}
+
+func rate(n int, took time.Duration) float64 { return float64(n) / took.Seconds() }
+
+func deliveries(ctx context.Context, out io.Writer, work string, n int) error {
+	var lines, short []string
+	for _, w := range ways() {
+		took, err := deliver(ctx, w, work, n)
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+		r := rate(n, took.wall)
+		lines = append(lines, fmt.Sprintf("%s\t%s\t%.0f\t%s", w.name, w.sink.Format, r, took))
+		if w.barred && r < bar {
+			short = append(short, fmt.Sprintf("%s %.0f", w.name, r))
+		}
+	}
+	table(out, "through the spool to\tformat\talerts/s\ttook", lines)
+	if len(short) > 0 {
+		return fmt.Errorf("less than %d alerts/s: %s", bar, strings.Join(short, ", "))
+	}
+	fmt.Fprintf(out, "\nfile and syslog take at least %d alerts/s\n", bar)
+	return nil
+}
