@@ -30,8 +30,7 @@ type owner struct {
 	d     *Daemon
 	p     *pipeline.Pipeline
 	saver *classify.Saver // nil without a store
-	book  *alert.Book
-	now   time.Time // packet clock
+	tell  pipeline.Teller
 	look  interest  // what the observers ask now
 	cover coverage
 	found found
@@ -61,7 +60,7 @@ func (d *Daemon) build(ctx context.Context) (*pipeline.Pipeline, *owner, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	o.book = book
+	o.tell = pipeline.Teller{Book: book, Policy: d.know.policy, Tell: o.offer}
 	if err := o.begin(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -104,7 +103,7 @@ func (o *owner) begin(ctx context.Context) error {
 		if told, err = alertsOf(ctx, d.store); err != nil {
 			return err
 		}
-		if err := d.suppressions(ctx, o.book); err != nil {
+		if err := d.suppressions(ctx, o.tell.Book); err != nil {
 			return err
 		}
 	}
@@ -115,7 +114,7 @@ func (o *owner) begin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the spool back: %w", err)
 	}
-	o.book.Restore(told)
+	o.tell.Book.Restore(told)
 	o.use(c)
 	if d.store == nil {
 		return nil
@@ -126,7 +125,7 @@ func (o *owner) begin(ctx context.Context) error {
 		return fmt.Errorf("store: %w", err)
 	}
 	for i := range found {
-		o.book.Recall(found[i].Finding, found[i].Decision)
+		o.tell.Book.Recall(found[i].Finding, found[i].Decision)
 	}
 	if err := d.store.UseCatalog(ctx, d.know.catalog, time.Now()); err != nil {
 		return fmt.Errorf("store: %w", err)
@@ -176,33 +175,28 @@ func (d *Daemon) home(a netip.Addr) bool {
 	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// changed is pipeline.Pipeline.Changed: keep the finding, and tell what is to be told.
+// changed is pipeline.Pipeline.Changed: tell what is to be told, and keep the finding.
 func (o *owner) changed(f *classify.Finding) error {
-	decision := o.d.know.policy.Decide(f)
+	decision := o.tell.Changed(f)
 	if o.d.store != nil {
 		o.d.store.Keep(f, decision)
 	}
-	o.now = later(o.now, f.LastSeen)
 	o.found.note(f, decision.Concern)
-	o.tell(o.book.Judge(f, decision, o.now))
 	return nil
 }
 
-// tell hands alerts to the spool.
-func (o *owner) tell(list []*alert.Alert) {
-	for _, a := range list {
-		a.Made = time.Now()
-		o.told[metrics.Alerts{Event: string(a.Event), Severity: a.Severity.String()}]++
-		if !o.d.spool.Offer(a) {
-			o.d.log.Error("an alert was lost: the spool's memory is full of graver ones", zap.String("id", a.ID), zap.String("message", a.Message))
-		}
+// offer hands an alert to the spool.
+func (o *owner) offer(a *alert.Alert) {
+	a.Made = time.Now()
+	o.told[metrics.Alerts{Event: string(a.Event), Severity: a.Severity.String()}]++
+	if !o.d.spool.Offer(a) {
+		o.d.log.Error("an alert was lost: the spool's memory is full of graver ones", zap.String("id", a.ID), zap.String("message", a.Message))
 	}
 }
 
 // tick is pipeline.Pipeline.Tick.
 func (o *owner) tick(now time.Time, st capture.Stats) error {
-	o.now = later(o.now, now)
-	o.tell(o.book.Tick(o.now))
+	o.tell.Tick(now)
 	if !o.d.due.Swap(false) {
 		return nil
 	}
@@ -227,10 +221,10 @@ func (o *owner) keep(whole bool, st capture.Stats) {
 		return
 	}
 	d.store.KeepMemory(o.saver.Changed(whole), d.know.policy.Decide)
-	for _, a := range o.book.Unsaid() {
+	for _, a := range o.tell.Book.Unsaid() {
 		d.store.KeepAlert(kept(a, time.Time{}))
 	}
-	o.cover.add(d.store, o.now, d.source.Inputs(), d.live != nil)
+	o.cover.add(d.store, o.tell.Now(), d.source.Inputs(), d.live != nil)
 }
 
 // takeUp exchanges what is known. What was found stays: it goes through the same form as at a restart.
@@ -242,7 +236,8 @@ func (o *owner) takeUp(k *knowledge) {
 	c := d.classifier(k, d.faults.key)
 	r := c.Restore(pieces)
 	o.use(c)
-	o.book.Use(d.bookOptions(k))
+	o.tell.Book.Use(d.bookOptions(k))
+	o.tell.Policy = k.policy
 	before.close()
 	if d.store != nil {
 		o.saver.Fresh()
@@ -264,7 +259,7 @@ func (o *owner) finish(st capture.Stats) error {
 			return err
 		}
 	}
-	o.tell(o.book.Tick(o.now))
+	o.tell.Tick(o.tell.Now())
 	o.keep(true, st)
 	d.show(o, st)
 	if d.store == nil {
@@ -291,13 +286,6 @@ func (o *owner) report(st capture.Stats) *report.Report {
 		Version: d.opt.Version, Generated: time.Now(), Catalog: d.know.catalog, Places: d.know.places.Databases(), Policy: d.know.policy.Name,
 		Judge: d.know.policy.Judge, Inputs: d.source.Inputs(), Findings: c.Findings(), Remarks: c.Remarks(), Stats: st, Judged: c.Stats(), HiddenDoH: o.p.FlowsDoH,
 	})
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
 
 // kept is an alert as the store has it.

@@ -46,7 +46,7 @@ func (c *found) list() []metrics.Findings {
 // show publishes how the daemon is. The owner calls it.
 func (d *Daemon) show(o *owner, st capture.Stats) {
 	s := &metrics.Snapshot{
-		Time: time.Now(), Clock: o.now, Interfaces: d.interfaces(), Panics: d.faults.panics.Load(), Findings: o.found.list(),
+		Time: time.Now(), Clock: o.tell.Now(), Interfaces: d.interfaces(), Panics: d.faults.panics.Load(), Findings: o.found.list(),
 		Undecoded: undecoded(&st.Decode), Malformed: malformed(&st.Observer), Observations: o.kinds(), Tables: o.tables(&st),
 		Knowledge: d.knowledge(), Reloads: d.reloads.shown(), Draining: o.ended,
 	}
@@ -97,7 +97,7 @@ func (o *owner) kinds() []metrics.Count {
 
 func (o *owner) tables(st *capture.Stats) []metrics.Table {
 	l := &o.d.cfg.Limits
-	h, n, c, b := o.p.Hosts.Stats(), o.p.Names.Stats(), o.p.Classifier.Stats(), o.book.Stats()
+	h, n, c, b := o.p.Hosts.Stats(), o.p.Names.Stats(), o.p.Classifier.Stats(), o.tell.Book.Stats()
 	return []metrics.Table{
 		{Name: "flows", Entries: st.Observer.FlowsOpen, Limit: l.Flows, Evicted: st.Observer.FlowsEvicted},
 		{Name: "stream_bytes", Entries: st.Observer.Waiting, Evicted: st.Observer.WaitingEvicted},
@@ -141,7 +141,7 @@ func (d *Daemon) showAlerts(o *owner, s *metrics.Snapshot) {
 	slices.SortFunc(s.Alerts, func(a, b metrics.Alerts) int {
 		return cmp.Or(strings.Compare(a.Event, b.Event), strings.Compare(a.Severity, b.Severity))
 	})
-	b := o.book.Stats()
+	b := o.tell.Book.Stats()
 	s.Suppressed = []metrics.Count{{Label: "suppression_or_maintenance", N: b.Silenced}, {Label: "summary", N: b.Grouped}, {Label: "not_asked_for", N: b.Unasked}}
 	st := d.spooled.Load()
 	if st == nil {
