@@ -141,7 +141,7 @@ template(name="raw" type="string" string="%%rawmsg%%\n")
 ruleset(name="at once" queue.type="direct") { action(type="omfile" file=%[3]q template="raw") }
 %[4]s
 action(type="omfile" file=%[3]q template="raw")
-`, r.dir, global, r.out, fmt.Sprintf(input, r.port))
+`, r.dir, global, r.out, withPort(input, r.port))
 	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "conf"), []byte(conf), 0o600))
 	r.command = func(r *daemon) *exec.Cmd {
 		c := exec.Command(r.path, "-n", "-f", filepath.Join(r.dir, "conf"), "-i", filepath.Join(r.dir, "pid"), "-M", r.libraries("/usr/lib/*/rsyslog", "/usr/lib/rsyslog", "/usr/lib64/rsyslog"))
@@ -150,6 +150,8 @@ action(type="omfile" file=%[3]q template="raw")
 	}
 	return r
 }
+
+func withPort(input, port string) string { return strings.ReplaceAll(input, "%s", port) }
 
 // syslogNG makes a receiver of syslog-ng: its input as a source driver, with %s for the port.
 func syslogNG(t *testing.T, input string) *daemon {
@@ -162,7 +164,7 @@ options { log-msg-size(65536); };
 source in { %s };
 destination out { file(%q template("${RAWMSG}\n")); };
 log { source(in); destination(out); };
-`, fmt.Sprintf(input, r.port), r.out)
+`, withPort(input, r.port), r.out)
 	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "conf"), []byte(conf), 0o600))
 	r.command = func(r *daemon) *exec.Cmd {
 		file := func(name string) string { return filepath.Join(r.dir, name) }
