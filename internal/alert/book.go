@@ -96,10 +96,10 @@ func (b *Book) Tick(now time.Time) []*Alert {
 	return b.take()
 }
 
-// UsePolicy says by which policy findings are judged from now on; concern is as Options.Concern.
-func (b *Book) UsePolicy(name string, concern func(*classify.Finding, *classify.Destination) bool) {
-	b.opt.Policy, b.opt.Concern = name, concern
-	b.opt.complete()
+// Use exchanges sensor, policy, version and places of concern from now on; limits stay. What was told stays told.
+func (b *Book) Use(opt Options) {
+	opt.complete()
+	b.opt.Sensor, b.opt.Policy, b.opt.Version, b.opt.Concern = opt.Sensor, opt.Policy, opt.Version, opt.Concern
 }
 
 func (b *Book) take() []*Alert {

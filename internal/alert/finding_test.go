@@ -95,7 +95,7 @@ func TestMessages(t *testing.T) {
 		{New, "installed does=nat", "A machine behind 10.0.0.5 (nat) runs a product of Kaspersky (installed)."},
 		{New, "visit", "10.0.0.5 visited pages of Kaspersky (visit)."},
 		{Raised, "installed place=M3/RU", "It is surer now: 10.0.0.5 runs a product of Kaspersky (installed); calls 192.0.2.1 in RU (M3)."},
-		{Place, "place=M2/RU place=N/DE", "A product of Kaspersky: 10.0.0.5 now calls a place of concern that it did not call before; calls 192.0.2.1 in RU (M2) and 1 more."},
+		{Place, "place=M2/RU place=N/DE", "A product of Kaspersky on 10.0.0.5 calls a place of concern that it did not call before: 192.0.2.1 in RU (M2) and 1 more."},
 		{Returned, "likely", "A product of Kaspersky is back on 10.0.0.5 after it had been quiet (likely)."},
 		{Blocked, "likely name=pc1", "A product of Kaspersky is still on pc1 (10.0.0.5), though every attempt to call home failed of late."},
 		{RemovalDue, "likely", "The time to remove a product of Kaspersky from 10.0.0.5 is over, and it was last seen on 2026-11-02 09:00 UTC."},

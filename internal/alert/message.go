@@ -13,7 +13,8 @@ func message(a *Alert) string {
 	case Raised:
 		s = fmt.Sprintf("It is surer now: %s (%s)%s", does(a), a.Verdict, whereTo(a))
 	case Place:
-		s = fmt.Sprintf("%s: %s now calls a place of concern that it did not call before%s", product(a), who(a), whereTo(a))
+		s = fmt.Sprintf("%s on %s calls a place of concern that it did not call before%s", product(a), who(a),
+			strings.Replace(whereTo(a), "; calls", ":", 1))
 	case Returned:
 		s = fmt.Sprintf("%s is back on %s after it had been quiet (%s)%s", product(a), who(a), a.Verdict, whereTo(a))
 	case Blocked:
