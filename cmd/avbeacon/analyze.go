@@ -27,6 +27,7 @@ import (
 type analyzeOptions struct {
 	knowledge
 	site
+	alerts                 alertFlags
 	format, output, failOn string
 	policy, idKey, sensor  string
 	hash, explain, db      string
@@ -60,6 +61,7 @@ Exit codes: 0 ran; 2 something could not be read or done (the rest is reported a
 	f := c.Flags()
 	o.knowledge.flags(f)
 	o.site.flags(f)
+	o.alerts.flags(f)
 	f.StringVar(&o.format, "format", "text", "text, json, jsonl or csv")
 	f.StringVarP(&o.output, "output", "o", "", "write the report to this file instead of standard output")
 	f.StringVar(&o.explain, "explain", "", "print the whole reasoning for one host: an address, MAC or name")
@@ -90,6 +92,9 @@ func (o *analyzeOptions) check() error {
 	}
 	if o.db != "" && o.hash == "never" {
 		return errors.New("--db knows captures again by their hashes: it does not go with --hash never")
+	}
+	if err := o.alerts.check(o.format); err != nil {
+		return err
 	}
 	_, _, err := o.site.options()
 	return err
@@ -177,27 +182,40 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 	inputs = mem.fresh(inputs, o.warner(s.err))
 	src := capture.OpenFiles(inputs, capture.FileOptions{Stdin: s.in, HashUpTo: o.hashLimit()})
 	defer src.Close()
-	out, err := openOutput(o.output, s.out)
+	out, err := openOutput(o.output, o.reportTo(s.out))
 	if err != nil {
 		return err
 	}
-	facts, err := o.run(ctx, s, src, know, mem)
+	tell, err := o.alerts.open(s, o.sensor, rules)
 	if err != nil {
 		return errors.Join(err, out.discard())
 	}
+	facts, err := o.run(ctx, s, src, know, mem, tell)
+	if err != nil {
+		return errors.Join(err, out.discard(), tell.discard())
+	}
+	told := tell.finish(facts.Findings)
 	facts.Policy, facts.Judge = rules.Name, rules.Judge
 	r, err := mem.keep(ctx, facts)
 	if err != nil {
 		return errors.Join(fmt.Errorf("--db %s: %w", o.db, err), out.discard())
 	}
 	if err := errors.Join(o.write(r, out), out.commit()); err != nil {
-		return o.verdict(facts, s.err, fmt.Errorf("write report: %w", err))
+		return o.verdict(facts, s.err, errors.Join(told, fmt.Errorf("write report: %w", err)))
 	}
-	return o.verdict(facts, s.err, nil)
+	return o.verdict(facts, s.err, told)
+}
+
+// reportTo is where a report without a file goes: nowhere, where alerts take its place.
+func (o *analyzeOptions) reportTo(stdout io.Writer) io.Writer {
+	if o.alerts.file == "-" {
+		return io.Discard
+	}
+	return stdout
 }
 
 // run reads the captures and gives what they came to.
-func (o *analyzeOptions) run(ctx context.Context, s *streams, src capture.Source, know *known, mem *memory) (*report.Facts, error) {
+func (o *analyzeOptions) run(ctx context.Context, s *streams, src capture.Source, know *known, mem *memory, tell *alerts) (*report.Facts, error) {
 	home, at, err := o.site.options()
 	if err != nil {
 		return nil, err
@@ -224,6 +242,7 @@ func (o *analyzeOptions) run(ctx context.Context, s *streams, src capture.Source
 	if err := mem.attach(ctx, p, home); err != nil {
 		return nil, fmt.Errorf("--db %s: %w", o.db, err)
 	}
+	tell.attach(p)
 	stats, err := p.Run(ctx)
 	bar.finish()
 	if err != nil {

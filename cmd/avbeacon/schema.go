@@ -10,7 +10,7 @@ import (
 
 // share is what ships beside the program.
 //
-//go:embed share/schema/*.json
+//go:embed share/schema/*.json share/avbeacon.service share/dashboard.json share/rules.yaml
 var share embed.FS
 
 func newSchema(s *streams) *cobra.Command {

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"avbeacon/internal/alert"
+	"avbeacon/internal/config"
+	"avbeacon/internal/logs"
+	"avbeacon/internal/policy"
+	"avbeacon/internal/report"
+	"avbeacon/internal/siem"
+	"avbeacon/internal/spool"
+)
+
+func newSIEM(s *streams) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "siem",
+		Short: "Try the receivers of alerts, and bring what they refused once more",
+		Long: `Works on the sinks that a configuration of 'monitor' names: 'test' sends one marked alert to each,
+'replay' delivers what a receiver had refused for good, once its cause is mended.`,
+		Args: subcommand, RunE: showHelp,
+	}
+	c.AddCommand(newSIEMTest(s), newSIEMReplay(s), newSIEMTemplate(s))
+	return c
+}
+
+// sinkFlags are those of commands over a configuration's sinks.
+type sinkFlags struct{ config, sink string }
+
+func (o *sinkFlags) add(c *cobra.Command) {
+	c.Flags().StringVarP(&o.config, "config", "c", "", "configuration `FILE` of 'monitor'")
+	c.Flags().StringVar(&o.sink, "sink", "", "only the sink of this `NAME`")
+	_ = c.MarkFlagRequired("config") // the flag is there
+}
+
+// sinks are those that the flags ask for.
+func (o *sinkFlags) sinks() (config.Config, []config.Sink, error) {
+	c, err := config.Load(o.config)
+	if err != nil {
+		return c, nil, err
+	}
+	var names []string
+	var list []config.Sink
+	for _, k := range c.Sinks {
+		names = append(names, k.Name)
+		if o.sink == "" || k.Name == o.sink {
+			list = append(list, k)
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return c, nil, fmt.Errorf("%s: it has no sinks", o.config)
+	case len(list) == 0:
+		return c, nil, fmt.Errorf("--sink %s: %s has %s", o.sink, o.config, join(names))
+	}
+	return c, list, nil
+}
+
+func newSIEMTest(s *streams) *cobra.Command {
+	o := &sinkFlags{}
+	c := &cobra.Command{
+		Use:   "test --config FILE",
+		Short: "Send one marked test alert to each sink, and tell what came back",
+		Long: `Sends one alert with the event 'test' to each sink of a configuration, past its filter and past the
+spool, and tells what came back: that it was delivered, as far as the protocol can say, or why not.
+Exit codes: 0 every sink took it; 2 one did not.`,
+		Example: "  avbeacon siem test --config avbeacon.yaml --sink splunk",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, list, err := o.sinks()
+			if err != nil {
+				return err
+			}
+			return testSinks(cmd.Context(), s, &c, list)
+		},
+	}
+	o.add(c)
+	return c
+}
+
+func testSinks(ctx context.Context, s *streams, c *config.Config, list []config.Sink) error {
+	bad := 0
+	for _, k := range list {
+		k.Filter = config.Filter{}
+		word := "delivered" + assurance(k)
+		if err := testSink(ctx, s, c, k); err != nil {
+			bad++
+			word = "FAILED: " + report.Clean(err.Error())
+		}
+		if _, err := fmt.Fprintf(s.err, "%s (%s): %s\n", k.Name, k.Type, word); err != nil {
+			return err
+		}
+	}
+	if bad > 0 {
+		return &exitError{code: exitIncomplete, err: fmt.Errorf("%d of %d sinks did not take the test alert", bad, len(list))}
+	}
+	return nil
+}
+
+// assurance says what "delivered" means for a sink.
+func assurance(k config.Sink) string {
+	switch k.Type {
+	case "syslog":
+		return "; syslog has no acknowledgement: look for it at the receiver"
+	case "splunk":
+		if !k.HTTP.Ack {
+			return "; accepted, not yet indexed (http.ack waits for that)"
+		}
+	}
+	return ""
+}
+
+// testTime is how long one sink may take.
+const testTime = time.Minute
+
+func testSink(ctx context.Context, s *streams, c *config.Config, k config.Sink) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, testTime)
+	defer cancel()
+	log := logs.New(config.Log{Level: "warn", Format: "console"}, s.err, false)
+	sink, err := siem.Open(k, siem.Options{Logger: log, Stdout: s.out, Sensor: c.Sensor, Version: version()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sink.Close()) }()
+	_, refused, err := sink.Deliver(ctx, []*alert.Alert{testAlert(c.Sensor, time.Now())})
+	if err == nil && len(refused) > 0 {
+		err = fmt.Errorf("the receiver refused it: %s", refused[0].Reason)
+	}
+	return err
+}
+
+// testAlert is an alert that nobody can take for a real one: its addresses are those of documentation (RFC 5737), its
+// vendor does not exist.
+func testAlert(sensor string, now time.Time) *alert.Alert {
+	now = now.UTC()
+	host, server := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1")
+	return &alert.Alert{
+		ID: alert.ID("test", "test", alert.Test, now), Finding: "test", Sensor: sensor, Event: alert.Test, State: alert.Open, Severity: policy.Info,
+		Policy: "test", Rule: "test", Why: "Somebody ran 'avbeacon siem test'.", Message: "Test of avbeacon's alerts. Nothing happened.",
+		Changed: now, Made: now, Decided: now, Count: 1, First: now, Last: now, Version: version(),
+		Vendor: alert.Vendor{Key: "test", Name: "Test"}, Verdict: "possible", HostRole: "unknown", FindingState: "active", Host: alert.Host{Address: host},
+		Destinations: []alert.Destination{{Address: server, Port: 443, Transport: "tcp", Names: []string{"update.example.com"}}},
+	}
+}
+
+func newSIEMReplay(s *streams) *cobra.Command {
+	o := &sinkFlags{}
+	file := ""
+	c := &cobra.Command{
+		Use:   "replay --config FILE",
+		Short: "Deliver alerts once more that receivers had refused for good",
+		Long: `Takes the alerts of the dead-letter file and delivers each to its sink again, with the id it had. What
+is refused again stays in the file, with the new reason; so does what is another sink's.
+Exit codes: 0 nothing is left of what was asked for; 2 something is.`,
+		Example: "  avbeacon siem replay --config avbeacon.yaml --sink elastic",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, list, err := o.sinks()
+			if err != nil {
+				return err
+			}
+			if file == "" {
+				file = deadLetters(&c)
+			}
+			return replay(cmd.Context(), s, &c, list, file)
+		},
+	}
+	o.add(c)
+	c.Flags().StringVar(&file, "file", "", "dead-letter `FILE` (default: the configuration's)")
+	return c
+}
+
+// deadLetters is the file that a daemon of this configuration writes to.
+func deadLetters(c *config.Config) string {
+	switch {
+	case c.Spool.Dead != "":
+		return c.Spool.Dead
+	case c.Spool.Dir != "":
+		return filepath.Join(c.Spool.Dir, "dead.ndjson")
+	case c.Store.File != "":
+		return filepath.Join(filepath.Dir(c.Store.File), "spool", "dead.ndjson")
+	}
+	return ""
+}
+
+func replay(ctx context.Context, s *streams, c *config.Config, list []config.Sink, file string) error {
+	if file == "" {
+		return errors.New("the configuration names no folder for the spool, so that there is no dead-letter file; --file names one")
+	}
+	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+		_, err = fmt.Fprintf(s.out, "%s: there are no dead letters.\n", report.Clean(file))
+		return err
+	}
+	var errs []error
+	for _, k := range list {
+		k.Filter = config.Filter{}
+		r, err := replaySink(ctx, s, c, k, file)
+		errs = append(errs, err)
+		if r.Refused > 0 {
+			errs = append(errs, fmt.Errorf("sink %s: %d alerts were refused again; %s says why", k.Name, r.Refused, file))
+		}
+		if _, err := fmt.Fprintf(s.out, "%s: %d delivered, %d refused again\n", k.Name, r.Delivered, r.Refused); err != nil {
+			return err
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func replaySink(ctx context.Context, s *streams, c *config.Config, k config.Sink, file string) (r spool.Replayed, err error) {
+	log := logs.New(config.Log{Level: "warn", Format: "console"}, s.err, false)
+	sink, err := siem.Open(k, siem.Options{Logger: log, Stdout: io.Discard, Sensor: c.Sensor, Version: version()})
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, sink.Close()) }()
+	return spool.Replay(ctx, file, k.Name, k.Batch, sink)
+}
+
+func newSIEMTemplate(s *streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "template",
+		Short: "Print the index template for Elasticsearch and OpenSearch",
+		Long: `Prints the index template of the data stream that a sink of type elastic writes to. It is put once:
+avbeacon siem template | curl -X PUT -H 'Content-Type: application/json' --data-binary @- URL/_index_template/avbeacon`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := s.out.Write(siem.ElasticTemplate())
+			return err
+		},
+	}
+}
+
+// newShare prints what ships beside the program.
+func newShare(s *streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "share [NAME]",
+		Short: "Print a file that ships with avbeacon: systemd unit, Grafana dashboard, alert rules",
+		Long: `Without a name, lists them: avbeacon.service is a hardened systemd unit, dashboard.json a dashboard for
+Grafana, rules.yaml alert rules for Prometheus.`,
+		Example: "  avbeacon share avbeacon.service > /etc/systemd/system/avbeacon.service",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			list, err := share.ReadDir("share")
+			if err != nil {
+				return err
+			}
+			var names []string
+			for _, f := range list {
+				if !f.IsDir() {
+					names = append(names, f.Name())
+				}
+			}
+			if len(args) == 0 {
+				_, err := fmt.Fprintln(s.out, strings.Join(names, "\n"))
+				return err
+			}
+			if err := oneOf("share", args[0], names...); err != nil {
+				return fmt.Errorf("there is no file %q: it is one of %s", args[0], join(names))
+			}
+			b, err := share.ReadFile("share/" + args[0])
+			if err != nil {
+				return err
+			}
+			_, err = s.out.Write(b)
+			return err
+		},
+	}
+}
