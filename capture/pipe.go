@@ -66,8 +66,8 @@ func (p *Pipe) fill() {
 func (p *Pipe) Next(ctx context.Context, b *Block) error {
 	p.begin.Do(func() { go p.fill() })
 	b.Packets, b.Now = b.Packets[:0], 0
-	wait := time.NewTimer(p.every)
-	defer wait.Stop()
+	pause, cancel := context.WithTimeout(context.Background(), p.every)
+	defer cancel()
 	select {
 	case f := <-p.full:
 		return p.hand(f, b)
@@ -78,7 +78,7 @@ func (p *Pipe) Next(ctx context.Context, b *Block) error {
 		default:
 			return io.EOF
 		}
-	case <-wait.C:
+	case <-pause.Done():
 		if p.last != 0 {
 			p.idle++
 			b.Now = p.last + p.idle*int64(p.every)
