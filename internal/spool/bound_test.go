@@ -142,6 +142,7 @@ func TestWhatEverySinkHadGoesFirst(t *testing.T) {
 	}
 	require.NoError(t, s.stop())
 	require.Len(t, k.times, 3000)
+	require.NotZero(t, s.Stats().Aged)
 	for at, n := range s.Stats().Purged {
 		require.Zero(t, n, at)
 	}

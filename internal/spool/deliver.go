@@ -15,7 +15,7 @@ var errStopped = errors.New("the sink stopped without a reason")
 
 // deliver brings what is held to the receiver, however long that takes. While the daemon ends it gives up at the first
 // failure, and false says so: what is left stays in the stream.
-func (k *sink) deliver(r *runtime) (bool, error) {
+func (k *sink) deliver(r *lifetime) (bool, error) {
 	defer k.stayOn(r.hard)()
 	pause := backoff{least: leastPause, most: mostPause}
 	for {
@@ -53,7 +53,7 @@ func (k *sink) batch() []*alert.Alert {
 }
 
 // hand gives a batch to the sink, and what is refused for good to the dead letters. It returns how many are done with.
-func (k *sink) hand(r *runtime, batch []*alert.Alert) (int, error) {
+func (k *sink) hand(r *lifetime, batch []*alert.Alert) (int, error) {
 	if len(batch) == 0 {
 		return 0, nil
 	}
@@ -81,7 +81,7 @@ func (k *sink) hand(r *runtime, batch []*alert.Alert) (int, error) {
 var errDead = errors.New("dead letters could not be written")
 
 // bury writes dead letters, and waits while that fails; false where the daemon ends before.
-func (k *sink) bury(r *runtime, dead []letter) bool {
+func (k *sink) bury(r *lifetime, dead []letter) bool {
 	pause := backoff{least: leastPause, most: mostPause}
 	for {
 		err := k.spool.dead.write(dead)
@@ -141,7 +141,7 @@ func (k *sink) stayOn(ctx context.Context) func() {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for sleep(ctx, ackWait/3) {
+		for sleep(ctx, k.spool.opt.ackWait/3) {
 			for _, h := range held {
 				_ = h.msg.InProgress() // an error where it is acknowledged by now
 			}
@@ -151,6 +151,6 @@ func (k *sink) stayOn(ctx context.Context) func() {
 }
 
 // sleepSoft waits; false where the daemon ends before.
-func sleepSoft(r *runtime, d time.Duration) bool {
+func sleepSoft(r *lifetime, d time.Duration) bool {
 	return sleep(r.soft, d) && r.hard.Err() == nil
 }

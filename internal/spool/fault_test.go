@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/internal/alert"
@@ -267,4 +268,60 @@ func TestAClockThatJumpsStopsNothing(t *testing.T) {
 	eventually(t, "all", func() bool { return len(k.has()) == 20 })
 	require.NoError(t, s.stop())
 	require.Equal(t, ids(0, 20), k.has())
+}
+
+// A receiver that answers after longer than the server waits gets nothing twice, neither of what is being delivered nor of
+// what was read ahead.
+func TestASlowReceiverGetsNothingTwice(t *testing.T) {
+	t.Parallel()
+	k := newStrict()
+	k.answer = func(call int, batch []*alert.Alert) (int, []alert.Refusal, error) {
+		if call <= 2 {
+			time.Sleep(1200 * time.Millisecond) // it is slow
+		}
+		return len(batch), nil, nil
+	}
+	s, err := Open(config.Spool{Dir: t.TempDir()}, Options{ackWait: 500 * time.Millisecond})
+	require.NoError(t, err)
+	require.NoError(t, s.Attach("k", config.Filter{}, 3, k))
+	r := run(t, s)
+	for n := range 40 {
+		a := made(n, 1)
+		a.Event = alert.Summary // a message each
+		s.Offer(a)
+	}
+	eventually(t, "all", func() bool { return len(k.has()) >= 40 })
+	require.NoError(t, r.stop())
+	require.Equal(t, ids(0, 40), k.has())
+}
+
+// A message that is lost on its way to us is noticed by the next one, and read again before that.
+func TestAGapIsReadAgain(t *testing.T) {
+	t.Parallel()
+	k := newStrict()
+	s := start(t, config.Spool{Dir: t.TempDir()}, Options{}, map[string]*strict{"k": k})
+	s.Offer(made(0, 1))
+	eventually(t, "the first", func() bool { return len(k.has()) == 1 })
+	stream, err := s.engine.find(context.Background())
+	require.NoError(t, err)
+	thief, err := stream.Consumer(context.Background(), "k")
+	require.NoError(t, err)
+	some, err := thief.Fetch(3, jetstream.FetchMaxWait(5*time.Second))
+	require.NoError(t, err)
+	for n := 1; n < 200; n++ {
+		s.Offer(made(n, 1))
+		if n%10 == 0 {
+			eventually(t, "written", func() bool { return s.Stats().Queued == 0 })
+		}
+	}
+	stolen := 0
+	for range some.Messages() {
+		stolen++
+	}
+	require.NotZero(t, stolen)
+	s.Offer(made(200, 1))
+	eventually(t, "all", func() bool { return len(k.has()) >= 201 })
+	require.NoError(t, s.stop())
+	require.Len(t, k.times, 201)
+	requireOrder(t, k.ids)
 }

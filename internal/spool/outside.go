@@ -107,9 +107,10 @@ func (e *engine) ensure(ctx context.Context) error {
 	if _, err := e.js.Stream(ctx, e.name); !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return err
 	}
+	made := e.make // several goroutines may find that there is none
 	for _, replicas := range []int{3, 1} {
-		e.make.Replicas = replicas
-		_, err := e.js.CreateStream(ctx, e.make)
+		made.Replicas = replicas
+		_, err := e.js.CreateStream(ctx, made)
 		if err == nil || replicas == 1 {
 			return err
 		}

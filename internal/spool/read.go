@@ -96,7 +96,7 @@ func (k *sink) consumer(ctx context.Context, stream jetstream.Stream) (jetstream
 
 func (k *sink) config(from jetstream.DeliverPolicy, seq uint64) jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{Durable: k.name, Description: "a sink of avbeacon", AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: ackWait, MaxDeliver: -1, MaxAckPending: 10_000, DeliverPolicy: from, OptStartSeq: seq}
+		AckWait: k.spool.opt.ackWait, MaxDeliver: -1, MaxAckPending: 10_000, DeliverPolicy: from, OptStartSeq: seq}
 }
 
 // next gives the next message; nil where none came: until ctx is done, or, with quick, at once.
@@ -144,7 +144,7 @@ func (in *reader) left(ctx context.Context) (uint64, error) {
 func (in *reader) stop() { in.messages.Stop() }
 
 // session reads and delivers from the position on. nil says that the sink is to end.
-func (k *sink) session(r *runtime, pause *backoff) error {
+func (k *sink) session(r *lifetime, pause *backoff) error {
 	e, err := k.spool.live()
 	if err != nil {
 		return err
@@ -177,7 +177,7 @@ func (k *sink) letGo() {
 }
 
 // gather waits for alerts, and takes as many as are there, up to a batch. false says that none will come.
-func (k *sink) gather(r *runtime, in *reader) (bool, error) {
+func (k *sink) gather(r *lifetime, in *reader) (bool, error) {
 	for n := 0; n < k.most; {
 		m, err := in.next(r.soft, n > 0)
 		switch {
@@ -206,7 +206,7 @@ func (k *sink) gather(r *runtime, in *reader) (bool, error) {
 }
 
 // caughtUp says, once the last alert was written, whether the sink has them all.
-func (k *sink) caughtUp(r *runtime, in *reader) (bool, error) {
+func (k *sink) caughtUp(r *lifetime, in *reader) (bool, error) {
 	select {
 	case <-k.spool.flushed:
 	default:

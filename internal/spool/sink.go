@@ -82,7 +82,7 @@ func (s *Spool) launch(k *sink) {
 	r := *s.running
 	soft, endSoft := context.WithCancel(r.soft)
 	hard, endHard := context.WithCancel(r.hard)
-	r, k.cancel = runtime{soft, hard}, func() { endHard(); endSoft() }
+	r, k.cancel = lifetime{soft, hard}, func() { endHard(); endSoft() }
 	k.ended = make(chan struct{})
 	s.group.Go(func() {
 		defer close(k.ended)
@@ -126,8 +126,8 @@ func passes(f config.Filter) (func(*alert.Alert) bool, error) {
 	}, nil
 }
 
-// run reads and delivers until the runtime ends. Whatever fails in between begins anew from the position.
-func (k *sink) run(r *runtime) {
+// run reads and delivers until the lifetime ends. Whatever fails in between begins anew from the position.
+func (k *sink) run(r *lifetime) {
 	pause := backoff{least: leastPause, most: mostPause}
 	for r.hard.Err() == nil {
 		err := k.session(r, &pause)

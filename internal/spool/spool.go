@@ -21,12 +21,14 @@ import (
 
 // Options is what Open needs beside its part of the configuration. The zero value is of use.
 type Options struct {
-	Logger *zap.Logger           // nil is quiet
-	Sensor string                // name of the tap: its part of the subject, and of the stream's name on a server outside
-	Now    func() time.Time      // the wall clock of stamps and statistics; nil is time.Now. Waiting never depends on it
-	Drain  time.Duration         // how long Run goes on after its context is done; 0 is 10 s
-	Stored func([]*alert.Alert)  // is called, by one goroutine, with alerts that are in the stream from then on; nil for nobody
-	disk   func() (uint64, bool) // free bytes beside Dir, false where that is not known; nil asks the system
+	Logger *zap.Logger          // nil is quiet
+	Sensor string               // name of the tap: its part of the subject, and of the stream's name on a server outside
+	Now    func() time.Time     // the wall clock of stamps and statistics; nil is time.Now. Waiting never depends on it
+	Drain  time.Duration        // how long Run goes on after its context is done; 0 is 10 s
+	Stored func([]*alert.Alert) // is called, by one goroutine, with alerts that are in the stream from then on; nil for nobody
+
+	disk    func() (uint64, bool) // free bytes beside Dir, false where that is not known; nil asks the system
+	ackWait time.Duration         // 0 is ackWait
 }
 
 // Defaults of what the configuration leaves at zero, and what our own calls are given.
@@ -61,7 +63,7 @@ type Spool struct {
 	mu      sync.Mutex
 	engine  *engine // nil while there is none
 	sinks   map[string]*sink
-	running *runtime // nil before Run
+	running *lifetime // nil before Run
 	closed  bool
 
 	group   sync.WaitGroup // of the sinks' goroutines
@@ -70,8 +72,8 @@ type Spool struct {
 	lastSeq atomic.Uint64  // of the last message that was stored
 }
 
-// runtime is what sinks run under.
-type runtime struct {
+// lifetime is what sinks run under.
+type lifetime struct {
 	soft context.Context // done: bring what is there, then end
 	hard context.Context // done: end now
 }
@@ -104,6 +106,9 @@ func complete(cfg *config.Spool, opt *Options) {
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
+	}
+	if opt.ackWait <= 0 {
+		opt.ackWait = ackWait
 	}
 	if opt.Drain <= 0 {
 		opt.Drain = defaultDrain
@@ -168,7 +173,7 @@ func (s *Spool) Run(ctx context.Context) error {
 		timer := time.AfterFunc(s.opt.Drain, stop)
 		context.AfterFunc(hard, func() { timer.Stop() })
 	})()
-	if err := s.begin(&runtime{soft: ctx, hard: hard}); err != nil {
+	if err := s.begin(&lifetime{soft: ctx, hard: hard}); err != nil {
 		return err
 	}
 	tick := s.group.Go // the copy is brought to the disk once a second, beside everything else
@@ -182,7 +187,7 @@ func (s *Spool) Run(ctx context.Context) error {
 }
 
 // begin starts the sinks that are attached.
-func (s *Spool) begin(r *runtime) error {
+func (s *Spool) begin(r *lifetime) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || s.running != nil {

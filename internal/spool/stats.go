@@ -18,6 +18,7 @@ type Stats struct {
 	Stored       uint64            // alerts
 	Dropped      map[string]uint64 // alerts by severity: the queue was full, or closed
 	Purged       map[string]uint64 // alerts by severity: the stream was full, and not every sink had them
+	Aged         uint64            // messages that every sink had and that made room for new ones
 	Waiting      string            // why alerts wait in memory; "" while they are written
 	Damaged      string            // what was found damaged; "" for nothing
 	CopyFailures uint64            // alerts that are not in the copy
@@ -129,8 +130,8 @@ type counters struct {
 func (c *counters) stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Stats{Stored: c.stored.Load(), Purged: bySeverity(c.purged), Waiting: c.waiting, Damaged: c.damage,
-		CopyFailures: c.copies.Load()}
+	return Stats{Stored: c.stored.Load(), Purged: bySeverity(c.purged), Aged: c.aged.Load(), Waiting: c.waiting,
+		Damaged: c.damage, CopyFailures: c.copies.Load()}
 }
 
 // wait notes why alerts wait, nil that they do not; true where they did not before.
