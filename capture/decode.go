@@ -58,6 +58,14 @@ func NewDecoder(opt DecoderOptions) *Decoder {
 // undecoded until then.
 func (d *Decoder) Decode(p *Packet, out *Decoded) Layer {
 	d.stats.Packets++
+	if d.plain(p, out) {
+		return LayerIP
+	}
+	return d.decode(p, out)
+}
+
+// decode is Decode for whatever packet.
+func (d *Decoder) decode(p *Packet, out *Decoded) Layer {
 	b, wire := p.Data, int(p.OrigLen)
 	if wire > len(b) {
 		d.stats.Cut++

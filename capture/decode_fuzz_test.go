@@ -41,6 +41,35 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// FuzzDecodePlain: the quick way and the general way give the same.
+func FuzzDecodePlain(f *testing.F) {
+	for _, frame := range benchFrames() {
+		f.Add(uint16(0), false, uint16(0), frame)
+		f.Add(uint16(0), true, uint16(7), frame)
+		f.Add(uint16(3), false, uint16(0), frame)
+	}
+	f.Add(uint16(0), false, uint16(0), etherBytes(etherIPv6, inner6()))
+	f.Add(uint16(0), false, uint16(0), etherBytes(etherVLAN, join(u16(5), u16(etherIPv4), inner4())))
+	f.Add(uint16(0), false, uint16(0), etherBytes(etherIPv4, cut4(body(100), 0, 48)))
+	f.Add(uint16(0), false, uint16(0), etherBytes(etherIPv4, outerUDP(portGTPU, body(30))))
+	f.Fuzz(func(t *testing.T, more uint16, tagged bool, tag uint16, b []byte) {
+		p := Packet{
+			Data: b, OrigLen: uint32(len(b)) + uint32(more), Link: LinkEthernet, HasVLAN: tagged, VLAN: tag,
+			Time: 77, Frame: 9, Input: 1,
+		}
+		quick, general := NewDecoder(DecoderOptions{}), NewDecoder(DecoderOptions{})
+		for range 2 { // the second time the VLAN is known
+			var want Decoded
+			general.stats.Packets++
+			layer := general.decode(&p, &want)
+			got := Decoded{Seq: 5, Ack: 6, TCPFlags: 7, VLAN: 8, TTL: 9, PayloadLen: 10, Payload: []byte{1}, Link: &Link{}, IPv6: true}
+			require.Equal(t, layer, quick.Decode(&p, &got))
+			require.Equal(t, want, got)
+			require.Equal(t, general.Stats(), quick.Stats())
+		}
+	})
+}
+
 // requireSane checks what every user of a Decoded relies on.
 func requireSane(t *testing.T, p *Packet, out *Decoded) {
 	require.LessOrEqual(t, len(out.Payload), int(out.PayloadLen))
