@@ -108,7 +108,16 @@ func (d *Daemon) run(ctx context.Context) error {
 	behind.Wait()
 	endSide()
 	beside.Wait()
-	return errors.Join(err, spooled, o.summary(stats))
+	return errors.Join(err, spooled, o.summary(stats), d.unread())
+}
+
+// unread tells which inputs could not be read, or not to their end.
+func (d *Daemon) unread() error {
+	var errs []error
+	for _, in := range d.source.Inputs() {
+		errs = append(errs, in.Err)
+	}
+	return errors.Join(errs...)
 }
 
 // beat notes each second of the wall clock, for the owner goroutine to look after what is not a packet's, and asks how the
