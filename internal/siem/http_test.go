@@ -66,10 +66,18 @@ func TestHTTPRefusesOneAlone(t *testing.T) {
 			r := newHTTPReceiver(t, kind)
 			r.numbered = numbers
 			r.refuses = func(id string) bool { return id == "a0000" || id == "a0037" || id == "a0038" || id == "a0299" }
-			s := opened(t, sinkFor(kind, served(t, r).URL), Options{})
+			var requests atomic.Int32
+			counted := http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+				requests.Add(1)
+				r.ServeHTTP(w, q)
+			})
+			s := opened(t, sinkFor(kind, served(t, counted).URL), Options{})
 			n, refused, err := s.Deliver(t.Context(), numbered(0, 300))
 			require.NoError(t, err)
 			require.Equal(t, 300, n)
+			if kind == "elastic" || kind == "splunk" && numbers {
+				require.Less(t, requests.Load(), int32(24), "who is told which one is bad needs not search")
+			}
 			var at []int
 			for _, one := range refused {
 				at = append(at, one.Index)
