@@ -118,13 +118,46 @@ func (o *observer) beginQUIC(g *segment, b []byte) bool {
 		return o.gquic(g, b)
 	}
 	g.e.Class = classQUIC
-	o.quicOne.Reset()
-	if !o.feedQUIC(g, o.quicOne, b) && g.e.Class == classQUIC {
-		g.e.Aux = g.s.quics.put(o.quicOne)
-		o.charge(g, 0, o.quicOne.Memory())
-		o.quicOne = new(wire.QUICStream)
+	x := g.s.idleQUIC()
+	if !o.feedQUIC(g, x, b) && g.e.Class == classQUIC {
+		g.e.Aux = g.s.quics.put(x)
+		o.charge(g, 0, x.Memory())
+		return true
 	}
+	g.s.endQUIC(x)
 	return true
+}
+
+const (
+	mostIdleQUIC   = 32       // streams that a shard keeps to use again
+	mostQUICMemory = 16 << 10 // bytes of one that is worth keeping
+)
+
+// idleQUIC gives a stream for another connection, with the buffers of one that is over.
+func (s *shard) idleQUIC() *wire.QUICStream {
+	n := len(s.quicsIdle)
+	if n == 0 {
+		return new(wire.QUICStream)
+	}
+	x := s.quicsIdle[n-1]
+	s.quicsIdle = s.quicsIdle[:n-1]
+	return x
+}
+
+// endQUIC keeps a stream that is over for another connection, unless it has grown large.
+func (s *shard) endQUIC(x *wire.QUICStream) {
+	if len(s.quicsIdle) < mostIdleQUIC && x.Memory() <= mostQUICMemory {
+		x.Reset()
+		s.quicsIdle = append(s.quicsIdle, x)
+	}
+}
+
+// dropQUIC forgets the stream of a handle.
+func (s *shard) dropQUIC(h uint32) {
+	if h != 0 {
+		s.endQUIC(*s.quics.get(h))
+		s.quics.drop(h)
+	}
 }
 
 func (o *observer) readQUIC(g *segment, b []byte) {

@@ -28,6 +28,7 @@ const (
 	flowTold                  // something of interest was emitted of it
 	flowIPv6                  // the packets are IPv6, whatever the addresses look like
 	flowNamed                 // a hello with a server name was seen, of interest or not
+	flowAnswered              // B has sent
 )
 
 // Times without a packet after which a flow is over. Zeek's defaults are of the same size (tcp_inactivity_timeout 5 min,
@@ -46,7 +47,7 @@ const (
 // enter finds the flow of a packet or begins it. forward says that the packet goes from A to B.
 func (o *observer) enter(d *Decoded, pl place) (s *shard, i uint32, e *flow.Entry, forward bool) {
 	s = o.shards[flow.Shard(pl.hash)]
-	i, forward, ok := s.table.Lookup((*[16]byte)(&d.Src), (*[16]byte)(&d.Dst), d.SrcPort, d.DstPort, d.Proto, pl.hash)
+	i, forward, ok := s.table.LookupNear(pl.peeked, (*[16]byte)(&d.Src), (*[16]byte)(&d.Dst), d.SrcPort, d.DstPort, d.Proto, pl.hash)
 	if ok {
 		e = s.table.Entry(i)
 		if d.Time-e.Last <= int64(idle(e)) && !reopened(d, e, forward) {
@@ -112,6 +113,7 @@ func (o *observer) touch(s *shard, d *Decoded, e *flow.Entry, forward bool) {
 	dir := 0
 	if !forward {
 		dir = 1
+		e.Flags |= flowAnswered
 	}
 	e.Last = max(e.Last, d.Time)
 	o.count(d, e, dir)
@@ -137,7 +139,7 @@ func idle(e *flow.Entry) time.Duration {
 	switch {
 	case e.Proto == protoTCP && e.Flags&(flowRSTA|flowRSTB) != 0, e.Flags&(flowFINA|flowFINB) == flowFINA|flowFINB:
 		return idleClosed
-	case e.Proto == protoTCP && e.Packets[1] == 0:
+	case e.Proto == protoTCP && e.Flags&flowAnswered == 0:
 		return idleAttempt
 	case e.Proto == protoTCP:
 		return idleTCP
@@ -183,7 +185,7 @@ func (s *shard) release(e *flow.Entry) {
 	case classHTTP:
 		s.http.drop(e.Aux)
 	case classQUIC:
-		s.quics.drop(e.Aux)
+		s.dropQUIC(e.Aux)
 	case classDTLS:
 		s.dtls.drop(e.Aux)
 	case classHTTP2:

@@ -79,7 +79,7 @@ func (c *clock) pass(t int64) (tick bool) {
 
 func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Stats, error) {
 	r := inline{
-		dec: NewDecoder(opt.Decoder), o: newObserver(opt.Observer, func(int) bool { return true }),
+		dec: NewDecoder(opt.Decoder), o: newObserver(opt.Observer, smallBatch, func(int) bool { return true }),
 		guard: guard{told: opt.Panicked}, sink: &sink,
 	}
 	r.o.flush = r.flush

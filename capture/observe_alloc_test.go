@@ -21,7 +21,7 @@ type worker struct {
 }
 
 func newWorker(in Interest) *worker {
-	w := &worker{o: newObserver(ObserverOptions{Interest: in}, func(int) bool { return true }), time: someStart, step: 4e8}
+	w := &worker{o: newObserver(ObserverOptions{Interest: in}, batchSize, func(int) bool { return true }), time: someStart, step: 4e8}
 	w.o.flush = func() {
 		w.seen += len(w.o.out.obs)
 		w.o.out.reset()

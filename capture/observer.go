@@ -23,7 +23,8 @@ const (
 	defaultMaxFlows       = 1 << 20
 	defaultMaxWaiting     = 16 << 20
 	defaultMaxWaitingEach = 128 << 10
-	batchSize             = 512
+	batchSize             = 512 // Observations that a worker answers at once
+	smallBatch            = 64  // ... that are handed on inline: few enough to stay in the first cache
 )
 
 func (o *ObserverOptions) fill() {
@@ -99,7 +100,6 @@ type observer struct {
 	request wire.RequestView
 	answer  wire.ResponseView
 	quic    *wire.QUICReader
-	quicOne *wire.QUICStream
 	dues    []due
 	spare   []due
 	touched int64 // what warm read, so that it is not optimised away
@@ -115,14 +115,16 @@ type shard struct {
 	h2     slab[*wire.H2Stream]
 	names  slab[string]
 	links  slab[*Link]
+
+	quicsIdle []*wire.QUICStream // over, to be used again
 }
 
-// newObserver makes one for the shards for which mine is true. flush is called when 512 Observations are ready.
-func newObserver(opt ObserverOptions, mine func(shard int) bool) *observer {
+// newObserver makes one for the shards for which mine is true. flush is called when size Observations are ready.
+func newObserver(opt ObserverOptions, size int, mine func(shard int) bool) *observer {
 	opt.fill()
 	o := &observer{
 		opt: opt, in: opt.Interest,
-		out: newBatch(),
+		out: newBatch(size),
 	}
 	o.readers()
 	for i := range o.shards {
@@ -147,7 +149,7 @@ func (o *observer) use(in Interest) {
 // readers makes what all shards read with.
 func (o *observer) readers() {
 	o.scratch, o.name = make([]byte, 0, 64<<10), make([]byte, 1024)
-	o.quic, o.quicOne = wire.NewQUICReader(), new(wire.QUICStream)
+	o.quic = wire.NewQUICReader()
 }
 
 func newShard(opt *ObserverOptions) *shard {
@@ -176,8 +178,9 @@ func (o *observer) Stats() ObserverStats {
 
 // place is where a packet belongs.
 type place struct {
-	hash uint64 // of its flow, or of the flow that an ICMP error speaks of
-	kind placeKind
+	hash   uint64 // of its flow, or of the flow that an ICMP error speaks of
+	peeked uint32 // what warm found of it in the flow table, 0 for nothing
+	kind   placeKind
 }
 
 type placeKind uint8
@@ -210,20 +213,28 @@ const (
 	protoICMPv6 = 58
 )
 
-// warm touches the memory of the flows that packets at these places belong to. It changes nothing.
+// warm touches the memory of the flows that packets at these places belong to. It changes nothing but the places' peeked.
 func (o *observer) warm(places []place) {
-	var entries [groupSize]uint32
+	touched := uint64(0)
 	for i := range places {
-		if places[i].kind == placeFlow {
-			entries[i] = o.shards[flow.Shard(places[i].hash)].table.Peek(places[i].hash)
+		if p := &places[i]; p.kind == placeFlow {
+			touched += o.table(p).Touch(p.hash)
 		}
 	}
 	for i := range places {
-		if entries[i] != 0 {
-			o.touched += o.shards[flow.Shard(places[i].hash)].table.Warm(entries[i])
+		if p := &places[i]; p.kind == placeFlow {
+			p.peeked = o.table(p).Peek(p.hash)
 		}
 	}
+	for i := range places {
+		if p := &places[i]; p.peeked != 0 {
+			touched += uint64(o.table(p).Warm(p.peeked))
+		}
+	}
+	o.touched += int64(touched)
 }
+
+func (o *observer) table(p *place) *flow.Table { return o.shards[flow.Shard(p.hash)].table }
 
 // packet looks at one decoded packet. at orders what comes of it among other observers' Observations.
 func (o *observer) packet(d *Decoded, pl place, at uint64) {
@@ -330,10 +341,10 @@ type batch struct {
 	addrs []netip.Addr
 }
 
-func newBatch() batch {
+func newBatch(size int) batch {
 	return batch{
-		obs: make([]Observation, 0, batchSize), keys: make([]order, 0, batchSize),
-		flows: make([]FlowRecord, 0, batchSize), addrs: make([]netip.Addr, 0, 4*batchSize),
+		obs: make([]Observation, 0, size), keys: make([]order, 0, size),
+		flows: make([]FlowRecord, 0, size), addrs: make([]netip.Addr, 0, 4*size),
 	}
 }
 

@@ -61,7 +61,7 @@ func TestAPanicWhileFlowsEndIsContained(t *testing.T) {
 	v, ok := try(func() { panic("x") })
 	require.False(t, ok)
 	require.Equal(t, "x", v)
-	o := newObserver(ObserverOptions{}, func(int) bool { return true })
+	o := newObserver(ObserverOptions{}, batchSize, func(int) bool { return true })
 	w := o.shards[3]
 	o.renewAll()
 	require.NotSame(t, w, o.shards[3])

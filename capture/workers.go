@@ -214,7 +214,7 @@ func (c *crew) put(k *work, d *Decoded, at uint64) {
 // work is worker w: it answers each block in order.
 func (c *crew) work(w int) {
 	n := len(c.todo)
-	o := newObserver(c.opt.Observer, func(shard int) bool { return shard%n == w })
+	o := newObserver(c.opt.Observer, batchSize, func(shard int) bool { return shard%n == w })
 	defer close(c.answer[w])
 	defer func() { c.stats[w] = o.Stats() }()
 	o.flush = func() { c.send(w, o, reply{}) }
@@ -285,6 +285,9 @@ func (o *observer) warmItems(items []item) {
 		places[i] = items[i].pl
 	}
 	o.warm(places[:len(items)])
+	for i := range items {
+		items[i].pl.peeked = places[i].peeked
+	}
 }
 
 // send gives what worker w has to the fan-in, with what mark says of the block, and takes an empty reply for it.
@@ -293,7 +296,7 @@ func (c *crew) send(w int, o *observer, mark reply) {
 	select {
 	case p = <-c.spare:
 	default:
-		p.batch = newBatch()
+		p.batch = newBatch(batchSize)
 	}
 	p.batch, o.out = o.out, p.batch
 	o.out.reset()

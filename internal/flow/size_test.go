@@ -9,5 +9,7 @@ import (
 
 // A million flows must fit into 200 MB, slots included.
 func TestEntrySize(t *testing.T) {
-	require.LessOrEqual(t, unsafe.Sizeof(Entry{}), uintptr(192))
+	require.Equal(t, uintptr(192), unsafe.Sizeof(Entry{}))
+	require.Equal(t, uintptr(64), unsafe.Offsetof(Entry{}.LastFrame), "the second cache line")
+	require.Equal(t, uintptr(128), unsafe.Offsetof(Entry{}.First), "the third")
 }

@@ -12,50 +12,53 @@ func Shard(hash uint64) int { return int(hash >> 60) }
 // Entry is one flow. A is the side that sent the first packet seen; Forward packets go from A to B. What the flags,
 // states and classes mean is the observer's business, not the table's.
 type Entry struct {
-	// The first 64 bytes are what every packet needs.
+	// The first cache line tells which flow it is, and whether it is over.
 	A, B         [16]byte
 	PortA, PortB uint16
 	Proto        uint8
 	Class        uint8
+	TTL          uint8
 	live         bool
 	Flags        uint32
+	hash         uint32
 	Last         int64     // nanoseconds: time of the newest packet
 	Next         [2]uint32 // next stream byte each way
 
-	// The next 64 are what every packet changes, and what a stream's reader needs.
+	// The second is what every packet changes, and what a stream's reader needs.
 	LastFrame uint64
-	Packets   [2]uint32
 	Bytes     [2]uint64
+	Packets   [2]uint32
 	Pend      [2]uint32 // handles of a Stitcher, 0 for none
 	LastInput int32
 	Reported  uint32 // seconds since 1970 of the last record written
 	Aux       uint32 // handle of state that the class keeps elsewhere, 0 for none
+	Count     uint32 // DNS questions
+	link      uint32 // free list
 	Phase     [2]uint8
-	TTL       uint8
-	Alert     uint8
+	HeadLen   [2]uint8
 
-	// The rest is for the flow's beginning and end.
+	// The third is for the flow's beginning and end.
 	First      int64
 	FirstFrame uint64
 	FirstInput int32
 	ISN        uint32
 	RTT        uint32 // microseconds
-	Count      uint32 // DNS questions
+	Name       uint32 // handle of a name that the observer keeps, 0 for none
+	Link       uint32 // handle of the layers around the first packet, 0 for none
 	Head       [2][8]byte
-	HeadLen    [2]uint8
 	MAC        [6]byte // of the side that opened the flow, valid iff the observer's flag says so
-	Name       uint32  // handle of a name that the observer keeps, 0 for none
-	Link       uint32  // handle of the layers around the first packet, 0 for none
-	hash       uint32
-	link       uint32 // free list
+	Alert      uint8
 }
 
-const chunkBits = 9 // 512 entries a piece
+const (
+	chunkBits = 9 // 512 entries a piece
+	chunkSize = 1 << chunkBits
+)
 
 // Table is one shard's flows: open addressing over 8-byte slots, entries in pieces that never move.
 type Table struct {
 	slots  []uint64 // high half: hash, low half: entry number + 1
-	chunks [][]Entry
+	chunks []*[chunkSize]Entry
 	used   int
 	free   uint32 // entry number + 1
 	next   uint32
@@ -74,7 +77,7 @@ func NewTable(limit int) *Table {
 func (t *Table) Len() int { return t.used }
 
 // Entry gives the entry of a number that Find, Insert or Each returned. The pointer is valid until the flow is removed.
-func (t *Table) Entry(i uint32) *Entry { return &t.chunks[i>>chunkBits][i&(1<<chunkBits-1)] }
+func (t *Table) Entry(i uint32) *Entry { return &t.chunks[i>>chunkBits][i%chunkSize] }
 
 // Find gives the flow of k, and whether k goes the way of the flow's first packet. hash is k.Hash.
 func (t *Table) Find(k *Key, hash uint64) (i uint32, forward, ok bool) {
@@ -94,23 +97,55 @@ func (t *Table) Lookup(src, dst *[16]byte, srcPort, dstPort uint16, proto uint8,
 			continue
 		}
 		i = uint32(s) - 1
-		e := t.Entry(i)
-		switch {
-		case e.Proto != proto:
-		case e.PortA == srcPort && e.PortB == dstPort && e.A == *src && e.B == *dst:
-			return i, true, true
-		case e.PortA == dstPort && e.PortB == srcPort && e.A == *dst && e.B == *src:
-			return i, false, true
+		if forward, ok := t.Entry(i).is(src, dst, srcPort, dstPort, proto); ok {
+			return i, forward, true
 		}
 	}
 }
 
-// Peek gives the number + 1 of the entry that a look-up of hash would look at first, 0 for none. It is to be given to Warm.
-func (t *Table) Peek(hash uint64) uint32 {
-	return uint32(t.slots[uint32(hash)&uint32(len(t.slots)-1)])
+// is says whether a 5-tuple is e's, and whether it goes from A to B.
+func (e *Entry) is(src, dst *[16]byte, srcPort, dstPort uint16, proto uint8) (forward, ok bool) {
+	switch {
+	case e.Proto != proto:
+	case e.PortA == srcPort && e.PortB == dstPort && e.A == *src && e.B == *dst:
+		return true, true
+	case e.PortA == dstPort && e.PortB == srcPort && e.A == *dst && e.B == *src:
+		return false, true
+	}
+	return false, false
 }
 
-// Warm reads the cache lines of an entry that Peek named. The value means nothing.
+// LookupNear is Lookup for a flow whose entry is most likely the one that Peek named lately, perhaps before a Clear.
+func (t *Table) LookupNear(peeked uint32, src, dst *[16]byte, srcPort, dstPort uint16, proto uint8, hash uint64) (i uint32, forward, ok bool) {
+	if peeked != 0 && int((peeked-1)>>chunkBits) < len(t.chunks) {
+		e := t.Entry(peeked - 1)
+		if forward, ok = e.is(src, dst, srcPort, dstPort, proto); ok && e.live {
+			return peeked - 1, forward, true
+		}
+	}
+	return t.Lookup(src, dst, srcPort, dstPort, proto, hash)
+}
+
+// Warming takes three steps, each for many flows before the next, so that their memory is fetched side by side: Touch
+// reads where a flow's slot should be, Peek finds its entry there, Warm reads that.
+
+// Touch reads the first slot that a look-up of hash looks at. The value means nothing.
+func (t *Table) Touch(hash uint64) uint64 {
+	return t.slots[uint32(hash)&uint32(len(t.slots)-1)]
+}
+
+// Peek gives the number + 1 of the entry that most likely is the flow's, 0 where there is none.
+func (t *Table) Peek(hash uint64) uint32 {
+	fp := uint32(hash)
+	mask := uint32(len(t.slots) - 1)
+	for pos := fp & mask; ; pos = (pos + 1) & mask {
+		if s := t.slots[pos]; s == 0 || uint32(s>>32) == fp {
+			return uint32(s)
+		}
+	}
+}
+
+// Warm reads the two cache lines that a packet changes, of an entry that Peek named. The value means nothing.
 func (t *Table) Warm(peeked uint32) int64 {
 	e := t.Entry(peeked - 1)
 	return e.Last + int64(e.LastFrame)
@@ -165,7 +200,7 @@ func (t *Table) take() uint32 {
 	}
 	i := t.next
 	if int(i>>chunkBits) == len(t.chunks) {
-		t.chunks = append(t.chunks, make([]Entry, 1<<chunkBits))
+		t.chunks = append(t.chunks, new([chunkSize]Entry))
 	}
 	t.next++
 	return i

@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/sha256"
+	"encoding/binary"
 )
 
 // quicKeys open the Initial packets of one sender (RFC 9001 5). The ciphers are the only allocations.
@@ -39,19 +40,27 @@ func (d *quicDeriver) client(f *quicFlavour, dcid []byte) (quicKeys, error) {
 
 // hmac is HMAC-SHA256 (RFC 2104) of a message of at most 64 bytes, and HKDF-Extract with the key as salt.
 func (d *quicDeriver) hmac(key, message []byte) [sha256.Size]byte {
-	inner := d.padded(key, 0x36, message)
-	sum := sha256.Sum256(inner)
-	return sha256.Sum256(d.padded(key, 0x5c, sum[:]))
-}
-
-func (d *quicDeriver) padded(key []byte, pad byte, message []byte) []byte {
 	n := copy(d.pad[:], key)
 	clear(d.pad[n:sha256.BlockSize])
-	for i := range d.pad[:sha256.BlockSize] {
-		d.pad[i] ^= pad
-	}
+	d.mask(innerPad)
 	n = sha256.BlockSize + copy(d.pad[sha256.BlockSize:], message)
-	return d.pad[:n]
+	sum := sha256.Sum256(d.pad[:n])
+	d.mask(innerPad ^ outerPad)
+	n = sha256.BlockSize + copy(d.pad[sha256.BlockSize:], sum[:])
+	return sha256.Sum256(d.pad[:n])
+}
+
+// What HMAC masks its key with, eight bytes at a time.
+const (
+	innerPad = 0x3636363636363636
+	outerPad = 0x5c5c5c5c5c5c5c5c
+)
+
+func (d *quicDeriver) mask(with uint64) {
+	for i := 0; i < sha256.BlockSize; i += 8 {
+		word := d.pad[i : i+8]
+		binary.LittleEndian.PutUint64(word, binary.LittleEndian.Uint64(word)^with)
+	}
 }
 
 // expand is HKDF-Expand-Label (RFC 8446 7.1) without context, for at most one block of output.
