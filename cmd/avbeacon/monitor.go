@@ -171,6 +171,7 @@ func monitor(ctx context.Context, s *streams, o *monitorOptions, given *pflag.Fl
 	for _, w := range c.Warnings() {
 		d.Log.Warn(w)
 	}
+	survivePipes()
 	reload, reopen := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(reload, reloadSignals...)
 	signal.Notify(reopen, reopenSignals...)

@@ -203,11 +203,24 @@ func storedReport(ctx context.Context, s *store.Store, f *report.Facts) (*report
 	if r.Coverage, err = s.RunCoverage(ctx); err != nil {
 		return nil, err
 	}
+	hours, err := s.CoverageHours(ctx, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	r.Coverage.Watched(reportHours(hours))
 	if restored.Unread > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d pieces of the classifier's memory cannot be read: %v.", restored.Unread, restored.Err))
 	}
 	notePast(r, past)
 	return r, nil
+}
+
+func reportHours(list []store.CoverageHour) (out []report.Hour) {
+	for i := range list {
+		h := &list[i]
+		out = append(out, report.NewHour(h.Start, h.Seen, h.Packets, h.Bytes, h.KernelDrops, h.OwnDrops))
+	}
+	return out
 }
 
 // mostPast is how many finds in the past are told one by one.

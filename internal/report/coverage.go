@@ -20,6 +20,7 @@ type Coverage struct {
 	HiddenNames   HiddenNames       `json:"hidden_names"`
 	Lost          map[string]uint64 `json:"lost,omitempty"`
 	Words         []string          `json:"words"`
+	Hours         []Hour            `json:"hours,omitempty"` // of a tap that a store was kept of
 }
 
 // HiddenNames counts flows whose names could not be read.
