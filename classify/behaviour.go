@@ -132,7 +132,7 @@ func (c *Classifier) behaviour(t *track, sum *facts, f *Finding) []Evidence {
 		add(KindNight, fmt.Sprintf("%d of the day's 24 hours", of), feeds.Weak, behaviourWeight(KindNight), n,
 			"contact in %d hours, at %d of the day's 24: it goes on by night, wherever the host is", n, of)
 	}
-	if fail := t.failures(); fail >= 3 {
+	if fail := t.failures(c.heard(t.host)); fail >= 3 {
 		add(KindFailed, fmt.Sprintf("%d attempts", fail), feeds.Weak, behaviourWeight(KindFailed), int(fail),
 			"attempts that failed: a product keeps trying where a person gives up")
 	}
@@ -144,11 +144,7 @@ func (c *Classifier) behaviour(t *track, sum *facts, f *Finding) []Evidence {
 // open that long.
 const aroundClock = 18
 
-func (t *track) failures() uint32 {
-	_, flows := t.tries.sum()
-	_, refusals := t.asks.sum()
-	return flows + refusals
-}
+func (t *track) failures(heard bool) uint32 { return t.tries.failures(heard) + t.asks.failures(heard) }
 
 // placesSeen says where home is, one piece a level.
 func (c *Classifier) placesSeen(t *track, f *Finding) []Evidence {

@@ -172,9 +172,9 @@ func (c *Classifier) evidence(t *track, j judgement, f *Finding) []Evidence {
 // state says how the contact goes at the end of what was seen.
 func (c *Classifier) state(t *track) State {
 	switch {
-	case c.quiet(t, t.lastTouch()):
+	case c.quiet(t, c.lastTouch(t)):
 		return Quiet
-	case t.blocked():
+	case c.blocked(t):
 		return Blocked
 	case !t.returned.IsZero() && c.now.Sub(t.returned) <= 7*24*time.Hour:
 		return Returned
@@ -184,11 +184,11 @@ func (c *Classifier) state(t *track) State {
 
 // lastTouch is when the host last called the vendor or tried to: a name that is refused is an attempt too. Where look-ups
 // are all that was seen they stand for contact.
-func (t *track) lastTouch() time.Time {
+func (c *Classifier) lastTouch(t *track) time.Time {
 	if t.lastContact.IsZero() {
 		return t.last
 	}
-	hour, any := t.asks.lastFailure()
+	hour, any := t.asks.lastFailure(c.heard(t.host))
 	if !any {
 		return t.lastContact
 	}

@@ -61,6 +61,18 @@ type traffic struct {
 	flows       uint64 // that are not DNS
 	lookups     uint64 // questions seen one by one
 	flowLookups uint64 // questions, counted by DNS flow
+	heard       uint64 // answers and flows that were answered
+	asker       uint32 // the first host that asked DNS
+	manyAsk     bool   // others did too
+}
+
+// asks notes that a host asks DNS.
+func (t *traffic) asks(a netip.Addr) {
+	h := hashAddr(a)
+	if t.asker == 0 {
+		t.asker = h
+	}
+	t.manyAsk = t.manyAsk || t.asker != h
 }
 
 // New makes a Classifier.

@@ -242,45 +242,55 @@ func networkText(e *feeds.Entry) string {
 
 // outcome counts how a flow went for every vendor it is a contact of.
 func (c *Classifier) outcome(obs *capture.Observation, f *flow, k flowKey) {
-	ok, failed := success(obs.Flow)
-	c.noteReach(k.server.Addr(), obs.Flow.RTT, f, ok)
+	how := endOf(obs.Flow)
+	c.noteReach(k.server.Addr(), obs.Flow.RTT, f, how == worked)
 	for _, t := range f.tracks {
 		d := t.dest(k.server)
 		if rtt := obs.Flow.RTT; rtt > 0 && (d.RTT == 0 || rtt < d.RTT) {
 			d.RTT = rtt
 		}
-		if failed {
+		if how == missed {
 			d.Failed++
 		}
-		if ok || failed {
-			t.attempt(&t.tries, startOf(obs), ok)
-		}
+		c.attempt(t, &t.tries, startOf(obs), how)
 		c.queue(t)
 	}
 }
 
 // attempt counts in one of the track's two counters.
-func (t *track) attempt(in *attempts, at time.Time, ok bool) {
-	was := t.blocked()
-	in.add(at, ok)
-	t.stirred = t.stirred || t.blocked() != was
+func (c *Classifier) attempt(t *track, in *attempts, at time.Time, how ending) {
+	if how == unknownEnd {
+		return
+	}
+	was := c.blocked(t)
+	in.add(at, how)
+	t.stirred = t.stirred || c.blocked(t) != was
 }
 
 // blockedHours is how many of the host's active hours show no success where its product is blocked.
 const blockedHours = 24
 
-func (t *track) blocked() bool {
-	return t.failures() >= 3 && blocked(&t.tries, &t.asks, t.host.active.back(blockedHours))
+func (c *Classifier) blocked(t *track) bool {
+	heard := c.heard(t.host)
+	return t.failures(heard) >= 3 && blocked(&t.tries, &t.asks, t.host.active.back(blockedHours), heard)
 }
 
-// success says whether a flow worked or failed; a one-sided or cut one did neither.
-func success(r *capture.FlowRecord) (ok, failed bool) {
+// heard says that an answer to the host would have been seen: others were, or it is alone in the capture. Where several
+// hosts ask and nobody is answered, the capture holds one side only.
+func (c *Classifier) heard(h *host) bool {
+	return h.did.answersGot > 0 || c.traffic.heard > 0 || !c.traffic.manyAsk
+}
+
+// endOf says whether a flow worked or failed; a one-sided or cut one did neither.
+func endOf(r *capture.FlowRecord) ending {
 	switch r.Outcome {
 	case capture.NoAnswer, capture.Refused:
-		return false, true
+		return missed
 	case capture.Established:
-		failed = r.TLSAlert != 0 || r.ResetByServer && r.InHeadLen == 0
-		return !failed, failed
+		if r.TLSAlert != 0 || r.ResetByServer && r.InHeadLen == 0 {
+			return missed
+		}
+		return worked
 	}
-	return false, false
+	return unknownEnd
 }

@@ -26,6 +26,7 @@ type habits struct {
 	iterative   uint32 // look-ups of interest that a server answered for itself alone
 	hour        int64  // of hourAsked
 	hourAsked   uint32
+	stream      stream
 
 	answeredFlows uint32 // DNS flows in which it answered
 	answersGiven  uint32
@@ -138,8 +139,10 @@ func systemOf(ua string) systems {
 }
 
 // asked counts a question of the host.
-func (c *Classifier) asked(d *habits, hour int64) {
+func (c *Classifier) asked(d *habits, at time.Time) {
 	c.traffic.lookups++
+	d.stream.ask(at.Unix())
+	hour := hourOf(at)
 	if hour != d.hour {
 		d.hour, d.hourAsked = hour, 0
 	}
@@ -157,6 +160,7 @@ func (c *Classifier) askedInFlow(h *host, rec *capture.FlowRecord) {
 		d.flowHour, d.flowHourAsked = hour, 0
 	}
 	d.flowHourAsked += min(rec.Lookups, 1<<20) / hours
+	d.stream.flow(rec)
 	d.mostAsked = max(d.mostAsked, d.flowHourAsked)
 }
 
@@ -196,6 +200,9 @@ func (c *Classifier) seeFlow(obs *capture.Observation, client, server *host) {
 		return
 	}
 	c.traffic.flows++
+	if rec.Outcome == capture.Established {
+		c.traffic.heard++
+	}
 	inside := c.home(obs.Dst.Addr())
 	if client != nil {
 		client.did.opened++

@@ -109,18 +109,40 @@ type attempts struct {
 type attemptHour struct {
 	hour     int64
 	ok, fail uint32
+	mute     uint32 // look-ups without an answer: failed where the capture would show one
 }
 
-func (a *attempts) add(t time.Time, ok bool) {
+// ending is how an attempt ended.
+type ending uint8
+
+const (
+	unknownEnd ending = iota // one-sided, cut, or answered without an address
+	worked
+	missed
+	silent // a look-up without an answer
+)
+
+func (a *attempts) add(t time.Time, how ending) {
 	s := a.slot(hourOf(t))
 	if s == nil {
 		return
 	}
-	if ok {
+	switch how {
+	case worked:
 		s.ok++
-		return
+	case missed:
+		s.fail++
+	case silent:
+		s.mute++
 	}
-	s.fail++
+}
+
+// failed is how many attempts of the hour failed; heard says that answers would have been seen.
+func (s *attemptHour) failed(heard bool) uint32 {
+	if heard {
+		return s.fail + s.mute
+	}
+	return s.fail
 }
 
 // slot gives the counter of an hour, nil for one older than those kept.
@@ -148,14 +170,14 @@ func (a *attempts) slot(hour int64) *attemptHour {
 
 // blocked says that nothing worked from an hour on, and that three attempts or more have failed since anything did: flows, or
 // look-ups where none was answered.
-func blocked(flows, lookups *attempts, from int64) bool {
-	ok, fail := flows.since(from)
-	answered, refused := lookups.since(from)
+func blocked(flows, lookups *attempts, from int64, heard bool) bool {
+	ok, fail := flows.since(from, heard)
+	answered, refused := lookups.since(from, heard)
 	return ok == 0 && (fail >= 3 || answered == 0 && fail+refused >= 3)
 }
 
 // since counts the successes from an hour on, and the failures since the hour of the last success.
-func (a *attempts) since(from int64) (ok, fail uint32) {
+func (a *attempts) since(from int64, heard bool) (ok, fail uint32) {
 	for i := a.n - 1; i >= 0; i-- {
 		s := &a.slots[i]
 		switch {
@@ -164,23 +186,22 @@ func (a *attempts) since(from int64) (ok, fail uint32) {
 		case s.hour >= from:
 			ok += s.ok
 		}
-		fail += s.fail
+		fail += s.failed(heard)
 	}
 	return ok, fail
 }
 
-func (a *attempts) sum() (ok, fail uint32) {
-	for _, s := range a.slots[:a.n] {
-		ok += s.ok
-		fail += s.fail
+func (a *attempts) failures(heard bool) (n uint32) {
+	for i := range a.slots[:a.n] {
+		n += a.slots[i].failed(heard)
 	}
-	return ok, fail
+	return n
 }
 
 // lastFailure gives the newest hour with a failure; false where there is none.
-func (a *attempts) lastFailure() (hour int64, any bool) {
+func (a *attempts) lastFailure(heard bool) (hour int64, any bool) {
 	for i := a.n - 1; i >= 0; i-- {
-		if a.slots[i].fail > 0 {
+		if a.slots[i].failed(heard) > 0 {
 			return a.slots[i].hour, true
 		}
 	}

@@ -19,7 +19,8 @@ func (c *Classifier) lookup(obs *capture.Observation) {
 		return
 	}
 	h.did.lookups++
-	c.asked(&h.did, hourOf(obs.Time))
+	c.asked(&h.did, obs.Time)
+	c.traffic.asks(h.addr)
 	through := netip.Addr{}
 	if obs.Marks&capture.ForClient != 0 && (h.number == obs.Host.Machine && h.number != 0 || h.addr == obs.Host.Addr) {
 		through = obs.Src.Addr()
@@ -35,7 +36,7 @@ func (c *Classifier) lookup(obs *capture.Observation) {
 	}
 	client, server := sides(obs)
 	l := &lookup{key: lookupKey{client: client, server: server, id: obs.DNS.ID, name: obs.Name}, host: h, name: obs.Name,
-		entries: es, time: obs.Time, frame: frameOf(obs), noRecursion: rd0, server: server.Addr(), through: through}
+		kind: kindOfQuestion(obs), entries: es, time: obs.Time, frame: frameOf(obs), noRecursion: rd0, server: server.Addr(), through: through}
 	c.noteFallback(l, l.server)
 	c.await(l)
 }
@@ -129,6 +130,7 @@ func (c *Classifier) answer(obs *capture.Observation) {
 	if obs.Proto != capture.DNS {
 		return
 	}
+	c.traffic.heard++
 	client, server := sides(obs)
 	if s := c.called(server.Addr(), obs); s != nil && client.Addr() != server.Addr() {
 		s.newest = max(s.newest, obs.Time.UnixNano())
@@ -141,7 +143,7 @@ func (c *Classifier) answer(obs *capture.Observation) {
 	}
 	h.did.answersGot++
 	if h.did.answersGot > h.did.lookups {
-		c.asked(&h.did, hourOf(obs.Time))
+		c.asked(&h.did, obs.Time)
 	}
 	if obs.DNS == nil || obs.Name == "" {
 		return
@@ -156,8 +158,8 @@ func (c *Classifier) answer(obs *capture.Observation) {
 		if es == nil {
 			return
 		}
-		l = &lookup{key: k, gone: true, host: h, name: obs.Name, entries: es, time: obs.Time, frame: frameOf(obs), noRecursion: !obs.DNS.RD,
-			server: server.Addr()}
+		l = &lookup{key: k, gone: true, host: h, name: obs.Name, kind: kindOfQuestion(obs), entries: es, time: obs.Time, frame: frameOf(obs),
+			noRecursion: !obs.DNS.RD, server: server.Addr()}
 		c.noteFallback(l, l.server)
 		c.await(l)
 	}
@@ -209,9 +211,10 @@ func (c *Classifier) judgeLookup(l *lookup, r reply) {
 	if r == authoritative {
 		l.host.did.iterative++
 	}
-	for _, e := range l.entries {
+	for i, e := range l.entries {
 		t := c.trackOf(l.host, e.Vendor)
-		s := sign{entry: e, kind: KindLookup, value: c.masker.name(e, l.name), strength: e.Strength, time: l.time, frame: l.frame, ttl: l.ttl}
+		s := sign{entry: e, kind: KindLookup, value: c.masker.name(e, l.name), strength: e.Strength, time: l.time, frame: l.frame, ttl: l.ttl,
+			asked: question{id: l.key.id, kind: l.kind}}
 		switch {
 		case l.noRecursion:
 			s.bar, s.why = barResolver, "asked without recursion, as resolvers do"
@@ -221,12 +224,9 @@ func (c *Classifier) judgeLookup(l *lookup, r reply) {
 		if s.why == "" && l.through.IsValid() {
 			s.why = "asked through the forwarder " + l.through.String() + ", which named this host as the one that asks"
 		}
-		if ok, missed := l.tried(r); e.Strength >= feeds.Medium && (ok || missed) {
-			t.attempt(&t.asks, l.time, ok)
+		if !ofVendor(l.entries[:i], e.Vendor) {
+			c.oneLookup(t, l, r)
 		}
-		t.noteFailure(l, r)
-		t.askedAgain(l.time)
-		t.lookups++
 		if s.bar == barNone {
 			c.noteList(l.host, t, l)
 		}
@@ -234,18 +234,30 @@ func (c *Classifier) judgeLookup(l *lookup, r reply) {
 	}
 }
 
-// tried says whether a look-up worked or failed. One without an answer failed where its host gets answers to others: where
-// it gets none, the capture may hold one side only.
-func (l *lookup) tried(r reply) (ok, missed bool) {
+// oneLookup counts a look-up for a vendor, however many entries its name matches.
+func (c *Classifier) oneLookup(t *track, l *lookup, r reply) {
+	for _, e := range l.entries {
+		if e.Vendor == t.vendor && e.Strength >= feeds.Medium {
+			c.attempt(t, &t.asks, l.time, r.end())
+			break
+		}
+	}
+	t.noteFailure(l, r)
+	t.askedAgain(l.time)
+	t.lookups++
+}
+
+// end says whether a look-up worked or failed.
+func (r reply) end() ending {
 	switch r {
 	case resolved:
-		return true, false
+		return worked
 	case refused, failed:
-		return false, true
+		return missed
 	case unanswered:
-		return false, l.host.did.answersGot > 0
+		return silent
 	}
-	return false, false
+	return unknownEnd
 }
 
 // A list of names being checked: ten vendors or more from one host within an hour, without flows.

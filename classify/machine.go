@@ -106,5 +106,5 @@ func (c *Classifier) forwards(obs *capture.Observation) {
 	f := c.hosts.get(obs.Src.Addr(), nil)
 	f.seeAt(obs.Src.Addr(), obs.Time)
 	f.did.lookups++
-	c.asked(&f.did, hourOf(obs.Time))
+	c.asked(&f.did, obs.Time)
 }

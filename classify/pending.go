@@ -22,6 +22,7 @@ type lookup struct {
 	key         lookupKey
 	host        *host
 	name        string
+	kind        uint16 // of the question, see kindOfQuestion
 	entries     []*feeds.Entry
 	time        time.Time
 	frame       FrameRef

@@ -19,7 +19,7 @@ func (c *Classifier) reasons(t *track, f *Finding, j judgement) []string {
 	if f.Behind != nil {
 		out = append(out, "The host "+f.Behind.Words+".")
 	}
-	if s := stateSentence(t, f); s != "" {
+	if s := c.stateSentence(t, f); s != "" {
 		out = append(out, s)
 	}
 	if n, of := t.contact.clock(); of >= aroundClock {
@@ -69,12 +69,12 @@ func (c *Classifier) barSentences(t *track, f *Finding) (out []string) {
 	return out
 }
 
-func stateSentence(t *track, f *Finding) string {
+func (c *Classifier) stateSentence(t *track, f *Finding) string {
 	switch f.State {
 	case Blocked:
-		return fmt.Sprintf("Every attempt of the last active hours failed (%d): the product is there, its way out is blocked.", t.failuresNow())
+		return fmt.Sprintf("Every attempt of the last active hours failed (%d): the product is there, its way out is blocked.", c.failuresNow(t))
 	case Quiet:
-		return fmt.Sprintf("Nothing since %s, although the host was seen later.", stamp(t.lastTouch()))
+		return fmt.Sprintf("Nothing since %s, although the host was seen later.", stamp(c.lastTouch(t)))
 	case Returned:
 		return fmt.Sprintf("Contact came back at %s after more than 48 hours.", stamp(t.returned))
 	}
@@ -82,10 +82,10 @@ func stateSentence(t *track, f *Finding) string {
 }
 
 // failuresNow is how many attempts have failed since one worked.
-func (t *track) failuresNow() uint32 {
-	from := t.host.active.back(blockedHours)
-	_, flows := t.tries.since(from)
-	_, refused := t.asks.since(from)
+func (c *Classifier) failuresNow(t *track) uint32 {
+	from, heard := t.host.active.back(blockedHours), c.heard(t.host)
+	_, flows := t.tries.since(from, heard)
+	_, refused := t.asks.since(from, heard)
 	return flows + refused
 }
 

@@ -26,8 +26,9 @@ type sign struct {
 	strength feeds.Strength // as the entry has it, or less
 	time     time.Time
 	frame    FrameRef
-	flow     *flow  // nil for a look-up
-	ttl      uint32 // of the answer to a look-up, seconds; 0 where it has none
+	flow     *flow    // nil for a look-up
+	ttl      uint32   // of the answer to a look-up, seconds; 0 where it has none
+	asked    question // valid iff flow is nil
 	bar      bar
 	tool     string // valid iff bar is barTool
 	why      string // "" for the kind's own sentence

@@ -28,8 +28,10 @@ type Starts struct {
 	Times []int64 // seconds since 1970, in order, at most 96: older ones are gone
 }
 
-// snapshotVersion is the first byte of Saved.Data. Another version is not read.
-const snapshotVersion = 1
+// snapshotVersion is the first byte of Saved.Data. Older ones are read, later ones are not. What was added since:
+//
+//	2  look-ups without an answer, types and ids of look-ups, even streams of questions, whether anybody is answered
+const snapshotVersion = 2
 
 // busyTable is how many open flows, and how many waiting look-ups, each piecemeal snapshot holds at most; a whole one holds
 // all.
@@ -93,6 +95,7 @@ func pack(write func(*coder)) []byte {
 	c := newWriter()
 	version := uint8(snapshotVersion)
 	code(c, &version)
+	c.form = version
 	write(c)
 	return c.b
 }
@@ -100,10 +103,11 @@ func pack(write func(*coder)) []byte {
 func unpack(b []byte, read func(*coder)) error {
 	c := newReader(b)
 	var version uint8
-	if code(c, &version); version != snapshotVersion {
+	if code(c, &version); version < 1 || version > snapshotVersion {
 		c.fail("another version")
 		return c.err
 	}
+	c.form = version
 	read(c)
 	return c.end()
 }

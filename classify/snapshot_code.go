@@ -17,6 +17,7 @@ var ErrSnapshot = errors.New("not a snapshot that can be read")
 // believed before it is held against the bytes that are left.
 type coder struct {
 	b     []byte // written so far, or left to read
+	form  uint8  // the version that b is in
 	reads bool
 	err   error
 	index map[string]int // writing: where a text is in texts
@@ -33,6 +34,9 @@ func (c *coder) fail(what string) {
 	}
 	c.b = nil
 }
+
+// since says that the form has what a version added.
+func (c *coder) since(version uint8) bool { return c.form >= version }
 
 // end says whether all was read, and well.
 func (c *coder) end() error {

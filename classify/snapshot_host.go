@@ -122,6 +122,9 @@ func (d *habits) code(c *coder, k *known) {
 	code(c, &d.editions)
 	code(c, &d.installations)
 	code(c, &d.phases)
+	if c.since(2) {
+		d.stream.code(c)
+	}
 	k.vendor(c, &d.console)
 	relays := d.relay != nil
 	c.flag(&relays)
@@ -132,6 +135,15 @@ func (d *habits) code(c *coder, k *known) {
 		d.relay = &relay{}
 	}
 	d.relay.code(c)
+}
+
+func (s *stream) code(c *coder) {
+	code(c, &s.second)
+	code(c, &s.asked)
+	code(c, &s.most)
+	code(c, &s.sum)
+	code(c, &s.run)
+	c.flag(&s.even)
 }
 
 func (s *smallSet) code(c *coder) {

@@ -78,6 +78,11 @@ func (c *Classifier) clock(x *coder) {
 	code(x, &c.traffic.flows)
 	code(x, &c.traffic.lookups)
 	code(x, &c.traffic.flowLookups)
+	if x.since(2) {
+		code(x, &c.traffic.heard)
+		code(x, &c.traffic.asker)
+		x.flag(&c.traffic.manyAsk)
+	}
 }
 
 // all gives the flows that are open, in the order in which they came.
@@ -137,6 +142,9 @@ func (l *lookup) code(x *coder, k *known, host *string) {
 	x.addr(&l.through)
 	x.flag(&l.gone)
 	code(x, &l.ttl)
+	if x.since(2) {
+		code(x, &l.kind)
+	}
 	list(x, &l.entries, snapshotPools, func(e **feeds.Entry) { k.entry(x, e) })
 	if x.reads {
 		l.entries = slices.DeleteFunc(l.entries, func(e *feeds.Entry) bool { return e == nil || e.Vendor == nil })

@@ -1,6 +1,8 @@
 package classify
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -85,6 +87,33 @@ func TestChangedPiecesAddUp(t *testing.T) {
 	}
 }
 
+// What version 1 saved is read on.
+func TestOldSnapshotIsRead(t *testing.T) {
+	text, err := os.ReadFile("testdata/snapshot_1.json")
+	require.NoError(t, err)
+	var pieces []struct {
+		Host, Vendor string
+		Data         []byte
+	}
+	require.NoError(t, json.Unmarshal(text, &pieces))
+	var saved []Saved
+	for _, p := range pieces {
+		saved = append(saved, Saved{Host: p.Host, Vendor: p.Vendor, Data: p.Data})
+	}
+	c := again(t, New(Options{Catalog: embedded(t), IDKey: []byte("test")}), saved)
+	var found []string
+	for _, f := range c.Findings() {
+		found = append(found, fmt.Sprint(f.Host.Address, " ", f.Vendor.Key, " ", f.Verdict, " ", f.State, " ", f.HostRole, " ", f.Contacts, " ", f.Lookups))
+	}
+	require.Equal(t, []string{
+		"10.0.0.5 eset possible active endpoint 0 1",
+		"10.0.0.5 kaspersky installed active endpoint 7 0",
+		"10.0.0.6 kaspersky likely blocked unknown 0 7",
+		"10.0.0.7 kaspersky possible active resolver 0 2",
+		"10.0.0.9 drweb installed active endpoint 1 0",
+	}, found)
+}
+
 func TestNothingNewIsSavedOnce(t *testing.T) {
 	c := New(Options{Catalog: embedded(t), IDKey: []byte("test")})
 	c.Observe(helloFrom(addrOf(1), "ds.kaspersky.com", day))
@@ -126,8 +155,8 @@ func TestSnapshotKnowsEveryField(t *testing.T) {
 		of     any
 		fields int // saved, and those that are not: places in tables, caches, what is looked up anew
 	}{
-		{track{}, 40}, {host{}, 16}, {habits{}, 28}, {session{}, 16}, {facts{}, 13}, {beat{}, 10}, {flow{}, 10}, {lookup{}, 11}, {fallback{}, 9},
-		{relay{}, 5}, {Evidence{}, 17}, {Destination{}, 10}, {remark{}, 2}, {Remark{}, 8}, {traffic{}, 3}, {attempts{}, 2}, {hours{}, 3},
+		{track{}, 40}, {host{}, 16}, {habits{}, 29}, {session{}, 16}, {facts{}, 13}, {beat{}, 10}, {flow{}, 10}, {lookup{}, 12}, {fallback{}, 9},
+		{relay{}, 5}, {Evidence{}, 17}, {Destination{}, 10}, {remark{}, 2}, {Remark{}, 8}, {traffic{}, 6}, {attempts{}, 2}, {hours{}, 3}, {attemptHour{}, 4}, {stream{}, 6},
 	} {
 		of := reflect.TypeOf(c.of)
 		require.Equal(t, c.fields, of.NumField(), "%s: is the new field in snapshot_*.go?", of.Name())

@@ -138,6 +138,10 @@ func (t *track) codeSessions(c *coder, k *known) {
 	for i := range t.lookedUp {
 		code(c, &t.lookedUp[i].name)
 		code(c, &t.lookedUp[i].at)
+		if c.since(2) {
+			code(c, &t.lookedUp[i].id)
+			code(c, &t.lookedUp[i].kind)
+		}
 	}
 }
 
@@ -173,6 +177,9 @@ func (a *attempts) code(c *coder) {
 		code(c, &a.slots[i].hour)
 		code(c, &a.slots[i].ok)
 		code(c, &a.slots[i].fail)
+		if c.since(2) {
+			code(c, &a.slots[i].mute)
+		}
 	}
 }
 
@@ -188,7 +195,7 @@ func (t *track) sum() uint64 {
 	for _, a := range [...]*attempts{&t.tries, &t.asks} {
 		if a.n > 0 {
 			s := &a.slots[a.n-1]
-			n = n*31 + uint64(a.n) + uint64(s.ok)<<8 + uint64(s.fail)<<24
+			n = n*31 + uint64(a.n) + uint64(s.ok)<<8 + uint64(s.fail+s.mute)<<24
 		}
 	}
 	n = n*31 + uint64(t.told) + uint64(t.toldState)<<8 + uint64(t.listed)<<16 + uint64(t.asked)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"avbeacon/capture"
 	"avbeacon/feeds"
 	"avbeacon/internal/beacon"
 )
@@ -84,27 +85,46 @@ type consoleUse struct {
 	ports  []uint16
 }
 
-// recentNames remembers the last strong names looked up, so that A and AAAA and repeated questions count once.
+// question tells DNS questions for one name apart.
+type question struct {
+	id   uint16
+	kind uint16 // see kindOfQuestion
+}
+
+// kindOfQuestion stands for the type that a question asks for.
+func kindOfQuestion(obs *capture.Observation) uint16 {
+	if obs.DNS == nil || len(obs.DNS.Questions) == 0 {
+		return 0
+	}
+	return uint16(hashText(obs.DNS.Questions[0].QType))
+}
+
+// recentNames remembers the last names looked up, so that A and AAAA, and a question that is sent again, count once.
 type recentNames [4]struct {
 	name uint32
 	at   int64
+	question
 }
 
-// sameLookup is how close two questions for one name are one look-up.
+// sameLookup is how close questions for one name and different types, or sent again under the same id, are one look-up.
 const sameLookup = int64(5 * time.Second)
 
-func (r *recentNames) again(name string, at int64) bool {
+func (r *recentNames) again(name string, at int64, q question) bool {
 	h, oldest := hashText(name), 0
 	for i := range r {
 		if r[i].name == h && r[i].at != 0 && abs(at-r[i].at) <= sameLookup {
+			same := q.kind != r[i].kind || q.id == r[i].id
 			r[i].at = max(r[i].at, at)
-			return true
+			if !same {
+				r[i].question = q
+			}
+			return same
 		}
 		if r[i].at < r[oldest].at {
 			oldest = i
 		}
 	}
-	r[oldest].name, r[oldest].at = h, at
+	r[oldest].name, r[oldest].at, r[oldest].question = h, at, q
 	return false
 }
 
@@ -178,7 +198,7 @@ func (c *Classifier) count(t *track, g *sign) {
 		}
 		return
 	}
-	if g.flow == nil && t.lookedUp.again(g.value, g.time.UnixNano()) {
+	if g.flow == nil && t.lookedUp.again(g.value, g.time.UnixNano(), g.asked) {
 		return
 	}
 	if g.strength >= feeds.Medium {
