@@ -194,6 +194,9 @@ func (s *Spool) repair() error {
 	s.mu.Unlock()
 	old.stop()
 	if err := s.start(); err != nil {
+		s.mu.Lock()
+		s.why = err
+		s.mu.Unlock()
 		return err
 	}
 	s.log.Info("the spool's server was started anew")

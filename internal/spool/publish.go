@@ -161,12 +161,9 @@ func (s *Spool) pause(ctx context.Context, b *backoff, why error) error {
 	if !sleep(ctx, wait) {
 		return why
 	}
-	if errors.Is(why, errNoRoom) || full(why) {
-		return nil
-	}
 	s.mending.Lock() // the messages of a round fail together
 	defer s.mending.Unlock()
-	if e, _ := s.live(); e != nil && e.answers(ctx) == nil {
+	if e, _ := s.live(); e != nil && (errors.Is(why, errNoRoom) || full(why) || e.answers(ctx) == nil) {
 		return nil
 	}
 	if err := s.repair(); err != nil && s.count.wait(err) {
@@ -193,9 +190,6 @@ func (s *Spool) send(ctx context.Context, p *pack) error {
 	}
 	e, err := s.live()
 	if err != nil {
-		if s.cfg.NATS == "" { // none could be started so far
-			err = errors.Join(err, s.room(0))
-		}
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)

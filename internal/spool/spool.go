@@ -62,6 +62,7 @@ type Spool struct {
 
 	mu      sync.Mutex
 	engine  *engine // nil while there is none
+	why     error   // there is none
 	sinks   map[string]*sink
 	running *lifetime // nil before Run
 	closed  bool
@@ -134,6 +135,7 @@ func (s *Spool) open() error {
 	}
 	err := s.start()
 	if errors.Is(err, errNoRoom) {
+		s.why = err
 		s.count.wait(err)
 		s.log.Error("the disk is full: alerts wait in memory", zap.Error(err))
 		return nil
@@ -240,6 +242,8 @@ func (s *Spool) live() (*engine, error) {
 		return s.engine, nil
 	case s.closed:
 		return nil, ErrClosed
+	case s.why != nil:
+		return nil, s.why
 	}
 	return nil, errAway
 }
