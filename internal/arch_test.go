@@ -35,6 +35,7 @@ func arrows() map[string][]string {
 		"internal/config":    {},
 		"internal/metrics":   {},
 		"internal/privilege": {},
+		"internal/lockfile":  {},
 		"internal/logs":      {"internal/config"},
 		"internal/testkit":   {},
 		"capture":            {"internal/wire", "internal/flow"},
@@ -43,14 +44,14 @@ func arrows() map[string][]string {
 		"classify":           {"capture", "internal/wire", "feeds", "internal/beacon"},
 		"internal/policy":    {"classify", "feeds"},
 		"internal/alert":     {"classify", "internal/policy", "internal/config"},
-		"internal/spool":     {"internal/alert", "internal/config"},
+		"internal/spool":     {"internal/alert", "internal/config", "internal/lockfile"},
 		"internal/siem":      {"internal/alert", "internal/config"},
 		"internal/report":    judged,
-		"internal/store":     append([]string{"internal/report"}, judged...),
+		"internal/store":     append([]string{"internal/report", "internal/lockfile"}, judged...),
 		"internal/web":       {"internal/store", "internal/report"},
 		"internal/daemon": {"capture", "feeds", "internal/flow", "internal/hosts", "internal/names", "classify", "internal/policy", "internal/alert",
 			"internal/spool", "internal/siem", "internal/report", "internal/store", "internal/pipeline", "internal/privilege", "internal/config", "internal/metrics"},
-		"internal/pipeline":  {"capture", "feeds", "internal/hosts", "internal/names", "classify", "internal/policy", "internal/alert", "internal/spool"},
+		"internal/pipeline": {"capture", "feeds", "internal/hosts", "internal/names", "classify", "internal/policy", "internal/alert", "internal/spool"},
 	}
 }
 

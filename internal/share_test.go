@@ -47,7 +47,7 @@ func TestUnitSaysHowExposedItIs(t *testing.T) {
 	require.NotNil(t, said)
 	version, err := exec.Command("systemd-analyze", "--version").Output()
 	require.NoError(t, err)
-	if regexp.MustCompile(`^systemd `+said[1]+`\b`).Match(version) {
+	if regexp.MustCompile(`^systemd ` + said[1] + `\b`).Match(version) {
 		require.Regexp(t, `exposure level for avbeacon.service: `+regexp.QuoteMeta(said[2])+` OK`, string(out))
 	}
 }

@@ -31,7 +31,7 @@ type owner struct {
 	p     *pipeline.Pipeline
 	saver *classify.Saver // nil without a store
 	tell  pipeline.Teller
-	look  interest  // what the observers ask now
+	look  interest // what the observers ask now
 	cover coverage
 	found found
 	ended bool                      // the input is at its end

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"avbeacon/internal/alert"
+	"avbeacon/internal/lockfile"
 )
 
 // letter is an alert that a receiver refused for good: a line of the dead-letter file.
@@ -93,7 +94,7 @@ func openLocked(name string) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := lockFile(f); err != nil {
+		if err := lockfile.Wait(f); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
 		mine, err := f.Stat()

@@ -17,6 +17,7 @@ import (
 
 	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
+	"avbeacon/internal/lockfile"
 )
 
 // Options is what Open needs beside its part of the configuration. The zero value is of use.
@@ -54,8 +55,8 @@ type Spool struct {
 	opt   Options
 	log   *zap.Logger
 	queue *queue
-	lock  *lock  // nil without a folder
-	temp  string // folder of the embedded server where the configuration names none; removed at Close
+	lock  *lockfile.Lock // nil without a folder
+	temp  string         // folder of the embedded server where the configuration names none; removed at Close
 	dead  *letters
 	copy  *copyFile // nil without one
 	count counters
@@ -155,7 +156,10 @@ func (s *Spool) takeFolder() error {
 	}
 	err := os.MkdirAll(s.cfg.Dir, 0o700)
 	if err == nil {
-		s.lock, err = takeLock(filepath.Join(s.cfg.Dir, "lock"))
+		s.lock, err = lockfile.Take(filepath.Join(s.cfg.Dir, "lock"))
+	}
+	if errors.Is(err, lockfile.ErrHeld) {
+		return ErrInUse
 	}
 	return err
 }
@@ -225,7 +229,7 @@ func (s *Spool) release() error {
 	defer s.mu.Unlock()
 	s.engine.stop()
 	s.engine = nil
-	errs := []error{s.copy.close(), s.lock.release()}
+	errs := []error{s.copy.close(), s.lock.Release()}
 	s.lock = nil
 	if s.temp != "" {
 		errs = append(errs, os.RemoveAll(s.temp))

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 
+	"avbeacon/internal/lockfile"
 	"github.com/ncruces/go-sqlite3"
 	_ "github.com/ncruces/go-sqlite3/driver" // registers "sqlite3"
 )
@@ -46,9 +47,9 @@ func (s *Store) connect() error {
 		}
 		return s.connectReader()
 	}
-	if s.lock, err = takeLock(s.file + ".lock"); err != nil {
-		if errors.Is(err, ErrLocked) {
-			return err
+	if s.lock, err = lockfile.Take(s.file + ".lock"); err != nil {
+		if errors.Is(err, lockfile.ErrHeld) {
+			return ErrLocked
 		}
 		return fmt.Errorf("%w (%w)", ErrReadOnly, reason(err))
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"avbeacon/classify"
+	"avbeacon/internal/lockfile"
 	"avbeacon/internal/policy"
 )
 
@@ -30,8 +31,8 @@ type Store struct {
 	file   string
 	sensor string
 	key    []byte
-	db     *sql.DB // the one connection that writes; with ReadOnly several that read
-	lock   *lock   // nil where nothing is written
+	db     *sql.DB        // the one connection that writes; with ReadOnly several that read
+	lock   *lockfile.Lock // nil where nothing is written
 	read   bool
 
 	mu      sync.Mutex
@@ -187,7 +188,7 @@ func (s *Store) release() error {
 		}
 		errs = append(errs, s.db.Close())
 	}
-	return errors.Join(append(errs, s.lock.release())...)
+	return errors.Join(append(errs, s.lock.Release())...)
 }
 
 // exists says whether there is something at a path, and refuses what no store can be in.
