@@ -128,7 +128,7 @@ func (c *Classifier) behaviour(t *track, sum *facts, f *Finding) []Evidence {
 			out[len(out)-1].Role = b.Role
 		}
 	}
-	if n, of := t.contact.clock(); of >= aroundClock {
+	if n, of := t.contact.Clock(); of >= aroundClock {
 		add(KindNight, fmt.Sprintf("%d of the day's 24 hours", of), feeds.Weak, behaviourWeight(KindNight), n,
 			"contact in %d hours, at %d of the day's 24: it goes on by night, wherever the host is", n, of)
 	}

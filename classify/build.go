@@ -77,16 +77,13 @@ func (c *Classifier) destinations(t *track) []Destination {
 
 func (c *Classifier) beacons(t *track) []Beacon {
 	out := make([]Beacon, 0, len(t.beats))
-	nat := natted(&t.host.did)
 	for i := range t.beats {
 		b := &t.beats[i]
 		r := t.host.rhythm(b)
 		out = append(out, Beacon{Role: b.role, Score: r.Score, Scored: r.Scored, Period: r.Period, Sessions: r.Sessions,
 			Words: beatWords(b, r)})
-		if r.Reason == beacon.Several && !nat {
-			t.host.did.phases = uint8(min(max(int(t.host.did.phases), r.Machines), 255))
-		}
 	}
+	t.host.countPhases()
 	slices.SortFunc(out, func(a, b Beacon) int { return cmp.Compare(a.Role, b.Role) })
 	return out
 }
@@ -204,7 +201,7 @@ const otherwiseSeen = 3
 
 func (c *Classifier) quiet(t *track, since time.Time) bool {
 	gone := t.host.seen().Sub(since)
-	if gone < 24*time.Hour || t.host.active.between(since, t.host.seen()) < otherwiseSeen {
+	if gone < 24*time.Hour || t.host.active.Between(since.Unix(), t.host.seen().Unix()) < otherwiseSeen {
 		return false
 	}
 	period := time.Duration(0)
@@ -227,7 +224,7 @@ func (t *track) askedAgain(at time.Time) {
 }
 
 func (t *track) backSince(before, at time.Time) {
-	if !before.IsZero() && at.Sub(before) >= 48*time.Hour && t.host.active.between(before, at) >= otherwiseSeen {
+	if !before.IsZero() && at.Sub(before) >= 48*time.Hour && t.host.active.Between(before.Unix(), at.Unix()) >= otherwiseSeen {
 		t.returned = at
 	}
 }

@@ -272,7 +272,7 @@ const blockedHours = 24
 
 func (c *Classifier) blocked(t *track) bool {
 	heard := c.heard(t.host)
-	return t.failures(heard) >= 3 && blocked(&t.tries, &t.asks, t.host.active.back(blockedHours), heard)
+	return t.failures(heard) >= 3 && blocked(&t.tries, &t.asks, t.host.active.Back(blockedHours), heard)
 }
 
 // heard says that an answer to the host would have been seen: others were, or it is alone in the capture. Where several

@@ -1,19 +1,6 @@
 package classify
 
-import (
-	"math"
-	"math/bits"
-	"time"
-)
-
-// hours remembers in which of the last 168 hours something was seen. The zero value is empty.
-type hours struct {
-	last int64 // hour since 1970 of bit 0
-	bits [3]uint64
-	any  bool
-}
-
-const hoursKept = 168
+import "time"
 
 func hourOf(t time.Time) int64 { return floorDiv(t.Unix(), 3600) }
 
@@ -23,81 +10,6 @@ func floorDiv(a, b int64) int64 {
 		q--
 	}
 	return q
-}
-
-// set marks the hour of t; one that is older than those kept is left out.
-func (h *hours) set(t time.Time) {
-	hour := hourOf(t)
-	if !h.any {
-		h.any, h.last = true, hour
-	}
-	if hour > h.last {
-		h.shift(hour - h.last)
-		h.last = hour
-	}
-	if back := h.last - hour; back < hoursKept {
-		h.bits[back/64] |= 1 << (back % 64)
-	}
-}
-
-func (h *hours) shift(n int64) {
-	if n >= 192 {
-		h.bits = [3]uint64{}
-		return
-	}
-	for ; n >= 64; n -= 64 {
-		h.bits = [3]uint64{0, h.bits[0], h.bits[1]}
-	}
-	if n > 0 {
-		h.bits[2] = h.bits[2]<<n | h.bits[1]>>(64-n)
-		h.bits[1] = h.bits[1]<<n | h.bits[0]>>(64-n)
-		h.bits[0] <<= n
-	}
-}
-
-// count says in how many of the hours kept something was seen.
-func (h *hours) count() int {
-	return bits.OnesCount64(h.bits[0]) + bits.OnesCount64(h.bits[1]) + bits.OnesCount64(h.bits[2]&(1<<(hoursKept-128)-1))
-}
-
-// between says in how many hours after from and before to something was seen; both ends' own hours are left out.
-func (h *hours) between(from, to time.Time) int {
-	n := 0
-	for hour := max(hourOf(from)+1, h.last-hoursKept+1); hour < hourOf(to) && hour <= h.last; hour++ {
-		back := h.last - hour
-		if back >= 0 && h.bits[back/64]&(1<<(back%64)) != 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// back gives the hour of the n-th newest in which something was seen; of fewer, or of hours that are no longer kept, the
-// earliest there is.
-func (h *hours) back(n int) int64 {
-	if n > h.count() {
-		return math.MinInt64
-	}
-	for back := range int64(hoursKept) {
-		if h.bits[back/64]&(1<<(back%64)) != 0 {
-			if n--; n <= 0 {
-				return h.last - back
-			}
-		}
-	}
-	return math.MinInt64
-}
-
-// clock says in how many of the hours kept something was seen, and at how many of the day's 24.
-func (h *hours) clock() (n, of int) {
-	var day uint32
-	for back := range int64(hoursKept) {
-		if h.bits[back/64]&(1<<(back%64)) != 0 {
-			n++
-			day |= 1 << (((h.last-back)%24 + 24) % 24)
-		}
-	}
-	return n, bits.OnesCount32(day)
 }
 
 // attempts counts successes and failures in the last 24 hours in which there were any. The zero value is empty.

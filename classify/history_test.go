@@ -1,7 +1,6 @@
 package classify
 
 import (
-	"math"
 	"testing"
 	"time"
 
@@ -9,46 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 )
-
-func TestHours(t *testing.T) {
-	var h hours
-	for i := range 300 {
-		h.set(day.Add(time.Duration(i) * time.Hour))
-	}
-	require.Equal(t, hoursKept, h.count())
-	n, of := h.clock()
-	require.Equal(t, []int{hoursKept, 24}, []int{n, of})
-	h = hours{}
-	h.set(day)
-	h.set(day.Add(70 * time.Hour))
-	h.set(day.Add(10 * time.Hour)) // late
-	require.Equal(t, 3, h.count())
-	n, of = h.clock()
-	require.Equal(t, []int{3, 3}, []int{n, of})
-	require.Equal(t, 1, h.between(day, day.Add(70*time.Hour)))
-	h.set(day.Add(1000 * time.Hour))
-	require.Equal(t, 1, h.count())
-	h.set(day) // too old
-	require.Equal(t, 1, h.count())
-}
-
-func TestHoursBefore1970(t *testing.T) {
-	var h hours
-	h.set(time.Unix(-10, 0))
-	h.set(time.Unix(10, 0))
-	require.Equal(t, 2, h.count())
-}
-
-func TestHoursBack(t *testing.T) {
-	var h hours
-	require.Equal(t, int64(math.MinInt64), h.back(1))
-	for i := range 30 {
-		h.set(day.Add(time.Duration(2*i) * time.Hour))
-	}
-	require.Equal(t, hourOf(day)+58, h.back(1))
-	require.Equal(t, hourOf(day)+12, h.back(24))
-	require.Equal(t, int64(math.MinInt64), h.back(31))
-}
 
 func TestAttempts(t *testing.T) {
 	var a, none attempts

@@ -7,6 +7,7 @@ import (
 
 	"avbeacon/capture"
 	"avbeacon/feeds"
+	"avbeacon/internal/beacon"
 )
 
 // host is what is remembered of one machine. What every flow record touches stands first.
@@ -14,7 +15,7 @@ type host struct {
 	addr   netip.Addr // the latest
 	newest int64      // nanoseconds since 1970: when it was last seen
 	placed bool       // addr is the last of spans
-	active hours
+	active beacon.Hours
 	did    habits
 
 	key     string // stable: the MAC where it is known to be the machine's own, else the first address
@@ -53,8 +54,8 @@ func (h *host) see(obs *capture.Observation, a netip.Addr) {
 // seeAt notes that the host was at an address.
 func (h *host) seeAt(a netip.Addr, at time.Time) {
 	now := at.UnixNano()
-	if hour := now / int64(time.Hour); !h.active.any || hour != h.active.last || now < 0 {
-		h.active.set(at)
+	if last, any := h.active.Newest(); !any || now/int64(time.Hour) != last || now < 0 {
+		h.active.Set(at.Unix())
 	}
 	if h.placed && a == h.addr {
 		h.newest = max(h.newest, now)

@@ -44,11 +44,14 @@ func (d *habits) machines() (m machines, ttlsDecide bool) {
 
 // natted says that several machines show. What a single machine can show too (a second system in a browser's User-Agent, a
 // TTL that changes with the way) needs a second witness.
-func natted(d *habits) bool {
+func natted(d *habits) bool { return d.phases >= 2 || nattedBeside(d) }
+
+// nattedBeside says that something other than the phases of a beat shows it.
+func nattedBeside(d *habits) bool {
 	m, ttlsDecide := d.machines()
 	agents := m.systems >= 2 || m.editions >= 2
 	switch {
-	case m.ids >= 2, m.phases >= 2, ttlsDecide:
+	case m.ids >= 2, ttlsDecide:
 		return true
 	case m.ttls >= 2 && agents:
 		return true

@@ -22,7 +22,7 @@ func (c *Classifier) reasons(t *track, f *Finding, j judgement) []string {
 	if s := c.stateSentence(t, f); s != "" {
 		out = append(out, s)
 	}
-	if n, of := t.contact.clock(); of >= aroundClock {
+	if n, of := t.contact.Clock(); of >= aroundClock {
 		out = append(out, fmt.Sprintf("Contact goes on by day and by night: in %d hours, at %d of the day's 24.", n, of))
 	}
 	return out
@@ -83,7 +83,7 @@ func (c *Classifier) stateSentence(t *track, f *Finding) string {
 
 // failuresNow is how many attempts have failed since one worked.
 func (c *Classifier) failuresNow(t *track) uint32 {
-	from, heard := t.host.active.back(blockedHours), c.heard(t.host)
+	from, heard := t.host.active.Back(blockedHours), c.heard(t.host)
 	_, flows := t.tries.since(from, heard)
 	_, refused := t.asks.since(from, heard)
 	return flows + refused

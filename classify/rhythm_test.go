@@ -48,14 +48,14 @@ func TestRhythmOfACache(t *testing.T) {
 func TestRhythmIsJudgedAgainAfterAStart(t *testing.T) {
 	b := beating(10, 7200, true)
 	var h host
-	h.active.set(time.Unix(b.last, 0))
+	h.active.Set(b.last)
 	require.Equal(t, 10, h.rhythm(b).Sessions)
 	b.start(b.last+7200, false)
 	require.True(t, b.judged, "look-ups say nothing where flows are seen")
 	b.start(b.last+7200, true)
 	require.Equal(t, 11, h.rhythm(b).Sessions)
 	before := h.rhythm(b).Active
-	h.active.set(time.Unix(b.last+3*3600, 0))
+	h.active.Set(b.last + 3*3600)
 	require.Greater(t, h.rhythm(b).Active, before, "the host was active since")
 }
 

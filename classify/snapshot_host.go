@@ -1,6 +1,9 @@
 package classify
 
-import "avbeacon/feeds"
+import (
+	"avbeacon/feeds"
+	"avbeacon/internal/beacon"
+)
 
 // entryKey is by what an entry of the catalogue is known again in another build of it.
 type entryKey struct {
@@ -67,7 +70,7 @@ func (h *host) code(c *coder, k *known) {
 	c.addr(&h.addr)
 	code(c, &h.newest)
 	h.did.code(c, k)
-	h.active.code(c)
+	c.hours(&h.active)
 	list(c, &h.spans, maxSpans, func(s *AddressSpan) {
 		c.addr(&s.Address)
 		c.instant(&s.From)
@@ -168,12 +171,17 @@ func (s *starts) code(c *coder) {
 	codeMost(c, &s.next, uint8(len(s.at)-1))
 }
 
-func (h *hours) code(c *coder) {
-	code(c, &h.last)
-	for i := range h.bits {
-		code(c, &h.bits[i])
+func (c *coder) hours(h *beacon.Hours) {
+	newest, any := h.Newest()
+	bitmap := h.Bitmap()
+	code(c, &newest)
+	for i := range bitmap {
+		code(c, &bitmap[i])
 	}
-	c.flag(&h.any)
+	c.flag(&any)
+	if c.reads {
+		*h = beacon.HoursOf(newest, bitmap)
+	}
 }
 
 // sum changes with all that a host shows, whoever calls: cheap, so that every host can be asked every second.

@@ -101,7 +101,7 @@ func (t *track) codeBehaviour(c *coder, k *known) {
 	code(c, &f.best)
 	c.instant(&f.first)
 	c.instant(&f.till)
-	t.contact.code(c)
+	c.hours(&t.contact)
 	list(c, &t.beats, int(feeds.RoleCDN)+1, func(b *beat) { b.code(c) })
 	list(c, &t.console, maxConsoles, func(u *consoleUse) {
 		c.addr(&u.server)

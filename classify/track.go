@@ -33,7 +33,7 @@ type track struct {
 	pools    []pool
 	installs []installs
 	fallback fallback
-	contact  hours // with a medium or strong sign of the host's own
+	contact  beacon.Hours // with a medium or strong sign of the host's own
 
 	sessions []session
 	past     facts // sessions that are no longer kept one by one
@@ -202,7 +202,7 @@ func (c *Classifier) count(t *track, g *sign) {
 		return
 	}
 	if g.strength >= feeds.Medium {
-		t.contact.set(g.time)
+		t.contact.Set(g.time.Unix())
 	}
 	t.seeMember(g)
 	before := *s

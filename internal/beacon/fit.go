@@ -33,7 +33,9 @@ const (
 	candidates = 24  // periods tried
 	searchCost = 4.0 // nats: what the best of all periods and tolerances gains where there is none
 	secondCost = 4.0
-	leastShare = 0.2 // of the intervals, at the period itself
+	leastShare = 0.2  // of the intervals, at the period itself
+	leastOn    = 3    // intervals there
+	leastTime  = 0.15 // of the time, that the intervals on the beat fill
 )
 
 // tolerances are half widths tried, as a share of the period.
@@ -109,7 +111,7 @@ func count(sorted []float64, b band) int {
 func tryPeriod(sorted []float64, c *chance, period, tolerance, best float64) fit {
 	f := fit{period: period, tolerance: tolerance, n: len(sorted), gain: math.Inf(-1)}
 	bands := comb(period, tolerance)
-	if n := count(sorted, bands[0]); n < 2 || float64(n) < leastShare*float64(len(sorted)) {
+	if n := count(sorted, bands[0]); n < leastOn || float64(n) < leastShare*float64(len(sorted)) || !covers(sorted, bands[:]) {
 		return f
 	}
 	f.gain, f.on = gain(sorted, c, bands[:], best+searchCost)
@@ -190,4 +192,14 @@ func withSecond(sorted []float64, c *chance, f fit) fit {
 
 func overlaps(bands []band, b band) bool {
 	return slices.ContainsFunc(bands, func(o band) bool { return b.to >= o.from && b.from <= o.to })
+}
+
+// covers says that the intervals in bands fill a good part of the time: a burst's do not, however many they are.
+func covers(sorted []float64, bands []band) bool {
+	on := 0.0
+	for _, b := range bands {
+		from := sort.SearchFloat64s(sorted, b.from)
+		on += total(sorted[from:max(from, sort.Search(len(sorted), func(i int) bool { return sorted[i] > b.to }))])
+	}
+	return on >= leastTime*total(sorted)
 }

@@ -1,6 +1,9 @@
 package beacon
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // HoursKept is how many hours Hours remembers: a week.
 const HoursKept = 168
@@ -19,6 +22,12 @@ func HoursOf(newest int64, bitmap [3]uint64) Hours {
 	bitmap[2] &= 1<<(HoursKept-128) - 1
 	return Hours{newest: newest, bits: bitmap, any: bitmap != [3]uint64{}}
 }
+
+// Newest gives the newest hour, since 1970, in which something happened; false where nothing ever did.
+func (h *Hours) Newest() (n int64, any bool) { return h.newest, h.any }
+
+// Bitmap gives the hours as HoursOf takes them.
+func (h *Hours) Bitmap() [3]uint64 { return h.bits }
 
 // Set marks the hour of at, seconds since 1970. One that is older than those kept is left out.
 func (h *Hours) Set(at int64) {
@@ -73,6 +82,37 @@ func (h *Hours) Night(offset int64) int {
 		}
 	}
 	return n
+}
+
+// Clock says in how many of the hours kept something happened, and at how many of the day's 24.
+func (h *Hours) Clock() (n, of int) {
+	day := uint32(0)
+	for back := range int64(HoursKept) {
+		if h.Has(h.newest - back) {
+			n++
+			day |= 1 << mod(h.newest-back, 24)
+		}
+	}
+	return n, bits.OnesCount32(day)
+}
+
+// Between says in how many hours after from and before to, seconds since 1970, something happened; both ends' own hours are
+// left out.
+func (h *Hours) Between(from, to int64) int { return h.within(floor(from, hour)+1, floor(to, hour)-1) }
+
+// Back gives the hour since 1970 of the n-th newest in which something happened; of fewer, the earliest there is.
+func (h *Hours) Back(n int) int64 {
+	if n > h.Count() {
+		return math.MinInt64
+	}
+	for back := range int64(HoursKept) {
+		if h.Has(h.newest - back) {
+			if n--; n <= 0 {
+				return h.newest - back
+			}
+		}
+	}
+	return math.MinInt64
 }
 
 // within counts the hours from first to last, both of them too.

@@ -24,6 +24,9 @@ func bestFit(t *Timeline, starts []int64) fit {
 		}
 		last = len(list)
 		f := fitWindows(t, list, float64(gap))
+		if gap > Gap {
+			f.gain -= viewCost
+		}
 		if gap > Gap && f.period < runShare*float64(gap) {
 			continue
 		}
@@ -44,7 +47,7 @@ func fitWindows(t *Timeline, starts []int64, gap float64) fit {
 	for i > 0 && starts[i-1] >= end-day {
 		i--
 	}
-	if recent := starts[i:]; i > 0 && len(recent) >= MinSessions && end-starts[0] > 2*day {
+	if recent := starts[i:]; i > 0 && len(recent) >= MinSessions && end-starts[0] > 2*day && span(end-recent[0]) >= MinWindow {
 		f := fitAwake(t, recent, gap)
 		if f.gain -= viewCost; f.better(best) {
 			best = f
