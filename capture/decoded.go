@@ -1,6 +1,9 @@
 package capture
 
-import "net/netip"
+import (
+	"encoding/binary"
+	"net/netip"
+)
 
 // Addr16 is an IP address in 16 bytes; an IPv4 address is v4-mapped (RFC 4291 2.5.5.2).
 type Addr16 [16]byte
@@ -11,6 +14,13 @@ func (a Addr16) Netip(ipv6 bool) netip.Addr {
 		return netip.AddrFrom16(a)
 	}
 	return netip.AddrFrom16(a).Unmap()
+}
+
+// Hash is a multiplicative hash for tables that forget: its upper bits are the good ones, and nothing keeps an attacker from
+// making addresses that share one.
+func (a Addr16) Hash() uint64 {
+	v := (binary.LittleEndian.Uint64(a[:8]) ^ 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
+	return (v ^ v>>32 ^ binary.LittleEndian.Uint64(a[8:])) * 0x94d049bb133111eb
 }
 
 // TCP flags as they stand in the header (RFC 9293 3.1).

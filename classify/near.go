@@ -1,8 +1,9 @@
 package classify
 
 import (
-	"encoding/binary"
 	"net/netip"
+
+	"avbeacon/capture"
 )
 
 // addrIndex finds hosts by address: a map, and in front of it a table of those found last, which costs a third.
@@ -30,12 +31,7 @@ func newAddrIndex() addrIndex {
 
 func nearAt(a netip.Addr) uint64 { return hashOf(a) >> 40 % nearHosts }
 
-// hashOf is a multiplicative hash: its upper bits are the good ones.
-func hashOf(a netip.Addr) uint64 {
-	b := a.As16()
-	v := (binary.LittleEndian.Uint64(b[:8]) ^ 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
-	return (v ^ v>>32 ^ binary.LittleEndian.Uint64(b[8:])) * 0x94d049bb133111eb
-}
+func hashOf(a netip.Addr) uint64 { return capture.Addr16(a.As16()).Hash() }
 
 // stranger says that no host is at an address; where one may be it is false.
 func (x *addrIndex) stranger(a netip.Addr) bool {

@@ -192,9 +192,5 @@ func isV4(p place) bool {
 	return binary.LittleEndian.Uint64(p[:8]) == 0 && binary.LittleEndian.Uint32(p[8:12]) == 0xffff0000
 }
 
-// hash is a multiplicative hash, never 0.
-func hash(p place) uint32 {
-	v := (binary.LittleEndian.Uint64(p[:8]) ^ 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
-	v = (v ^ v>>32 ^ binary.LittleEndian.Uint64(p[8:])) * 0x94d049bb133111eb
-	return uint32(v>>32) | 1
-}
+// hash is never 0.
+func hash(p place) uint32 { return uint32(capture.Addr16(p).Hash()>>32) | 1 }

@@ -1,6 +1,6 @@
 package names
 
-import "encoding/binary"
+import "avbeacon/capture"
 
 // hotBits is the size of a hotSet: 512 KiB.
 const hotBits = 1 << 22
@@ -20,8 +20,4 @@ func (s *hotSet) has(a place) bool {
 	return s.bits[i/64]&(1<<(i%64)) != 0
 }
 
-func bitOf(b place) uint64 {
-	v := (binary.LittleEndian.Uint64(b[:8]) ^ 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
-	v = (v ^ v>>32 ^ binary.LittleEndian.Uint64(b[8:])) * 0x94d049bb133111eb
-	return v >> 42
-}
+func bitOf(b place) uint64 { return capture.Addr16(b).Hash() >> 42 }
