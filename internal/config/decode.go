@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"avbeacon/internal/yamlfile"
 )
 
 // decoder puts a YAML tree into a Config, goes on after what is wrong, and knows where everything stood.
@@ -18,7 +20,7 @@ type decoder struct {
 }
 
 func (d *decoder) fail(key string, n ast.Node, format string, args ...any) {
-	d.problems = append(d.problems, problem{key: key, text: fmt.Sprintf(format, args...), place: placeOf(first(n))})
+	d.problems = append(d.problems, problem{key: key, text: fmt.Sprintf(format, args...), place: placeOf(yamlfile.First(n))})
 }
 
 // told says whether something was found wrong with the key, or with one that it is in.
@@ -43,22 +45,9 @@ func (d *decoder) near(key string) place {
 	return d.places[""]
 }
 
-// first gives the node that a mapping begins with: its own token is the colon of its first pair.
-func first(n ast.Node) ast.Node {
-	switch v := n.(type) {
-	case *ast.MappingNode:
-		if !v.IsFlowStyle && len(v.Values) > 0 {
-			return v.Values[0].Key
-		}
-	case *ast.MappingValueNode:
-		return v.Key
-	}
-	return n
-}
-
 // value puts a node where v is.
 func (d *decoder) value(key string, n ast.Node, v reflect.Value) {
-	d.places[key] = placeOf(first(n))
+	d.places[key] = placeOf(yamlfile.First(n))
 	switch n.(type) {
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
 		d.fail(key, n, "anchors, aliases, tags and merges are not part of a configuration")

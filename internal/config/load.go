@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"reflect"
+
+	"avbeacon/internal/yamlfile"
 )
 
 // Load reads a configuration file and takes its secrets from where it says they are. See Parse.
@@ -27,7 +29,7 @@ func Load(file string) (Config, error) {
 func Parse(name string, data []byte) (Config, error) { return parse(name, data, process()) }
 
 func parse(name string, data []byte, from surroundings) (Config, error) {
-	if why := unfit(data); why != "" {
+	if why := yamlfile.Unfit(data, maxFile); why != "" {
 		return Config{}, report(name, []problem{{text: why}})
 	}
 	body, wrong := tree(data)

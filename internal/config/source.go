@@ -1,22 +1,21 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"avbeacon/internal/yamlfile"
 )
 
 // Bounds of a configuration file.
 const (
 	maxFile     = 1 << 20 // bytes
-	maxNesting  = 50      // brackets or dashes that may stand open, counted without regard to quotes
 	maxItems    = 10000   // of one list or mapping
 	maxProblems = 20      // errors that are told
 )
@@ -29,34 +28,6 @@ type problem struct {
 	key   string // sinks[0].syslog.address; "" for the whole file
 	text  string
 	place place
-}
-
-// unfit says why a file is refused before it is parsed, "" where it is fit.
-func unfit(data []byte) string {
-	switch {
-	case len(data) > maxFile:
-		return fmt.Sprintf("the file is larger than %d bytes", maxFile)
-	case !utf8.Valid(data):
-		return "the file is no UTF-8"
-	}
-	open := 0
-	for line := range bytes.Lines(data) {
-		indent := len(line) - len(bytes.TrimLeft(line, " "))
-		deep := bytes.Count(line, []byte("- "))+bytes.Count(line, []byte("? ")) > 4*maxNesting || indent > 4*maxNesting
-		for _, c := range line {
-			switch c {
-			case '[', '{':
-				open++
-			case ']', '}':
-				open = max(open-1, 0)
-			}
-			deep = deep || open > maxNesting
-		}
-		if deep {
-			return fmt.Sprintf("more than %d levels are open", maxNesting)
-		}
-	}
-	return ""
 }
 
 // tree reads the YAML; nil, without a problem, where there is nothing but comments. A panic of the library, which strange
@@ -97,12 +68,8 @@ func syntax(err error) *problem {
 }
 
 func placeOf(n ast.Node) place {
-	if n != nil {
-		if t := n.GetToken(); t != nil && t.Position != nil {
-			return place{t.Position.Line, t.Position.Column}
-		}
-	}
-	return place{}
+	line, column := yamlfile.Position(n)
+	return place{line, column}
 }
 
 // report makes one error of problems, one a line, at most maxProblems, in the order of the file where their places are

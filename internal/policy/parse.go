@@ -9,13 +9,14 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"avbeacon/classify"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"avbeacon/internal/yamlfile"
 )
 
 // document is a policy file. Unknown keys are errors.
@@ -54,7 +55,6 @@ type documentCircle struct {
 // Bounds of a policy file.
 const (
 	maxFile     = 256 << 10 // bytes
-	maxNesting  = 50        // brackets or dashes that may stand open, counted without regard to quotes
 	maxRules    = 500
 	maxProblems = 20  // errors that are told
 	maxText     = 500 // bytes of a name or a sentence
@@ -63,7 +63,7 @@ const (
 // Parse reads a policy in YAML. Its errors, one a line, begin with file:line:column.
 func Parse(file string, data []byte) (*Policy, error) {
 	s := &source{file: file, text: []rune(string(data))}
-	if why := unfit(data); why != "" {
+	if why := yamlfile.Unfit(data, maxFile); why != "" {
 		return nil, s.problem(0, 0, why)
 	}
 	d, err := s.decode(data)
@@ -76,34 +76,6 @@ func Parse(file string, data []byte) (*Policy, error) {
 		return nil, errors.Join(b.errs...)
 	}
 	return p, nil
-}
-
-// unfit says why a file is refused before it is parsed, "" where it is fit.
-func unfit(data []byte) string {
-	switch {
-	case len(data) > maxFile:
-		return fmt.Sprintf("the file is larger than %d bytes", maxFile)
-	case !utf8.Valid(data):
-		return "the file is no UTF-8"
-	}
-	open := 0
-	for line := range bytes.Lines(data) {
-		indent := len(line) - len(bytes.TrimLeft(line, " "))
-		deep := bytes.Count(line, []byte("- "))+bytes.Count(line, []byte("? ")) > 4*maxNesting || indent > 4*maxNesting
-		for _, c := range line {
-			switch c {
-			case '[', '{':
-				open++
-			case ']', '}':
-				open = max(open-1, 0)
-			}
-			deep = deep || open > maxNesting
-		}
-		if deep {
-			return fmt.Sprintf("more than %d levels are open", maxNesting)
-		}
-	}
-	return ""
 }
 
 // decode reads the YAML. A panic of the library, which strange tags and anchors can cause, becomes an error.
@@ -122,7 +94,7 @@ func (s *source) decode(data []byte) (d document, err error) {
 	}
 	body := s.tree.Docs[0].Body
 	if n := find(body, ast.AnchorType, ast.AliasType, ast.TagType, ast.MergeKeyType); n != nil {
-		line, col := placeOf(n)
+		line, col := yamlfile.Position(n)
 		return d, s.problem(line, col, "anchors, aliases, tags and merges are not part of a policy")
 	}
 	if err := yaml.NewDecoder(bytes.NewReader(nil), yaml.Strict()).DecodeFromNode(body, &d); err != nil {
@@ -165,13 +137,6 @@ func (f *finder) Visit(n ast.Node) ast.Visitor {
 		return nil
 	}
 	return f
-}
-
-func placeOf(n ast.Node) (line, col int) {
-	if t := n.GetToken(); t != nil && t.Position != nil {
-		return t.Position.Line, t.Position.Column
-	}
-	return 0, 0
 }
 
 // builder turns words into values and notes what is wrong, with its place.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+
+	"avbeacon/internal/yamlfile"
 )
 
 // source is a policy file as it stands, for finding where in it something is.
@@ -29,7 +31,7 @@ func (s *source) problem(line, col int, text string) error {
 func (s *source) at(path string) (line, col int) {
 	for path != "" && path != "$" {
 		if n := s.node(path); n != nil {
-			if t := first(n).GetToken(); t != nil && t.Position != nil {
+			if t := yamlfile.First(n).GetToken(); t != nil && t.Position != nil {
 				return t.Position.Line, t.Position.Column
 			}
 		}
@@ -47,19 +49,6 @@ func (s *source) node(path string) ast.Node {
 	n, err := p.FilterFile(s.tree)
 	if err != nil {
 		return nil
-	}
-	return n
-}
-
-// first gives the node that a mapping begins with: its own token is the colon of its first pair.
-func first(n ast.Node) ast.Node {
-	switch v := n.(type) {
-	case *ast.MappingNode:
-		if !v.IsFlowStyle && len(v.Values) > 0 {
-			return v.Values[0].Key
-		}
-	case *ast.MappingValueNode:
-		return v.Key
 	}
 	return n
 }
