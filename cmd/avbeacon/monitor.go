@@ -26,7 +26,7 @@ type monitorOptions struct {
 	read, watch, filter, filters string
 	ring, memory                 string
 	snap, workers                int
-	db, listen, user             string
+	db, listen, user, nats       string
 	check, print                 bool
 }
 
@@ -73,6 +73,7 @@ Exit codes: 0 ended as asked, or at the end of its input; 2 something could not 
 	f.StringVar(&o.listen, "listen", "", "`ADDRESS` for metrics and health, host:port; 'none' for nowhere (default 127.0.0.1:9477)")
 	f.StringVar(&o.memory, "memory", "", "limit of the process's memory, as 512MiB; the tables are made to fit")
 	f.StringVar(&o.user, "user", "", "user to become once the sockets are open")
+	f.StringVar(&o.nats, "nats", "", "`URL` of a NATS server or cluster with JetStream that keeps the stream of alerts, instead of the embedded one")
 	f.BoolVar(&o.check, "check", false, "check the configuration and what it names, and end")
 	f.BoolVar(&o.print, "print-config", false, "print the configuration that would be used, with every key, and end")
 	return c
@@ -108,6 +109,7 @@ func (o *monitorOptions) over(c *config.Config, given func(string) bool) error {
 	}{
 		{"policy", &c.Policy, o.policy}, {"id-key", &c.Knowledge.IDKey, o.idKey}, {"sensor", &c.Sensor, o.sensor}, {"db", &c.Store.File, o.db},
 		{"feeds", &c.Knowledge.Feeds, o.feeds}, {"sensor-location", &c.Site.Location, o.location}, {"user", &c.Limits.User, o.user}, {"listen", &c.Listen.Address, o.listen},
+		{"nats", &c.Spool.NATS, o.nats},
 	} {
 		if given(x.flag) {
 			*x.to = x.word
