@@ -63,7 +63,7 @@ type Alert struct {
 	Rule     string          `json:"rule"`           // of the policy, which decided that the finding is of concern
 	Why      string          `json:"why"`            // the policy's sentence
 	Message  string          `json:"message"`        // one line for people: who, what, where to
-	Changed  time.Time       `json:"changed"`        // packet time of the change
+	Changed  time.Time       `json:"changed"`        // packet time of the change: the contact that brought it, or when it came due
 	Made     time.Time       `json:"made"`           // when it was decided, by the wall clock; zero in a run over captures
 	Count    int             `json:"count"`          // findings that it speaks of: 1 but for a Summary
 	Seen     uint64          `json:"seen"`           // contacts and look-ups of the finding so far
@@ -72,7 +72,7 @@ type Alert struct {
 	Version  string          `json:"version"`        // of avbeacon
 	Note     string          `json:"note,omitempty"` // what else is to be said: suppressed by what, cut from what
 	Sequence uint64          `json:"sequence"`       // in which order the Book decided, from 1 on
-	Decided  time.Time       `json:"decided"`        // packet time of the decision; after Changed where it was held before
+	Decided  time.Time       `json:"decided"`        // packet clock at the decision, which other hosts move on too
 	Unsaid   Silence         `json:"unsaid,omitempty"`
 	By       string          `json:"by,omitempty"` // id of the suppression or maintenance that silences it
 

@@ -138,8 +138,9 @@ func (b *Book) forget(r *record) {
 func (b *Book) change(r *record, f *classify.Finding, d *policy.Decision, now time.Time) {
 	var room [4]Event
 	events := b.events(r, f, now, room[:0])
+	changed := r.changed(f, now)
 	for _, e := range events {
-		b.deliver(r, fromFinding(f, d, e, now, &b.opt, r.places), now)
+		b.deliver(r, fromFinding(f, d, e, changed, &b.opt, r.places), now)
 		if r.owed == nil && r.last.Event.opens() {
 			return // it tells the rest
 		}

@@ -8,7 +8,10 @@ import (
 )
 
 // deliver decides at a time what becomes of an alert, and notes it. What waited to be told of the finding is told with it.
-func (b *Book) deliver(r *record, a *Alert, t time.Time) {
+func (b *Book) deliver(r *record, a *Alert, t time.Time) { b.decide(r, a, t, false) }
+
+// decide is deliver; waited says that the alert was held back before.
+func (b *Book) decide(r *record, a *Alert, t time.Time, waited bool) {
 	b.sequence++
 	a.Sequence, a.Decided = b.sequence, t.UTC()
 	a.Unsaid, a.By, a.Note = Told, "", ""
@@ -16,12 +19,13 @@ func (b *Book) deliver(r *record, a *Alert, t time.Time) {
 	if o := r.owed; o != nil && a.Unsaid == Told && o.event.stays(a.Event) {
 		b.withdraw(o)
 		o.name(a)
+		waited = true
 	}
 	if a.Unsaid == Told && b.group(a, t) {
 		a.Unsaid = Grouped
 	}
 	a.State = stateOf(a)
-	a.Note = note(a)
+	a.Note = note(a, waited)
 	a.Message = message(a)
 	r.apply(a)
 	b.owe(r, a, until)
@@ -39,7 +43,7 @@ func stateOf(a *Alert) State {
 	return Open
 }
 
-func note(a *Alert) string {
+func note(a *Alert, waited bool) string {
 	switch a.Unsaid {
 	case Silenced:
 		return "Not told: the suppression " + a.By + " fits."
@@ -52,7 +56,7 @@ func note(a *Alert) string {
 	case Unasked:
 		return "Not told: the configuration does not ask for this event."
 	}
-	if a.Decided.After(a.Changed) {
+	if waited && a.Decided.After(a.Changed) {
 		return "Held back from " + day(a.Changed) + " on."
 	}
 	return ""
@@ -184,7 +188,7 @@ func (b *Book) release(r *record, a *Alert, t time.Time) {
 	b.withdraw(r.owed)
 	r.owed.name(a)
 	b.settled(r)
-	b.deliver(r, a, t)
+	b.decide(r, a, t, true)
 }
 
 // waiting is an alert for what is owed of a record, made without its finding.

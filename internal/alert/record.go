@@ -118,6 +118,15 @@ func (r *record) see(f *classify.Finding, live bool) {
 	r.verdict, r.contact, r.role, r.live = f.Verdict, f.State, f.HostRole, live
 }
 
+// changed is the packet time of what changed in a finding: its contact, where there was one since it was judged last. The
+// clock may be ahead of that by what other hosts did meanwhile, or in silence; nothing of it belongs into an id.
+func (r *record) changed(f *classify.Finding, now time.Time) time.Time {
+	if f.LastSeen.After(r.seen) && f.LastSeen.Before(now) {
+		return f.LastSeen
+	}
+	return now
+}
+
 // identify takes the host into account. It allocates nothing unless that changed.
 func (r *record) identify(f *classify.Finding) {
 	h := &f.Host
