@@ -43,9 +43,17 @@ func (d *Daemon) open() (err error) {
 		return err
 	}
 	if err := d.openStore(); err != nil {
-		return err
+		return owned(err)
 	}
-	return d.openSpool()
+	return owned(d.openSpool())
+}
+
+// owned explains why even root may not write: by then it is a user like all others.
+func owned(err error) error {
+	if errors.Is(err, store.ErrReadOnly) || errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("%w; privileges are given up by now, so that the folder has to belong to uid %d, which the daemon runs as", err, os.Getuid())
+	}
+	return err
 }
 
 func (d *Daemon) openSource() (capture.Source, error) {
