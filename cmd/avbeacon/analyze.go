@@ -248,6 +248,7 @@ func (o *analyzeOptions) run(ctx context.Context, s *streams, src capture.Source
 	if err != nil {
 		return nil, err
 	}
+	stats.Panics += p.Panics
 	return &report.Facts{
 		Version: version(), Generated: time.Now(), Catalog: know.catalog, Places: know.places.Databases(),
 		Inputs: src.Inputs(), Findings: p.Classifier.Findings(), Remarks: p.Classifier.Remarks(), Stats: stats, Judged: p.Classifier.Stats(), HiddenDoH: p.FlowsDoH,

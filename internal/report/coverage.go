@@ -91,6 +91,7 @@ func (c *Coverage) lose(f *Facts) {
 		"pieces of evidence beyond the limit of one finding": f.Judged.EvidenceDropped,
 		"destinations beyond the limit of one finding":       f.Judged.DestDropped,
 		"tunnels left closed, too many around them":          f.Stats.Decode.Depth,
+		"packets that made the program panic":                f.Stats.Panics,
 	} {
 		if n > 0 {
 			c.Lost[what] = n
