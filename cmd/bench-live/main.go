@@ -1,9 +1,9 @@
 //go:build linux && (amd64 || arm64)
 
 // Command bench-live measures what listening costs: it replays a capture at growing rates into a veth pair between two network
-// namespaces of its own, and lets a bare packet counter and the whole of avbeacon up to its findings listen at the other
-// end in turns, through the same ring. It prints what each lost and the CPU time a packet cost, and the highest rate
-// without a loss. It needs root.
+// namespaces of its own, and lets a bare packet counter and the daemon (`avbeacon monitor`, without a store) listen at the
+// other end in turns, through the same ring. It prints what each lost and the CPU time a packet cost, and the highest rate
+// without a loss. It fails where what was sent is not what was seen and what was dropped. It needs root.
 package main
 
 import (
@@ -35,9 +35,10 @@ type settings struct {
 	seconds float64
 	workers int
 	ring    int
-	block   int
 	face    string
 	role    string
+	link    link    // valid iff it measures
+	bar     float64 // how many times the counter's CPU time a packet may cost; 0: it is not judged
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
@@ -48,7 +49,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	flags.Float64Var(&s.seconds, "seconds", 2, "how long each rate is kept, at most: a capture is sent once")
 	flags.IntVar(&s.workers, "workers", 1, "goroutines that look at packets")
 	flags.IntVar(&s.ring, "ring", 64<<20, "bytes of the ring")
-	flags.IntVar(&s.block, "block", 256<<10, "bytes of a block of it")
+	flags.Float64Var(&s.bar, "bar", 0, "how many times the counter's CPU time a packet may cost; said, and no more than that")
 	flags.StringVar(&s.face, "interface", "", "of the part that is played")
 	flags.StringVar(&s.role, "role", "", "play one part: count, avbeacon or send")
 	if err := flags.Parse(args); err != nil {

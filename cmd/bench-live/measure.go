@@ -13,15 +13,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
 
-// The two namespaces, and the ends of the veth pair in them.
-const (
-	nearSide, farSide = "avbeacon-bench-tap", "avbeacon-bench-out"
-	tapEnd, outEnd    = "tap0", "out0"
-)
+// The ends of the veth pair in the two namespaces.
+const tapEnd, outEnd = "tap0", "out0"
+
+// link is the two namespaces.
+type link struct{ near, far string }
+
+func newLink() link {
+	return link{fmt.Sprint("avbeacon-bench-tap-", os.Getpid()), fmt.Sprint("avbeacon-bench-out-", os.Getpid())}
+}
 
 // step is one rate, for one listener.
 type step struct {
@@ -31,6 +36,9 @@ type step struct {
 	heard  heard
 	missed int64 // sent, and neither seen nor dropped by the ring: lost on the way to it
 }
+
+// speed is how fast was sent, packets a second.
+func (s *step) speed() float64 { return float64(s.sent.Packets) / s.sent.Seconds }
 
 func (s *step) perPacket() float64 {
 	return float64(s.heard.CPU.Nanoseconds()) / 1000 / float64(max(1, s.heard.Packets))
@@ -42,10 +50,11 @@ func (s *settings) measure(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := makeLink(ctx); err != nil {
+	s.link = newLink()
+	if err := s.link.make(ctx); err != nil {
 		return err
 	}
-	defer removeLink()
+	defer s.link.remove()
 	for _, file := range s.files {
 		if err := s.measureFile(ctx, self, file, stdout); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
@@ -54,39 +63,74 @@ func (s *settings) measure(ctx context.Context, stdout io.Writer) error {
 	return nil
 }
 
+// result is what one capture came to.
+type result struct {
+	best   map[string]float64 // highest rate without a drop, packets a second, by role
+	ratios []float64          // CPU time a packet beside the counter's, at rates at which neither lost one
+	missed int64
+}
+
 func (s *settings) measureFile(ctx context.Context, self, file string, stdout io.Writer) error {
-	fmt.Fprintf(stdout, "\n%s, %d worker(s), ring of %d MB in blocks of %d KB, %.1f s a rate\n\n", filepath.Base(file), s.workers, s.ring>>20,
-		s.block>>10, s.seconds)
+	fmt.Fprintf(stdout, "\n%s, %d worker(s), ring of %d MB, at most %.1f s a rate\n\n", filepath.Base(file), s.workers, s.ring>>20, s.seconds)
 	t := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "sent/s\tlistener\tsent\tseen\tdropped\tmissed\tCPU us/packet\tx counter\t")
-	best := map[string]float64{}
+	r := result{best: map[string]float64{}}
 	for _, rate := range s.rates {
-		var floor float64
-		for _, role := range []string{"count", "avbeacon"} {
+		var pair [2]*step
+		for i, role := range []string{"count", "avbeacon"} {
 			one, err := s.step(ctx, self, file, role, rate)
 			if err != nil {
 				return err
 			}
-			speed := float64(one.sent.Packets) / one.sent.Seconds
-			if one.heard.Drops == 0 {
-				best[role] = max(best[role], speed)
-			}
-			if role == "count" {
-				floor = one.perPacket()
-			}
-			fmt.Fprintf(t, "%.0f\t%s\t%d\t%d\t%d\t%d\t%.3f\t%.2f\t\n", speed, role, one.sent.Packets, one.heard.Packets, one.heard.Drops,
-				one.missed, one.perPacket(), one.perPacket()/floor)
+			pair[i] = one
+			fmt.Fprintf(t, "%.0f\t%s\t%d\t%d\t%d\t%d\t%.3f\t%.2f\t\n", one.speed(), role, one.sent.Packets, one.heard.Packets, one.heard.Drops,
+				one.missed, one.perPacket(), one.perPacket()/pair[0].perPacket())
 		}
+		r.add(pair[0], pair[1])
 	}
 	err := t.Flush()
-	fmt.Fprintf(stdout, "\nhighest rate without a drop: counter %.0f packets/s, avbeacon %.0f packets/s\n", best["count"], best["avbeacon"])
+	s.conclude(&r, stdout)
+	if r.missed != 0 {
+		return errors.Join(err, fmt.Errorf("%d packets were sent, and neither seen nor counted as dropped", r.missed))
+	}
 	return err
+}
+
+// add takes one rate into account.
+func (r *result) add(counter, ours *step) {
+	for _, one := range []*step{counter, ours} {
+		r.missed += one.missed
+		if one.heard.Drops == 0 {
+			r.best[one.role] = max(r.best[one.role], one.speed())
+		}
+	}
+	if counter.heard.Drops+ours.heard.Drops == 0 {
+		r.ratios = append(r.ratios, ours.perPacket()/counter.perPacket())
+	}
+}
+
+// conclude prints what it all came to.
+func (s *settings) conclude(r *result, stdout io.Writer) {
+	fmt.Fprintf(stdout, "\nhighest rate without a drop: counter %.0f packets/s, avbeacon %.0f packets/s\n", r.best["count"], r.best["avbeacon"])
+	if len(r.ratios) == 0 {
+		return
+	}
+	slices.Sort(r.ratios)
+	middle := r.ratios[len(r.ratios)/2]
+	fmt.Fprintf(stdout, "CPU a packet beside the counter's: %.2f times (%.2f to %.2f)", middle, r.ratios[0], r.ratios[len(r.ratios)-1])
+	switch {
+	case s.bar > 0 && middle <= s.bar:
+		fmt.Fprintf(stdout, "; the bar, %.1f, is met", s.bar)
+	case s.bar > 0:
+		fmt.Fprintf(stdout, "; the bar, %.1f, is NOT met", s.bar)
+	}
+	fmt.Fprintln(stdout)
 }
 
 // step lets one listener hear one rate.
 func (s *settings) step(ctx context.Context, self, file, role string, rate int) (*step, error) {
-	listener := within(ctx, nearSide, self, "-role", role, "-interface", tapEnd, "-workers", fmt.Sprint(s.workers),
-		"-ring", fmt.Sprint(s.ring), "-block", fmt.Sprint(s.block))
+	listener := within(ctx, s.link.near, self, "-role", role, "-interface", tapEnd, "-workers", fmt.Sprint(s.workers),
+		"-ring", fmt.Sprint(s.ring))
 	listener.Stderr = os.Stderr
 	stop, err := listener.StdinPipe()
 	if err != nil {
@@ -104,7 +148,7 @@ func (s *settings) step(ctx context.Context, self, file, role string, rate int) 
 		return nil, errors.Join(fmt.Errorf("%s does not listen: %w", role, err), listener.Wait())
 	}
 	one := &step{role: role, rate: rate}
-	text, err := within(ctx, farSide, self, "-role", "send", "-interface", outEnd, "-rates", fmt.Sprint(rate), "-seconds",
+	text, err := within(ctx, s.link.far, self, "-role", "send", "-interface", outEnd, "-rates", fmt.Sprint(rate), "-seconds",
 		fmt.Sprint(s.seconds), file).Output()
 	err = errors.Join(explain(err), stop.Close())
 	told := json.NewDecoder(said).Decode(&one.heard)
@@ -131,20 +175,19 @@ func within(ctx context.Context, namespace string, command ...string) *exec.Cmd 
 	return exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", namespace}, command...)...)
 }
 
-// makeLink makes the namespaces and joins them, without IPv6, so that nothing passes but what is sent.
-func makeLink(ctx context.Context) error {
-	removeLink()
+// make makes the namespaces and joins them, without IPv6, so that nothing passes but what is sent.
+func (l link) make(ctx context.Context) error {
 	for _, command := range [][]string{
-		{"ip", "netns", "add", nearSide},
-		{"ip", "netns", "add", farSide},
-		{"ip", "netns", "exec", nearSide, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"},
-		{"ip", "netns", "exec", farSide, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"},
-		{"ip", "-n", nearSide, "link", "add", tapEnd, "mtu", "9000", "type", "veth", "peer", "name", outEnd, "mtu", "9000", "netns", farSide},
-		{"ip", "-n", nearSide, "link", "set", tapEnd, "up"},
-		{"ip", "-n", farSide, "link", "set", outEnd, "up"},
+		{"ip", "netns", "add", l.near},
+		{"ip", "netns", "add", l.far},
+		{"ip", "netns", "exec", l.near, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"},
+		{"ip", "netns", "exec", l.far, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"},
+		{"ip", "-n", l.near, "link", "add", tapEnd, "mtu", "9000", "type", "veth", "peer", "name", outEnd, "mtu", "9000", "netns", l.far},
+		{"ip", "-n", l.near, "link", "set", tapEnd, "up"},
+		{"ip", "-n", l.far, "link", "set", outEnd, "up"},
 	} {
 		if out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput(); err != nil {
-			removeLink()
+			l.remove()
 			return fmt.Errorf("%v: %w: %s", command, err, bytes.TrimSpace(out))
 		}
 	}
@@ -152,9 +195,9 @@ func makeLink(ctx context.Context) error {
 	return nil
 }
 
-// removeLink takes the namespaces away, where they are.
-func removeLink() {
-	for _, name := range []string{nearSide, farSide} {
+// remove takes the namespaces away, where they are.
+func (l link) remove() {
+	for _, name := range []string{l.near, l.far} {
 		_ = exec.Command("ip", "netns", "del", name).Run() // it may not be there
 	}
 }

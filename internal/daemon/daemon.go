@@ -40,6 +40,13 @@ type Options struct {
 	Reload, Reopen <-chan os.Signal
 }
 
+// Messages of the log that others go by.
+const (
+	Watching = "watching"                          // all is open
+	Ended    = "the input is at its end; draining" // no more packets are taken
+	CameIn   = "packets that came in, in all"      // an input's, at the end
+)
+
 // Daemon is a run.
 type Daemon struct {
 	opt  Options
@@ -100,9 +107,10 @@ func (d *Daemon) run(ctx context.Context) error {
 	}
 	beside.Go(func() { d.beat(side) })
 	beside.Go(func() { d.watchKnowledge(side) })
-	d.log.Info("watching", zap.Strings("inputs", d.inputs()), zap.String("sensor", d.cfg.Sensor), zap.String("policy", d.know.policy.Name))
+	d.log.Info(Watching, zap.Strings("inputs", d.inputs()), zap.String("sensor", d.cfg.Sensor), zap.String("policy", d.know.policy.Name))
 	stats, err := p.Run(ctx)
-	d.log.Info("the input is at its end; draining", zap.Duration("at_most", d.cfg.Limits.Drain))
+	d.log.Info(Ended, zap.Duration("at_most", d.cfg.Limits.Drain))
+	d.tellInputs()
 	err = errors.Join(err, o.finish(stats))
 	endFlow() // the spool writes what waits, and the sinks catch up
 	behind.Wait()
@@ -118,6 +126,14 @@ func (d *Daemon) unread() error {
 		errs = append(errs, in.Err)
 	}
 	return errors.Join(errs...)
+}
+
+// tellInputs logs what came of each input.
+func (d *Daemon) tellInputs() {
+	for _, i := range d.interfaces() {
+		d.log.Info(CameIn, zap.String("input", i.Name), zap.Uint64("packets", i.Packets), zap.Uint64("bytes", i.Bytes),
+			zap.Uint64("kernel_drops", i.Kernel), zap.Uint64("freezes", i.Freezes), zap.Uint64("cut", i.Cut), zap.Uint64("losses", i.Losses))
+	}
 }
 
 // beat notes each second of the wall clock, for the owner goroutine to look after what is not a packet's, and asks how the
