@@ -287,3 +287,42 @@ func TestAPacketThatMakesUsPanicIsKept(t *testing.T) {
 	require.Len(t, files, mostPieces)
 	require.Equal(t, mostPieces+5, logs.Len())
 }
+
+// What a crash kept from the spool is told at the next start, under the id that it had, though its packets do not come again.
+func TestWhatTheSpoolMissedIsToldAtTheNextStart(t *testing.T) {
+	dir := t.TempDir()
+	first := newOne(t)
+	first.Config.Store.File, first.Config.Sensor = filepath.Join(dir, "home.db"), "tap"
+	first.run(t)
+	ids := first.out.ids(t)
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "spool")))
+	s, err := store.Open(filepath.Join(dir, "home.db"), store.Options{})
+	require.NoError(t, err)
+	alerts, err := s.Alerts(context.Background())
+	require.NoError(t, err)
+	missed := map[string]bool{}
+	for i, a := range alerts {
+		if !a.Told.IsZero() && i%2 == 0 { // as if the spool had not come to it
+			missed[a.ID] = true
+			a.Told = time.Time{}
+			s.KeepAlert(a)
+		}
+	}
+	require.NoError(t, s.Flush(context.Background(), time.Now()))
+	require.NoError(t, s.Close())
+	require.Greater(t, len(missed), 2)
+
+	second := newOne(t)
+	second.Config.Store.File = first.Config.Store.File
+	second.Config.Capture.Read = "../../testdata/pcap/visit.pcap"
+	second.run(t)
+	for _, id := range second.out.ids(t) {
+		if missed[id] {
+			require.Contains(t, ids, id)
+			delete(missed, id)
+		} else {
+			require.NotContains(t, ids, id, "it was told before")
+		}
+	}
+	require.Empty(t, missed)
+}

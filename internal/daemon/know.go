@@ -6,6 +6,7 @@ import (
 	"avbeacon/capture"
 	"avbeacon/classify"
 	"avbeacon/feeds"
+	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
 	"avbeacon/internal/policy"
 )
@@ -15,6 +16,7 @@ type knowledge struct {
 	catalog *feeds.Catalog
 	places  *feeds.Places
 	policy  *policy.Policy
+	silent  []*alert.Suppression // of the configuration and of the store
 }
 
 // load reads all that the configuration names. After an error nothing is open.

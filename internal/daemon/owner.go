@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"runtime"
@@ -56,6 +55,11 @@ func (d *Daemon) build(ctx context.Context) (*pipeline.Pipeline, *owner, error) 
 		Panicked: d.faults.observation(d.log),
 	}
 	o.p = p
+	silent, err := d.suppressions(ctx, d.cfg.Alerts.Suppress)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.know.silent = silent
 	book, err := d.newBook(&d.know)
 	if err != nil {
 		return nil, nil, err
@@ -91,7 +95,10 @@ func (l latest) Flow(udp bool, port uint16, out, in []byte) bool {
 func (o *owner) begin(ctx context.Context) error {
 	d := o.d
 	c := d.classifier(&d.know, d.faults.key)
-	var told []*alert.Alert
+	told, err := madeBefore(ctx, d.store)
+	if err != nil {
+		return err
+	}
 	if d.store != nil {
 		pieces, err := d.store.Memory(ctx)
 		if err != nil {
@@ -100,21 +107,14 @@ func (o *owner) begin(ctx context.Context) error {
 		if r := c.Restore(pieces); r.Err != nil {
 			d.log.Error("parts of the store cannot be read; what they knew is lost", zap.Int("pieces", r.Unread), zap.Error(r.Err))
 		}
-		if told, err = alertsOf(ctx, d.store); err != nil {
-			return err
-		}
-		if err := d.suppressions(ctx, o.tell.Book); err != nil {
-			return err
-		}
 	}
-	err := d.spool.Each(ctx, time.Time{}, func(a *alert.Alert) error {
-		told = append(told, a)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("read the spool back: %w", err)
+	if err := told.read(ctx, d.spool); err != nil {
+		return err
 	}
-	o.tell.Book.Restore(told)
+	if err := o.tell.Book.Suppress(d.know.silent); err != nil {
+		return err
+	}
+	o.goOn(told)
 	o.use(c)
 	if d.store == nil {
 		return nil
@@ -179,6 +179,7 @@ func (d *Daemon) home(a netip.Addr) bool {
 func (o *owner) changed(f *classify.Finding) error {
 	decision := o.tell.Changed(f)
 	if o.d.store != nil {
+		o.unsaid() // never the finding without what became of it
 		o.d.store.Keep(f, decision)
 	}
 	o.found.note(f, decision.Concern)
@@ -189,6 +190,11 @@ func (o *owner) changed(f *classify.Finding) error {
 func (o *owner) offer(a *alert.Alert) {
 	a.Made = time.Now()
 	o.told[metrics.Alerts{Event: string(a.Event), Severity: a.Severity.String()}]++
+	o.d.written(a)
+	o.hand(a)
+}
+
+func (o *owner) hand(a *alert.Alert) {
 	if !o.d.spool.Offer(a) {
 		o.d.log.Error("an alert was lost: the spool's memory is full of graver ones", zap.String("id", a.ID), zap.String("message", a.Message))
 	}
@@ -221,9 +227,7 @@ func (o *owner) keep(whole bool, st capture.Stats) {
 		return
 	}
 	d.store.KeepMemory(o.saver.Changed(whole), d.know.policy.Decide)
-	for _, a := range o.tell.Book.Unsaid() {
-		d.store.KeepAlert(kept(a, time.Time{}))
-	}
+	o.unsaid()
 	o.cover.add(d.store, o.tell.Now(), d.source.Inputs(), d.live != nil)
 }
 
@@ -237,6 +241,9 @@ func (o *owner) takeUp(k *knowledge) {
 	r := c.Restore(pieces)
 	o.use(c)
 	o.tell.Book.Use(d.bookOptions(k))
+	if err := o.tell.Book.Suppress(k.silent); err != nil {
+		d.log.Error("the suppressions that were in use stay", zap.Error(err))
+	}
 	o.tell.Policy = k.policy
 	before.close()
 	if d.store != nil {
@@ -282,35 +289,11 @@ func (o *owner) summary(st capture.Stats) error {
 // report is that of the run, as `analyze` makes it.
 func (o *owner) report(st capture.Stats) *report.Report {
 	d, c := o.d, o.p.Classifier
+	st.Panics += o.p.Panics
 	return report.New(&report.Facts{
 		Version: d.opt.Version, Generated: time.Now(), Catalog: d.know.catalog, Places: d.know.places.Databases(), Policy: d.know.policy.Name,
 		Judge: d.know.policy.Judge, Inputs: d.source.Inputs(), Findings: c.Findings(), Remarks: c.Remarks(), Stats: st, Judged: c.Stats(), HiddenDoH: o.p.FlowsDoH,
 	})
-}
-
-// kept is an alert as the store has it.
-func kept(a *alert.Alert, told time.Time) store.Alert {
-	body, err := json.Marshal(a)
-	if err != nil {
-		body = nil // an Alert has nothing that could not be written
-	}
-	return store.Alert{ID: a.ID, Finding: a.Finding, Rule: a.Rule, Severity: a.Severity, State: string(a.State), Changed: a.Changed, Told: told, Body: body}
-}
-
-// alertsOf gives what the store says was told.
-func alertsOf(ctx context.Context, s *store.Store) ([]*alert.Alert, error) {
-	list, err := s.Alerts(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	var out []*alert.Alert
-	for i := range list {
-		var a alert.Alert
-		if json.Unmarshal(list[i].Body, &a) == nil && a.ID == list[i].ID {
-			out = append(out, &a)
-		}
-	}
-	return out, nil
 }
 
 // newBook makes a book for a policy.

@@ -11,7 +11,6 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"go.uber.org/zap"
 
-	"avbeacon/internal/alert"
 	"avbeacon/internal/policy"
 )
 
@@ -126,7 +125,10 @@ func (d *Daemon) watchKnowledge(ctx context.Context) {
 func (d *Daemon) reload(ctx context.Context) {
 	k, err := load(d.cfg)
 	if err == nil {
-		err = d.acceptable(ctx, &k)
+		err = d.acceptable(&k)
+	}
+	if err == nil {
+		k.silent, err = d.silences(ctx)
 	}
 	if err != nil {
 		k.close()
@@ -141,35 +143,10 @@ func (d *Daemon) reload(ctx context.Context) {
 }
 
 // acceptable refuses a catalogue that has lost most of what the one in use has.
-func (d *Daemon) acceptable(_ context.Context, k *knowledge) error {
+func (d *Daemon) acceptable(k *knowledge) error {
 	now := d.entries.Load()
 	if n := int64(k.catalog.Len()); 2*n < now && !d.cfg.Knowledge.AcceptShrunk {
 		return fmt.Errorf("the catalogue has shrunk from %d to %d entries, by more than half: if that is meant, set knowledge.accept-shrunk", now, n)
 	}
 	return nil
-}
-
-// suppressions gives the store's suppressions to a book, beside the configuration's.
-func (d *Daemon) suppressions(ctx context.Context, b *alert.Book) error {
-	list, err := d.store.Suppressions(ctx)
-	if err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	var kept []*alert.Suppression
-	for i := range d.cfg.Alerts.Suppress {
-		s, err := alert.NewSuppression(d.cfg.Alerts.Suppress[i])
-		if err != nil {
-			return fmt.Errorf("alerts.suppress[%d]: %w", i, err)
-		}
-		kept = append(kept, s)
-	}
-	for i := range list {
-		s, err := alert.ReadSuppression(list[i].Body)
-		if err != nil {
-			d.log.Error("a suppression of the store cannot be read; it keeps nothing from being told", zap.String("id", list[i].ID), zap.Error(err))
-			continue
-		}
-		kept = append(kept, s)
-	}
-	return b.Suppress(kept)
 }
