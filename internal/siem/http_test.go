@@ -138,6 +138,9 @@ func TestHTTPReceiverAsksForTime(t *testing.T) {
 			var busy *Busy
 			require.ErrorAs(t, err, &busy)
 			require.Equal(t, 7*time.Second, busy.After)
+			var says interface{ RetryAfter() time.Duration } // as the spool asks
+			require.ErrorAs(t, err, &says)
+			require.Equal(t, 7*time.Second, says.RetryAfter())
 			require.Empty(t, r.all())
 			m.set(func(http.ResponseWriter, *http.Request) bool { return false })
 			delivered(t, s, numbered(0, 10))
@@ -148,6 +151,7 @@ func TestHTTPReceiverAsksForTime(t *testing.T) {
 
 // A body that is too large is halved until it fits; an alert that does not fit alone is refused.
 func TestHTTPTooLarge(t *testing.T) {
+	t.Parallel()
 	everyKind(t, func(t *testing.T, kind string) {
 		r := newHTTPReceiver(t, kind)
 		m := &meddler{Handler: r}
@@ -223,6 +227,7 @@ func TestHTTPHugeAnswer(t *testing.T) {
 
 // A receiver that takes connections and never says a word costs the timeout, and less where the caller has no more time.
 func TestHTTPReceiverSaysNothing(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
@@ -260,6 +265,7 @@ func TestHTTPNameIsGone(t *testing.T) {
 
 // The receiver dies with requests under way, is away, and comes back at the same address.
 func TestHTTPReceiverRestarts(t *testing.T) {
+	t.Parallel()
 	everyKind(t, func(t *testing.T, kind string) {
 		r := newHTTPReceiver(t, kind)
 		first := httptest.NewServer(r)

@@ -235,6 +235,7 @@ func TestKafkaDoesNotRepeatWhatIsThere(t *testing.T) {
 }
 
 func TestKafkaNoSuchTopic(t *testing.T) {
+	t.Parallel()
 	cfg := kafkaSink(kafkaCluster(t))
 	cfg.Kafka.Topic = "elsewhere"
 	n, refused, err := opened(t, cfg, Options{}).Deliver(t.Context(), numbered(0, 3))
@@ -307,6 +308,7 @@ func TestKafkaBrokerSaysNothing(t *testing.T) {
 
 // A broker that dies within a produce request does not hold a delivery beyond its time.
 func TestKafkaBrokerHangsInARequest(t *testing.T) {
+	t.Parallel()
 	c := kafkaCluster(t)
 	var hangs atomic.Bool
 	hangs.Store(true)

@@ -164,6 +164,7 @@ func TestNATSNobodyKeepsTheSubject(t *testing.T) {
 
 // Wrong passwords and forbidden subjects need a person, and the password stands in no error.
 func TestNATSDenied(t *testing.T) {
+	t.Parallel()
 	s := natsServer(t, func(o *server.Options) {
 		o.Users = []*server.User{
 			{Username: "root", Password: "r"},
@@ -219,6 +220,7 @@ func TestNATSOverTLS(t *testing.T) {
 }
 
 func TestNATSServerSaysNothing(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
