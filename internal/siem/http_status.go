@@ -21,6 +21,9 @@ func (b *Busy) Error() string { return b.Err.Error() }
 // Unwrap gives what the receiver said.
 func (b *Busy) Unwrap() error { return b.Err }
 
+// RetryAfter is what whoever tries again asks an error for.
+func (b *Busy) RetryAfter() time.Duration { return b.After }
+
 // Denied is a receiver that takes nothing before a person changes something: a wrong token, a missing index, a certificate
 // that has expired. The alerts wait, and it is to be said loudly.
 type Denied struct{ Err error }
