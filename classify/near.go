@@ -19,17 +19,17 @@ type nearHost struct {
 	host *host
 }
 
-// nearHosts is the size of the table in front; a power of two.
-const nearHosts = 1 << 14
+// nearBits is the size of the table in front, 2 MiB: as many bits of a hash.
+const nearBits = 16
 
 // seenBits is the size of addrIndex.seen: 128 KiB, 20 bits of a hash.
 const seenBits = 1 << 20
 
 func newAddrIndex() addrIndex {
-	return addrIndex{all: map[netip.Addr]*host{}, near: make([]nearHost, nearHosts), seen: make([]uint64, seenBits/64)}
+	return addrIndex{all: map[netip.Addr]*host{}, near: make([]nearHost, 1<<nearBits), seen: make([]uint64, seenBits/64)}
 }
 
-func nearAt(a netip.Addr) uint64 { return hashOf(a) >> 40 % nearHosts }
+func nearAt(a netip.Addr) uint64 { return hashOf(a) >> (64 - nearBits) }
 
 func hashOf(a netip.Addr) uint64 { return capture.Addr16(a.As16()).Hash() }
 

@@ -33,7 +33,6 @@ type Entry struct {
 	Reported  uint32 // seconds since 1970 of the last record written
 	Aux       uint32 // handle of state that the class keeps elsewhere, 0 for none
 	Count     uint32 // DNS questions
-	link      uint32 // free list
 	Phase     [2]uint8
 	HeadLen   [2]uint8
 
@@ -60,7 +59,7 @@ type Table struct {
 	slots  []uint64 // high half: hash, low half: entry number + 1
 	chunks []*[chunkSize]Entry
 	used   int
-	free   uint32 // entry number + 1
+	free   []uint32 // numbers of entries, the last to be used first
 	next   uint32
 	limit  int
 	hand   uint32
@@ -193,9 +192,9 @@ func (t *Table) Insert(k *Key, hash uint64) (uint32, *Entry) {
 }
 
 func (t *Table) take() uint32 {
-	if t.free != 0 {
-		i := t.free - 1
-		t.free = t.Entry(i).link
+	if n := len(t.free); n > 0 {
+		i := t.free[n-1]
+		t.free = t.free[:n-1]
 		return i
 	}
 	i := t.next
@@ -248,8 +247,7 @@ func (t *Table) Remove(i uint32) {
 		}
 	}
 	e.live = false
-	e.link = t.free
-	t.free = i + 1
+	t.free = append(t.free, i)
 	t.used--
 }
 
