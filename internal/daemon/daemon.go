@@ -69,6 +69,7 @@ type Daemon struct {
 	look    atomic.Pointer[interest] // what is of interest now
 	entries atomic.Int64             // of the catalogue in use
 	due     atomic.Bool              // a second of the wall clock has passed
+	ripe    chan struct{}            // there is something to be written to the store; holds one
 	began   time.Time
 }
 
@@ -78,7 +79,7 @@ func Run(ctx context.Context, opt Options) (err error) {
 	if opt.Log == nil {
 		opt.Log = zap.NewNop()
 	}
-	d := &Daemon{opt: opt, cfg: &opt.Config, log: opt.Log, began: time.Now()}
+	d := &Daemon{opt: opt, cfg: &opt.Config, log: opt.Log, began: time.Now(), ripe: make(chan struct{}, 1)}
 	defer func() { err = errors.Join(err, d.close()) }()
 	if err := d.open(); err != nil {
 		return err
@@ -153,10 +154,14 @@ func (d *Daemon) beat(ctx context.Context) {
 	}
 }
 
-// keepStore writes what changed once a second, and once more at the end; once an hour it takes away what is too old.
+// flushAfter is when the store is written at the latest, though the owner has not come to hand over the memory.
+const flushAfter = 1200 * time.Millisecond
+
+// keepStore writes what changed when the owner has handed over the memory, once a second; at the end it writes once more.
+// Once an hour it takes away what is too old.
 func (d *Daemon) keepStore(ctx context.Context) {
-	second, hour := time.NewTicker(time.Second), time.NewTicker(time.Hour)
-	defer second.Stop()
+	late, hour := time.NewTicker(flushAfter), time.NewTicker(time.Hour)
+	defer late.Stop()
 	defer hour.Stop()
 	d.retain(ctx)
 	for {
@@ -164,7 +169,10 @@ func (d *Daemon) keepStore(ctx context.Context) {
 		case <-ctx.Done():
 			d.flush(context.WithoutCancel(ctx))
 			return
-		case <-second.C:
+		case <-d.ripe:
+			d.flush(ctx)
+			late.Reset(flushAfter)
+		case <-late.C:
 			d.flush(ctx)
 		case <-hour.C:
 			d.retain(ctx)

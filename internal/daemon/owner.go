@@ -229,6 +229,10 @@ func (o *owner) keep(whole bool, st capture.Stats) {
 	d.store.KeepMemory(o.saver.Changed(whole), d.know.policy.Decide)
 	o.unsaid()
 	o.cover.add(d.store, o.tell.Now(), d.source.Inputs(), d.live != nil)
+	select {
+	case d.ripe <- struct{}{}:
+	default: // the last time is not written yet
+	}
 }
 
 // takeUp exchanges what is known. What was found stays: it goes through the same form as at a restart.
