@@ -41,9 +41,9 @@ configuration it prints each alert as a line of JSON (Elastic Common Schema) on 
 happens, its log on standard error, and at its end a report of what it found and could not see.
 
 Sockets are opened first; then all privileges are given up (CAP_NET_RAW is enough to begin with, root
-is needed to become another user). SIGHUP, or a change of the files, loads catalogue, policy and place
-data anew: what is bad is refused, and what was in use stays. SIGUSR1 opens files anew. SIGTERM and
-SIGINT drain what was captured, within limits.drain.
+is needed to become another user). SIGHUP, or a change of the files, loads catalogue, policy, place
+data and suppressions anew: what is bad is refused, and what was in use stays. SIGUSR1 opens files
+anew. SIGTERM and SIGINT drain what was captured, within limits.drain.
 
 Exit codes: 0 ended as asked, or at the end of its input; 2 something could not be opened or kept.`,
 		Example: `  sudo avbeacon monitor -i eth1

@@ -212,7 +212,7 @@ func storedReport(ctx context.Context, s *store.Store, f *report.Facts) (*report
 		r.Notes = append(r.Notes, fmt.Sprintf("%d pieces of the classifier's memory cannot be read: %v.", restored.Unread, restored.Err))
 	}
 	notePast(r, past)
-	return r, nil
+	return r, noteSilenced(ctx, r, s, kept, f.Generated)
 }
 
 func reportHours(list []store.CoverageHour) (out []report.Hour) {

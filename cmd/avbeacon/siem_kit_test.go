@@ -192,9 +192,15 @@ func configured(t testing.TB, text string) (file, dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	file = filepath.Join(dir, "avbeacon.yaml")
-	text = "sensor: tap\n" + strings.ReplaceAll(strings.TrimSpace(text), "%s", dir) + "\n"
-	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	write(t, file, text, dir, eachAlert)
 	return file, dir
+}
+
+// write writes it anew, with other words about alerts.
+func write(t testing.TB, file, text, dir, alerts string) {
+	t.Helper()
+	text = "sensor: tap\n" + strings.TrimSpace(strings.Replace(strings.ReplaceAll(text, "%s", dir), eachAlert, alerts, 1)) + "\n"
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 }
 
 // each tells what the crowd's alerts are: every one, at once.

@@ -202,7 +202,7 @@ func (o *suppressOptions) add(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	db, err := o.openToWrite()
+	db, err := o.openToWrite(s.err)
 	if err != nil {
 		return err
 	}
@@ -224,8 +224,8 @@ func (o *suppressOptions) put(ctx context.Context, db *store.Store, rule *alert.
 	return o.trial(ctx, db, rule)
 }
 
-// openToWrite opens a store that is there.
-func (o *suppressOptions) openToWrite() (*store.Store, error) {
+// openToWrite opens a store that is there. Where another process writes it, that is said: it has to be told.
+func (o *suppressOptions) openToWrite(say io.Writer) (*store.Store, error) {
 	r, err := openToRead(o.db)
 	if err != nil {
 		return nil, err
@@ -234,8 +234,11 @@ func (o *suppressOptions) openToWrite() (*store.Store, error) {
 		return nil, err
 	}
 	w, err := store.Open(o.db, store.Options{})
-	if errors.Is(err, store.ErrLocked) {
-		return nil, fmt.Errorf("%w; while it does, write the rule into its configuration: alerts.suppress", err)
+	if !errors.Is(err, store.ErrLocked) {
+		return w, err
+	}
+	if w, err = store.OpenBeside(o.db); err == nil {
+		_, err = fmt.Fprintln(say, "note: a running monitor writes this store; it takes the change up at SIGHUP (systemctl reload)")
 	}
 	return w, err
 }
@@ -256,7 +259,7 @@ func newSuppressRemove(s *streams) *cobra.Command {
 			if err := needsDB(o.db); err != nil {
 				return err
 			}
-			db, err := o.openToWrite()
+			db, err := o.openToWrite(s.err)
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 
 	"avbeacon/capture"
 	"avbeacon/classify"
+	"avbeacon/internal/alert"
 	"avbeacon/internal/metrics"
 	"avbeacon/internal/spool"
 )
@@ -142,7 +143,7 @@ func (d *Daemon) showAlerts(o *owner, s *metrics.Snapshot) {
 		return cmp.Or(strings.Compare(a.Event, b.Event), strings.Compare(a.Severity, b.Severity))
 	})
 	b := o.tell.Book.Stats()
-	s.Suppressed = []metrics.Count{{Label: "suppression_or_maintenance", N: b.Silenced}, {Label: "summary", N: b.Grouped}, {Label: "not_asked_for", N: b.Unasked}}
+	s.Suppressed = silenced(&b)
 	st := d.spooled.Load()
 	if st == nil {
 		return
@@ -152,6 +153,23 @@ func (d *Daemon) showAlerts(o *owner, s *metrics.Snapshot) {
 	for i := range st.Sinks {
 		s.Sinks = append(s.Sinks, shownSink(&st.Sinks[i], s.Time))
 	}
+}
+
+// mostRules is how many suppressions and maintenances are counted apart.
+const mostRules = 100
+
+// silenced counts what was not told by what kept it: suppressions and maintenances under their IDs.
+func silenced(b *alert.Stats) []metrics.Count {
+	list := []metrics.Count{{Label: "summary", N: b.Grouped}, {Label: "not_asked_for", N: b.Unasked}, {Label: "quiet_hours", N: b.Held}}
+	rest := metrics.Count{Label: "other rules"}
+	for i, r := range b.Rules {
+		if i < mostRules {
+			list = append(list, metrics.Count{Label: "rule " + r.ID, N: r.Alerts})
+		} else {
+			rest.N += r.Alerts
+		}
+	}
+	return append(list, rest)
 }
 
 func shownSink(x *spool.SinkStats, now time.Time) metrics.Sink {

@@ -1,0 +1,39 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// OpenBeside opens a store while another process writes it: to read, and to write suppressions (PutSuppression,
+// DropSuppression), which wait their turn. Nothing else can be kept; nothing is created or migrated.
+func OpenBeside(file string) (*Store, error) {
+	s := &Store{file: file, read: true, waiting: newBatch(), counts: map[string]counts{}, written: map[string]*written{}}
+	if err := s.openBeside(); err != nil {
+		return nil, errors.Join(fmt.Errorf("store %s: %w", file, err), s.release())
+	}
+	return s, nil
+}
+
+func (s *Store) openBeside() error {
+	there, err := exists(s.file)
+	switch {
+	case err != nil:
+		return err
+	case !there:
+		return ErrMissing
+	}
+	name, err := address(s.file, "mode=rw", "_pragma=busy_timeout(5000)", "_pragma=synchronous(normal)", "_pragma=trusted_schema(off)",
+		"_txlock=immediate")
+	if err != nil {
+		return err
+	}
+	if s.db, err = sql.Open("sqlite3", name); err != nil {
+		return plain(err)
+	}
+	if err := s.recognise(); err != nil {
+		return plain(err)
+	}
+	return plain(s.identify(Options{}))
+}
