@@ -127,7 +127,8 @@ type IdentityDetail struct {
 	DHCP *wire.DHCP
 	NBNS *wire.NBNS
 	ARP  *wire.ARP
-	NDP  *wire.NDP // only where somebody has an Interest; observe has no line for it
+	NDP  *wire.NDP          // only where somebody has an Interest; observe has no line for it
+	SMB  *wire.ComputerName // as NDP: the name of the machine at Src
 }
 
 // Link is what a packet was wrapped in.

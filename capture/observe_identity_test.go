@@ -48,3 +48,55 @@ func TestNetBIOSDatagram(t *testing.T) {
 	require.Len(t, seen, 1, "observe prints the flow alone")
 	require.Equal(t, Contact, seen[0].Kind)
 }
+
+// A sign-in over SMB: the server's question and the client's answer of NTLM, the latter cut in two. Afterwards, nothing is read.
+func TestComputerNames(t *testing.T) {
+	wide := func(s string) (out []byte) {
+		for i := range len(s) {
+			out = append(out, s[i], 0)
+		}
+		return out
+	}
+	packet := func(ntlm []byte) []byte {
+		body := join([]byte("\xfeSMB@\x00"), ntlm)
+		return join([]byte{0, 0, byte(len(body) >> 8), byte(len(body))}, body)
+	}
+	server, client := wide("FILES"), wide("CHIP-PC")
+	asks := make([]byte, 48)
+	copy(asks, "NTLMSSP\x00\x02")
+	asks[40], asks[44] = byte(4+len(server)), 48
+	asks = join(asks, []byte{1, 0, byte(len(server)), 0}, server)
+	tells := make([]byte, 64)
+	copy(tells, "NTLMSSP\x00\x03")
+	tells[44], tells[48], tells[60] = byte(len(client)), 64, 1
+	tells = join(tells, client)
+	answer := packet(tells)
+	tcp := func(fromClient bool, port int, flags uint8, seq, ack uint32, b []byte) Packet {
+		if fromClient {
+			return Packet{Link: LinkRaw, Data: ip4Bytes(protoTCP, "10.0.0.5", "10.0.0.2", tcpBytes(50000, port, flags, seq, ack, b))}
+		}
+		return Packet{Link: LinkRaw, Data: ip4Bytes(protoTCP, "10.0.0.2", "10.0.0.5", tcpBytes(port, 50000, flags, seq, ack, b))}
+	}
+	names := func(opt Options, port int) (out []string) {
+		question := packet(asks)
+		seen, _ := observed(t, opt, []Packet{
+			tcp(true, port, SYN, 99, 0, nil), tcp(false, port, SYN|ACK, 999, 100, nil),
+			tcp(false, port, ACK, 1000, 100, question),
+			tcp(true, port, ACK, 100, 1000+uint32(len(question)), answer[:70]),
+			tcp(true, port, ACK, 170, 1000+uint32(len(question)), answer[70:]),
+			tcp(true, port, ACK, 100+uint32(len(answer)), 1000+uint32(len(question)), answer),
+		})
+		for _, o := range seen {
+			if o.ID != nil && o.ID.SMB != nil {
+				out = append(out, o.Src.Addr().String()+" "+o.ID.SMB.Name)
+			}
+		}
+		return out
+	}
+	want := []string{"10.0.0.2 FILES", "10.0.0.5 CHIP-PC"}
+	asked := Options{Observer: ObserverOptions{Interest: no{}}}
+	require.Equal(t, want, names(asked, 445))
+	require.Equal(t, want, names(asked, 139))
+	require.Empty(t, names(asked, 4450))
+	require.Empty(t, names(Options{}, 445), "observe prints no line for it")
+}

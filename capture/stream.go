@@ -19,12 +19,14 @@ const (
 	classDoneQUIC
 	classDoneDTLS
 	classDoneHTTP2
+	classSMB
 )
 
 // protoOf is what a class is called in a flow record.
 var protoOf = [...]Proto{
 	classTLS: TLS, classHTTP: HTTP, classHTTP2: HTTP, classDNS: DNS, classQUIC: QUIC, classDTLS: DTLS,
 	classOther: ProtoNone, classDone: TLS, classDoneQUIC: QUIC, classDoneDTLS: DTLS, classDoneHTTP2: HTTP,
+	classSMB: ProtoNone,
 }
 
 // segment is a piece of a stream on its way through the observer.
@@ -312,6 +314,8 @@ func (o *observer) consume(g *segment, b []byte) (n int, more bool) {
 			k, more = o.readHTTP2(g, b[n:])
 		case classDNS:
 			k, more = o.readDNS(g, b[n:])
+		case classSMB:
+			k, more = o.readSMB(g, b[n:])
 		default:
 			return len(b), false
 		}
@@ -339,6 +343,9 @@ func (o *observer) recognise(g *segment, b []byte) (more bool) {
 			e.Class = classDone
 			return false
 		}
+	case 0, 0x81:
+		o.beginSMB(g)
+		return false
 	case 20, 21, 22, 0x80: // CCS, alert and handshake records; SSLv2 framing
 		switch wire.LooksTLS(b) {
 		case wire.Whole:
@@ -359,25 +366,6 @@ func (o *observer) recognise(g *segment, b []byte) (more bool) {
 		return st == wire.More
 	}
 	return o.recogniseHTTP(g, b)
-}
-
-// midTLS says that a record of application data stands at the start of b (RFC 8446 5.1): the flow is a TLS connection
-// whose handshake was over before the capture began.
-func midTLS(b []byte) bool {
-	const most = 1<<14 + 2048
-	return len(b) >= 5 && b[1] == 3 && b[2] <= 4 && int(b[3])<<8|int(b[4]) <= most
-}
-
-// clearOther drops what waits in the other direction of a flow that turned out to be TLS, if it is none: the one byte
-// by which PostgreSQL agrees to TLS looks like the beginning of an HTTP method.
-func (o *observer) clearOther(g *segment) {
-	h := g.e.Pend[1-g.dir]
-	if h == 0 {
-		return
-	}
-	if buf := g.s.stitch.Get(h).Buf; len(buf) > 0 && wire.LooksTLS(buf) == wire.No {
-		g.s.stitch.Keep(h, nil)
-	}
 }
 
 // broken reads what there is of a message that will never be whole.

@@ -256,3 +256,22 @@ func (o *observer) finish(g *segment) {
 		g.e.Class = classDone
 	}
 }
+
+// midTLS says that a record of application data stands at the start of b (RFC 8446 5.1): the flow is a TLS connection
+// whose handshake was over before the capture began.
+func midTLS(b []byte) bool {
+	const most = 1<<14 + 2048
+	return len(b) >= 5 && b[1] == 3 && b[2] <= 4 && int(b[3])<<8|int(b[4]) <= most
+}
+
+// clearOther drops what waits in the other direction of a flow that turned out to be TLS, if it is none: the one byte
+// by which PostgreSQL agrees to TLS looks like the beginning of an HTTP method.
+func (o *observer) clearOther(g *segment) {
+	h := g.e.Pend[1-g.dir]
+	if h == 0 {
+		return
+	}
+	if buf := g.s.stitch.Get(h).Buf; len(buf) > 0 && wire.LooksTLS(buf) == wire.No {
+		g.s.stitch.Keep(h, nil)
+	}
+}

@@ -18,7 +18,8 @@ const (
 type surety uint8
 
 const (
-	byNBNS surety = iota + 1
+	bySMB surety = iota + 1
+	byNBNS
 	byLLMNR
 	byMDNS
 	byDHCP

@@ -64,7 +64,23 @@ func (h *Hosts) identity(obs *capture.Observation, at int64) {
 		h.dhcp(id.DHCP, at)
 	case id.NBNS != nil:
 		h.nbns(obs, id.NBNS, at)
+	case id.SMB != nil:
+		h.signedIn(obs, id.SMB, at)
 	}
+}
+
+// signedIn learns the name that a machine gives of itself over SMB. A router in between hides nothing of it, so that one
+// address with several is several machines': the first name stays.
+func (h *Hosts) signedIn(obs *capture.Observation, n *wire.ComputerName, at int64) {
+	a := obs.Src.Addr()
+	if !bindable(a) {
+		return
+	}
+	b := h.address(a.As16(), at).inVLAN(vlanOf(obs))
+	if b.surety >= bySMB && b.name != n.Name && at-b.named <= renamed {
+		return
+	}
+	h.call(a, b, n.Name, bySMB, at)
 }
 
 // arp believes who asks, and who tells of itself unasked; a reply, and what another station sends, may be a proxy's.

@@ -379,3 +379,19 @@ func TestHostileFlood(t *testing.T) {
 		require.LessOrEqual(t, len(x.others), keptBindings)
 	}
 }
+
+func TestNameOfASignIn(t *testing.T) {
+	s := newSite(t)
+	says := func(name string) {
+		s.h.Stamp(identity(capture.IdentityDetail{SMB: &wire.ComputerName{Name: name}}, pc, s.at))
+	}
+	says("CHIP-PC")
+	first := s.flow("10.0.0.5", 0, 0)
+	require.Equal(t, "CHIP-PC", first.Name)
+	says("ANOTHER")
+	require.Equal(t, "CHIP-PC", s.flow("10.0.0.5", 0, 0).Name, "two that take turns are two behind one address")
+	s.h.Stamp(identity(capture.IdentityDetail{NBNS: &wire.NBNS{Name: "SURE-PC", Suffix: 0x20, Op: "registration"}}, pc, s.at))
+	require.Equal(t, "SURE-PC", s.flow("10.0.0.5", 0, 0).Name)
+	says("CHIP-PC")
+	require.Equal(t, "SURE-PC", s.flow("10.0.0.5", 0, 0).Name, "a name that the machine registers is surer")
+}
