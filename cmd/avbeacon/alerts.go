@@ -30,7 +30,7 @@ type alertFlags struct {
 func (a *alertFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&a.file, "alerts", "", "write the alerts that 'monitor' would have sent to this `FILE`; - is standard output, in place of the report")
 	f.StringVar(&a.format, "alert-format", "ecs", "of --alerts: "+join(siem.Formats()))
-	f.StringVarP(&a.config, "config", "c", "", "send alerts to the sinks of this configuration `FILE` of 'monitor', by its rules of what is told")
+	f.StringVarP(&a.config, "config", "c", "", "send alerts to the sinks of this configuration `FILE` of 'monitor', by its rules of what is told (beside --alerts it may have none)")
 }
 
 // wanted says that alerts are asked for.
@@ -98,7 +98,11 @@ func (a *alertFlags) open(s *streams, sensor string, rules *policy.Policy) (x *a
 
 // connect opens the sinks of the configuration, behind a spool.
 func (x *alerts) connect(s *streams, sensor string) error {
-	if len(x.cfg.Sinks) == 0 {
+	switch {
+	case len(x.cfg.Sinks) > 0:
+	case x.out != nil: // its rules alone are asked for
+		return nil
+	default:
 		return fmt.Errorf("--config %s: it has no sinks to send alerts to", x.flags.config)
 	}
 	log := logs.New(config.Log{Level: "warn", Format: "console"}, s.err, false)
@@ -182,7 +186,7 @@ func (x *alerts) written() error {
 	if x.out == nil {
 		return nil
 	}
-	if x.flags.format == "stix" && x.err == nil {
+	if x.flags.format == "stix" && x.err == nil && len(x.list) > 0 {
 		var b []byte
 		if b, x.err = siem.AppendBundle(nil, x.list, siem.EncodeOptions{}); x.err == nil {
 			_, x.err = x.out.Write(append(b, '\n'))

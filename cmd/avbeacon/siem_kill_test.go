@@ -42,8 +42,9 @@ func undisturbed(t testing.TB, c *crowd) *bulk {
 
 // The program is killed 50 times at random moments while 10,000 alerts flow to a collector that acknowledges nothing and to
 // one that does. After each kill the packets are fed again from a point before the first whose alert has not arrived: all
-// alerts of an undisturbed run arrive at both, under the same ids, and no other.
+// alerts of an undisturbed run arrive at both, under the same ids, those of a finding in its order, and no other.
 func TestKilledMonitorsLoseNoAlert(t *testing.T) {
+	t.Parallel()
 	kills, machines := 50, 2000
 	if testing.Short() {
 		kills, machines = 8, 400
@@ -68,11 +69,17 @@ func TestKilledMonitorsLoseNoAlert(t *testing.T) {
 	require.NoError(t, p.in.Close())
 	p.end(t)
 
+	finding, event := map[string]string{}, map[string]string{}
+	for id := range want.seen() {
+		d := want.document(t, id)
+		finding[id], event[id] = d.Avbeacon.Finding.ID, d.Avbeacon.Event
+	}
 	ids := slices.Sorted(maps.Keys(want.seen()))
 	for who, a := range map[string]*arrivals{"syslog": &syslog.arrivals, "elastic": &elastic.arrivals} {
 		a.requireFlawless(t)
 		got := slices.Sorted(maps.Keys(a.seen()))
 		require.True(t, slices.Equal(ids, got), "%s: missing %s, more %s", who, few(without(ids, got)), few(without(got, ids)))
+		a.requireOrder(t, finding, event)
 		t.Logf("%s: %d alerts, %d of them twice or more", who, len(got), count(a.seen(), 1))
 	}
 }
