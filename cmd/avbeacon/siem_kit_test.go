@@ -28,6 +28,7 @@ import (
 type crowd struct {
 	head    []byte   // the file's header
 	records [][]byte // its packets, each with its header
+	alerts  int      // that it gives rise to, where each is told: new; of a call, that it is surer and that it goes to Moscow
 }
 
 // vendorNames are strong names of five vendors, which show a product that may be there.
@@ -62,7 +63,9 @@ func newCrowd(t testing.TB, machines int) *crowd {
 	}
 	var file bytes.Buffer
 	require.NoError(t, c.WritePcap(&file))
-	return cutUp(file.Bytes())
+	crowd := cutUp(file.Bytes())
+	crowd.alerts = machines*len(vendorNames()) + machines/10*2
+	return crowd
 }
 
 // cutUp parts a pcap file in the order of little-endian machines into its packets.
