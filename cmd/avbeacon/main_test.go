@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain lets the scripts run this test binary as avbeacon.
+// TestMain lets the scripts run this test binary as avbeacon, and other tests run it as a NATS server too.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"avbeacon": main})
+	testscript.Main(m, map[string]func(){"avbeacon": main, "natsd": runNATS})
 }
 
 // TestScript runs testdata/script, which specifies the command line. $PCAP is the folder of the captures in testdata;
