@@ -71,14 +71,16 @@ func forget(list []fronted, hash uint32) {
 }
 
 // front notes the hardware address beside an address that is not known to be its own, and takes a router's away.
-func (h *Hosts) front(who *capture.Host, p place, at int64) {
+func (h *Hosts) front(who *capture.Host, p place, at int64) (router bool) {
 	if !who.HasMAC {
-		return
+		return false
 	}
 	mac := macOf(who)
-	if shared(mac) || h.standsBefore(mac, p, at) {
+	router = shared(mac) || h.standsBefore(mac, p, at)
+	if router {
 		who.HasMAC, who.MAC = false, [6]byte{}
 	}
+	return router
 }
 
 // standsBefore notes that a device was seen in front of an address, and says whether it is a router.

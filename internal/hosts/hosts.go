@@ -84,13 +84,22 @@ func (h *Hosts) Stamp(obs *capture.Observation) {
 		return
 	}
 	p := who.Addr.As16()
-	if obs.Marks&capture.Plain != 0 && h.recent.known(macOf(who), &p, who.VLAN, at) {
-		who.HasMAC, who.MAC = false, [6]byte{}
-		return
+	plain, pair := obs.Marks&capture.Plain != 0, uint64(0)
+	if plain {
+		pair = h.recent.hash(macOf(who), &p, who.VLAN, at)
+		if router, ok := h.recent.look(pair); ok {
+			if router {
+				who.HasMAC, who.MAC = false, [6]byte{}
+			}
+			return
+		}
 	}
 	a := h.addrs.get(p)
 	if a == nil {
-		h.front(who, p, at)
+		router := h.front(who, p, at)
+		if plain {
+			h.recent.note(pair, router)
+		}
 		return
 	}
 	mac := macOf(who)

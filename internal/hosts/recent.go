@@ -6,7 +6,8 @@ import (
 )
 
 // recent knows which pairs of hardware address and address were looked at within the same ten minutes, while nothing new
-// was learnt: another flow of no concern between the same machines tells nothing more. It forgets at any time.
+// was learnt, and whether the hardware address was a router's: another flow of no concern between the same machines tells
+// nothing more. It forgets at any time. Addresses whose machine is known are not among them.
 type recent struct {
 	sets    []recentSet
 	changes uint64 // of what is known of addresses and devices
@@ -23,26 +24,34 @@ func newRecent() recent { return recent{sets: make([]recentSet, recentSets)} }
 // change makes every pair new again.
 func (r *recent) change() { r.changes++ }
 
-// known says whether the pair was there, and puts it in.
-func (r *recent) known(mac uint64, p *place, vlan uint16, at int64) bool {
-	v := r.hash(mac, p, vlan, at)
-	set := r.set(v)
+// look says whether a pair is there, and whether its hardware address was a router's. pair is what hash gave.
+func (r *recent) look(pair uint64) (router, ok bool) {
+	set := r.set(pair)
 	for i := range set {
-		if set[i] == v {
-			return true
+		if set[i]&^1 == pair {
+			return set[i]&1 != 0, true
 		}
 	}
+	return false, false
+}
+
+// note puts a pair in.
+func (r *recent) note(pair uint64, router bool) {
+	if router {
+		pair |= 1
+	}
+	set := r.set(pair)
 	copy(set[1:], set[:])
-	set[0] = v
-	return false
+	set[0] = pair
 }
 
 func (r *recent) set(hash uint64) *recentSet { return &r.sets[hash>>32%recentSets] }
 
+// hash makes a pair and the ten minutes one even number.
 func (r *recent) hash(mac uint64, p *place, vlan uint16, at int64) uint64 {
 	v := (mac ^ uint64(vlan)<<48 ^ 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
 	v = (v ^ v>>29 ^ binary.LittleEndian.Uint64(p[:8])) * 0x94d049bb133111eb
 	v = (v ^ v>>31 ^ binary.LittleEndian.Uint64(p[8:])) * 0xbf58476d1ce4e5b9
 	v = (v ^ v>>32 ^ uint64(at/int64(10*time.Minute))) * 0x94d049bb133111eb
-	return v ^ r.changes
+	return (v ^ r.changes<<1) &^ 1
 }
