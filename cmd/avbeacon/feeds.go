@@ -171,7 +171,7 @@ func newFeedsExplain(s *streams) *cobra.Command {
   avbeacon feeds explain tcp/13000
   avbeacon feeds explain 'DrWebUpdate-12.0.56.02100 (windows: 6.1.7601)'`,
 		Args: func(c *cobra.Command, args []string) error {
-			if len(args) == 1 {
+			if len(args) == 1 && strings.TrimSpace(args[0]) != "" {
 				return nil
 			}
 			return fmt.Errorf("explain needs one value (quote one with spaces)\n\nExamples:\n%s", c.Example)

@@ -9,10 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
-
-	"avbeacon/internal/report"
 )
 
 func main() { os.Exit(program()) }
@@ -78,13 +75,4 @@ func exitCode(err error, stderr io.Writer) int {
 	}
 	complain(stderr, err)
 	return exitIncomplete
-}
-
-// complain prints an error; what a file or a packet put into it cannot steer the terminal.
-func complain(w io.Writer, err error) {
-	lines := strings.Split(err.Error(), "\n")
-	for i := range lines {
-		lines[i] = report.Clean(lines[i])
-	}
-	fmt.Fprintf(w, "avbeacon: %s\n", strings.Join(lines, "\n"))
 }

@@ -39,7 +39,7 @@ func New(f *Facts) *Report {
 		r.PlaceData = append(r.PlaceData, PlaceData{Database: valid(d.Name), Date: d.Date, Maker: valid(d.Maker), File: valid(d.File),
 			Attribution: d.Attribution})
 	}
-	r.Notes = validAll(classify.StalePlaces(f.Places, f.Generated))
+	r.Notes = staleWords(f)
 	for i := range f.Inputs {
 		r.Inputs = append(r.Inputs, newInput(&f.Inputs[i]))
 	}

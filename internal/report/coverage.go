@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"avbeacon/capture"
+	"avbeacon/classify"
 )
 
 // Coverage is what a capture could not show.
@@ -122,10 +123,14 @@ func (c *Coverage) say(f *Facts) {
 			c.Words = append(c.Words, "Not read to its end: "+valid(in.Err.Error()))
 		}
 	}
+	c.Words = append(c.Words, staleWords(f)...)
 	if c.Packets == 0 {
 		c.Words = append(c.Words, "No packet was read.")
 	}
 }
+
+// staleWords says which place databases are old.
+func staleWords(f *Facts) []string { return validAll(classify.StalePlaces(f.Places, f.Generated)) }
 
 func total(m map[string]uint64) (n uint64) {
 	for _, k := range m {

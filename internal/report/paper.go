@@ -157,10 +157,11 @@ func (t *writer) coverage(r *Report) {
 	t.line("")
 	t.title("What the capture could not show")
 	c := &r.Coverage
-	if len(c.Words) == 0 {
+	missing := slices.DeleteFunc(slices.Clone(c.Words), func(s string) bool { return slices.Contains(r.Notes, s) }) // told with the sources
+	if len(missing) == 0 {
 		t.para(2, "Nothing is known to be missing: no drops noted, no cut packets, no one-sided flows, no hidden names.")
 	}
-	for _, s := range c.Words {
+	for _, s := range missing {
 		t.para(2, "%s", Clean(s))
 	}
 	for _, m := range []map[string]uint64{c.Undecoded, c.Lost} {
