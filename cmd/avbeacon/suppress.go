@@ -23,16 +23,28 @@ import (
 )
 
 func newSuppress(s *streams) *cobra.Command {
+	o := &suppressOptions{}
 	c := &cobra.Command{
 		Use:   "suppress",
 		Short: "List, try, add and remove suppressions: what is not to be told, and why",
 		Long: `A suppression keeps the alerts of what it fits from being told: by host, vendor, role and domain. It
 has a reason, an author and, best, an end. What it keeps back is counted, and told when it ends. It
 fits where every kind that is given holds what fits; roles and domains have to hold all that tells
-of the product, so that a rule for one domain hides nothing beyond it.`,
+of the product, so that a rule for one domain hides nothing beyond it.
+
+'suppress --dry-run' with a rule is the same as 'suppress try'.`,
 		Args: subcommand,
-		RunE: showHelp,
+		RunE: func(c *cobra.Command, args []string) error {
+			if !o.dryRun {
+				return showHelp(c, args)
+			}
+			o.rule.Reason, o.rule.Author = "a trial", "nobody"
+			return o.try(c.Context(), s)
+		},
 	}
+	o.base(c.Flags())
+	o.what(c.Flags())
+	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "show what a rule would silence")
 	c.AddCommand(newSuppressList(s), newSuppressTry(s), newSuppressAdd(s), newSuppressRemove(s))
 	return c
 }
