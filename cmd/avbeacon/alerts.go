@@ -18,6 +18,7 @@ import (
 	"avbeacon/internal/logs"
 	"avbeacon/internal/pipeline"
 	"avbeacon/internal/policy"
+	"avbeacon/internal/report"
 	"avbeacon/internal/siem"
 	"avbeacon/internal/spool"
 )
@@ -167,6 +168,13 @@ func (x *alerts) tell(a *alert.Alert) {
 		if x.line, x.err = x.enc.Append(x.line[:0], a); x.err == nil {
 			_, x.err = x.out.Write(append(x.line, '\n'))
 		}
+	}
+}
+
+// note tells in the report what the configuration's suppressions keep from alerts at its end.
+func (x *alerts) note(r *report.Report, findings []*classify.Finding) {
+	if x != nil {
+		r.NoteSilenced(rulesOf(x.cfg.Alerts.Suppress), findings, x.teller.Now())
 	}
 }
 

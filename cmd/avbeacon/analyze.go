@@ -200,6 +200,7 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 	if err != nil {
 		return errors.Join(fmt.Errorf("--db %s: %w", o.db, err), out.discard())
 	}
+	tell.note(r, facts.Findings)
 	if err := errors.Join(o.write(r, out), out.commit()); err != nil {
 		return o.verdict(facts, s.err, errors.Join(told, fmt.Errorf("write report: %w", err)))
 	}

@@ -24,9 +24,10 @@ func TestScript(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PCAP", pcap)
 			env.Setenv("ESC", "\x1b")
+			withReceivers(t, env)
 			return os.WriteFile(filepath.Join(env.WorkDir, "usb.pcap"), undecodable(), 0o600)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"follows": follows, "exits": exits, "same": same},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"follows": follows, "exits": exits, "same": same, "receiver": receiverStarts, "answers": answers, "received": received, "expand": expand, "sameids": sameIDs},
 	})
 }
 
