@@ -2,7 +2,6 @@ package classify
 
 import (
 	"net/netip"
-	"sort"
 	"time"
 
 	"avbeacon/capture"
@@ -180,27 +179,10 @@ func (c *Classifier) advance(now time.Time) {
 }
 
 // Findings gives every finding as it stands, sorted by host address and vendor. Look-ups that still wait are judged first.
-func (c *Classifier) Findings() []*Finding {
-	for p, ok := c.pending.oldest(); ok; p, ok = c.pending.oldest() {
-		c.judgeLookup(p, unanswered)
-	}
-	var all []*Finding
-	for _, h := range c.hosts.all() {
-		for _, t := range h.tracks {
-			if f := c.finding(t); f != nil {
-				all = append(all, f)
-			}
-		}
-	}
-	sort.Slice(all, func(i, j int) bool {
-		a, b := all[i], all[j]
-		if d := a.Host.Address.Compare(b.Host.Address); d != 0 {
-			return d < 0
-		}
-		if a.Vendor.Key != b.Vendor.Key {
-			return a.Vendor.Key < b.Vendor.Key
-		}
-		return a.ID < b.ID
+func (c *Classifier) Findings() (all []*Finding) {
+	_ = c.Each(func(f *Finding) error { // it has no error of its own
+		all = append(all, f)
+		return nil
 	})
 	return all
 }

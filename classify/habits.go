@@ -26,7 +26,8 @@ type habits struct {
 	iterative   uint32 // look-ups of interest that a server answered for itself alone
 	hour        int64  // of hourAsked
 	hourAsked   uint32
-	stream      stream
+	stream      stream // of questions seen one by one
+	flowStream  stream // of DNS flows
 
 	answeredFlows uint32 // DNS flows in which it answered
 	answersGiven  uint32
@@ -160,7 +161,7 @@ func (c *Classifier) askedInFlow(h *host, rec *capture.FlowRecord) {
 		d.flowHour, d.flowHourAsked = hour, 0
 	}
 	d.flowHourAsked += min(rec.Lookups, 1<<20) / hours
-	d.stream.flow(rec)
+	d.flowStream.flow(rec)
 	d.mostAsked = max(d.mostAsked, d.flowHourAsked)
 }
 

@@ -47,7 +47,7 @@ func (c *Classifier) resolver(d *habits) bool {
 	if answers := d.answersGiven + d.answeredFlows; answers > 0 && (d.askers.n >= 2 || d.asked() > 0 || answers >= 3) || d.asksAsResolver() {
 		return true
 	}
-	if d.stream.even && d.asked() >= askedPerFlow*max(1, d.opened) {
+	if (d.stream.even || d.flowStream.even) && d.asked() >= askedPerFlow*max(1, d.opened) {
 		return true
 	}
 	if c.dnsAlone(d) {

@@ -127,6 +127,7 @@ func (d *habits) code(c *coder, k *known) {
 	code(c, &d.phases)
 	if c.since(2) {
 		d.stream.code(c)
+		d.flowStream.code(c)
 	}
 	k.vendor(c, &d.console)
 	relays := d.relay != nil

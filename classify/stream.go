@@ -47,6 +47,9 @@ func (s *stream) ask(at int64) {
 
 // flow takes a DNS flow. A client that asks one question from each port, or a few, makes none with many.
 func (s *stream) flow(rec *capture.FlowRecord) {
+	if rec.Lookups > 0 {
+		s.ask(rec.First.Unix())
+	}
 	seconds := uint32(min(max(rec.Last.Sub(rec.First)/time.Second, 0), 1<<20)) + 1
 	s.even = s.even || rec.Lookups >= streamPort && rec.Lookups >= streamPace*seconds
 }

@@ -1,0 +1,60 @@
+package classify
+
+import (
+	"cmp"
+	"slices"
+)
+
+// What keeps a Classifier's memory, and that of who asks it, small where there are very many findings.
+
+// Each gives every finding as it stands to do, in the order of Findings and one at a time, so that never all are held. It
+// ends with the first error of do, which must not call the Classifier.
+func (c *Classifier) Each(do func(*Finding) error) error {
+	for p, ok := c.pending.oldest(); ok; p, ok = c.pending.oldest() {
+		c.judgeLookup(p, unanswered)
+	}
+	var all []*track
+	for _, h := range c.hosts.all() {
+		all = append(all, h.tracks...)
+	}
+	slices.SortFunc(all, func(a, b *track) int {
+		return cmp.Or(a.host.addr.Compare(b.host.addr), cmp.Compare(a.vendor.Key, b.vendor.Key), cmp.Compare(a.id, b.id))
+	})
+	for _, t := range all {
+		if f := c.finding(t); f != nil {
+			if err := do(f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Limit sets how many hosts are remembered at most, from 1 on. Those beyond it go at once, as when the table is full.
+func (c *Classifier) Limit(hosts int) {
+	c.hosts.max = max(hosts, 1)
+	for len(c.hosts.list) > c.hosts.max {
+		c.hosts.evict()
+	}
+}
+
+// Rest gives the pieces that changed since Changed was last called, and all open flows and look-ups that wait: with what was
+// handed out before it is the whole memory. It is called last.
+func (s *Saver) Rest() []Saved {
+	out := s.Changed(false)
+	out[0].Data = s.c.open(s.known, true)
+	return out
+}
+
+// Pieces gives the whole memory for Restore alone: no piece has its Finding.
+func (c *Classifier) Pieces() []Saved {
+	k := knownIn(c.opt.Catalog)
+	out := []Saved{{Data: c.open(k, true)}}
+	for _, h := range c.hosts.all() {
+		out = append(out, Saved{Host: h.key, Data: pack(func(x *coder) { h.code(x, k); c.addresses(x, h) })})
+		for _, t := range h.tracks {
+			out = append(out, Saved{Host: h.key, Vendor: t.vendor.Key, Data: pack(func(x *coder) { t.code(x, k); c.reaches(x, t) })})
+		}
+	}
+	return out
+}
