@@ -18,7 +18,6 @@ import (
 	"avbeacon/internal/logs"
 	"avbeacon/internal/pipeline"
 	"avbeacon/internal/policy"
-	"avbeacon/internal/report"
 	"avbeacon/internal/siem"
 	"avbeacon/internal/spool"
 )
@@ -59,7 +58,9 @@ type alerts struct {
 	enc    siem.Encoder
 	list   []*alert.Alert // for a format that is one document; else nil
 	line   []byte
-	err    error // of writing, the first
+	err    error                         // of writing, the first
+	keep   func(*alert.Alert, time.Time) // what was made, and when it was told; nil without a store
+	rules  []*alert.Suppression
 	spool  *spool.Spool
 	ended  sync.WaitGroup
 	end    context.CancelFunc
@@ -82,7 +83,7 @@ func (a *alertFlags) open(s *streams, sensor string, rules *policy.Policy) (x *a
 	if err != nil {
 		return nil, err
 	}
-	x.teller = pipeline.Teller{Book: book, Policy: rules, Tell: x.tell}
+	x.teller, x.rules = pipeline.Teller{Book: book, Policy: rules, Tell: x.tell}, rulesOf(x.cfg.Alerts.Suppress)
 	if a.file != "" {
 		if x.enc, err = siem.Encoding(a.format, siem.EncodeOptions{Hostname: sensor}); err != nil {
 			return nil, err
@@ -149,12 +150,16 @@ func (x *alerts) attach(p *pipeline.Pipeline) {
 	}
 	p.Tick = func(now time.Time, _ capture.Stats) error {
 		x.teller.Tick(now)
+		x.unsaid()
 		return x.err
 	}
 }
 
 // tell writes an alert and offers it to the sinks.
 func (x *alerts) tell(a *alert.Alert) {
+	if x.keep != nil {
+		x.keep(a, time.Now())
+	}
 	if x.spool != nil {
 		sent := *a
 		sent.Made = time.Now()
@@ -171,13 +176,6 @@ func (x *alerts) tell(a *alert.Alert) {
 	}
 }
 
-// note tells in the report what the configuration's suppressions keep from alerts at its end.
-func (x *alerts) note(r *report.Report, findings []*classify.Finding) {
-	if x != nil {
-		r.NoteSilenced(rulesOf(x.cfg.Alerts.Suppress), findings, x.teller.Now())
-	}
-}
-
 // finish tells what is known at the end, and waits until the sinks have it all.
 func (x *alerts) finish(findings []*classify.Finding) error {
 	if x == nil {
@@ -187,6 +185,7 @@ func (x *alerts) finish(findings []*classify.Finding) error {
 		x.teller.Changed(f)
 	}
 	x.teller.Tick(x.teller.Now())
+	x.unsaid()
 	return errors.Join(x.written(), x.delivered())
 }
 

@@ -190,6 +190,9 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 	if err != nil {
 		return errors.Join(err, out.discard())
 	}
+	if err := tell.goOn(ctx, mem, know.catalog); err != nil {
+		return errors.Join(fmt.Errorf("--db %s: %w", o.db, err), out.discard(), tell.discard())
+	}
 	facts, err := o.run(ctx, s, src, know, mem, tell)
 	if err != nil {
 		return errors.Join(err, out.discard(), tell.discard())

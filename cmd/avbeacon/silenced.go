@@ -10,7 +10,6 @@ import (
 
 	"avbeacon/classify"
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 	"avbeacon/internal/report"
 	"avbeacon/internal/store"
 )
@@ -67,14 +66,4 @@ func silencedElsewhere(ctx context.Context, r *report.Report, s *store.Store, fi
 		r.Notes = append(r.Notes, report.Clean(fmt.Sprintf("%s kept from alerts by %s, as monitor judged them last.", report.FindingsAre(counts[by]), by)))
 	}
 	return nil
-}
-
-// rulesOf makes the suppressions of a configuration, which is checked.
-func rulesOf(list []config.Suppression) (rules []*alert.Suppression) {
-	for i := range list {
-		if rule, err := alert.NewSuppression(list[i]); err == nil {
-			rules = append(rules, rule)
-		}
-	}
-	return rules
 }
