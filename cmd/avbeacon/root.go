@@ -32,7 +32,7 @@ not show.`,
 	c.SetOut(s.out)
 	c.SetErr(s.err)
 	c.SetFlagErrorFunc(flagError)
-	c.AddCommand(newAnalyze(s), newMonitor(s), newObserve(s), newFeeds(s), newPolicy(s), newReport(s), newDB(s), newSIEM(s), newSchema(s), newShare(s), newVersion(s))
+	c.AddCommand(newAnalyze(s), newMonitor(s), newObserve(s), newFeeds(s), newPolicy(s), newReport(s), newDB(s), newAlerts(s), newSIEM(s), newSchema(s), newShare(s), newVersion(s))
 	c.AddCommand(newSuppress(s))
 	c.Args, c.RunE = subcommand, showHelp
 	return c

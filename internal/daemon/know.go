@@ -17,6 +17,7 @@ type knowledge struct {
 	places  *feeds.Places
 	policy  *policy.Policy
 	silent  []*alert.Suppression // of the configuration and of the store
+	taken   []string             // ids of findings that somebody takes care of
 }
 
 // load reads all that the configuration names. After an error nothing is open.

@@ -130,6 +130,9 @@ func (d *Daemon) reload(ctx context.Context) {
 	if err == nil {
 		k.silent, err = d.silences(ctx)
 	}
+	if err == nil {
+		k.taken, err = d.acknowledged(ctx)
+	}
 	if err != nil {
 		k.close()
 		if d.reloads.refused(time.Now(), err) {

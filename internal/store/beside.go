@@ -1,13 +1,14 @@
 package store
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 )
 
-// OpenBeside opens a store while another process writes it: to read, and to write suppressions (PutSuppression,
-// DropSuppression), which wait their turn. Nothing else can be kept; nothing is created or migrated.
+// OpenBeside opens a store while another process writes it: to read, and to write suppressions and alerts (PutSuppression,
+// DropSuppression, PutAlert), which wait their turn. Nothing else can be kept; nothing is created or migrated.
 func OpenBeside(file string) (*Store, error) {
 	s := &Store{file: file, read: true, waiting: newBatch(), counts: map[string]counts{}, written: map[string]*written{}}
 	if err := s.openBeside(); err != nil {
@@ -36,4 +37,9 @@ func (s *Store) openBeside() error {
 		return plain(err)
 	}
 	return plain(s.identify(Options{}))
+}
+
+// PutAlert writes an alert at once; one with the same id gives way.
+func (s *Store) PutAlert(ctx context.Context, a Alert) error {
+	return s.now(ctx, "alert.put", a.ID, a.Finding, a.Rule, int64(a.Severity), a.State, nanos(a.Changed), nanos(a.Told), string(a.Body))
 }
