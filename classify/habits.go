@@ -40,6 +40,7 @@ type habits struct {
 	editions editions
 
 	installations uint8         // of one product, that took turns
+	versions      uint8         // of one program, that took turns
 	phases        uint8         // machines that keep one beat each
 	console       *feeds.Vendor // of consoles
 	agents        smallSet

@@ -15,6 +15,7 @@ type machines struct {
 	ttls     int // TTLs that stand for different systems, or different ways to the tap
 	classes  int // of those, that differ in what they began with (64, 128, 255)
 	ids      int // installations that spoke in turn
+	versions int // of one program, that took turns
 	phases   int // machines that keep one beat each
 }
 
@@ -26,7 +27,7 @@ const (
 
 func (d *habits) machines() (m machines, ttlsDecide bool) {
 	m = machines{systems: bits.OnesCount8(uint8(d.systems & (windows | macOS | linux | mobile))),
-		editions: bits.OnesCount8(uint8(d.editions)), ids: int(d.installations), phases: int(d.phases)}
+		editions: bits.OnesCount8(uint8(d.editions)), ids: int(d.installations), versions: int(d.versions), phases: int(d.phases)}
 	seen, sure := 0, 0
 	for _, t := range d.ttls {
 		if t.flows < steadyTTL {
@@ -51,7 +52,7 @@ func nattedBeside(d *habits) bool {
 	m, ttlsDecide := d.machines()
 	agents := m.systems >= 2 || m.editions >= 2
 	switch {
-	case m.ids >= 2, ttlsDecide:
+	case m.ids >= 2, m.versions >= 2, ttlsDecide:
 		return true
 	case m.ttls >= 2 && agents:
 		return true
@@ -62,7 +63,7 @@ func nattedBeside(d *habits) bool {
 // behindNAT estimates how many machines there are.
 func behindNAT(d *habits) *Behind {
 	m, _ := d.machines()
-	n := max(2, m.systems, m.editions, m.ttls, m.ids, m.phases)
+	n := max(2, m.systems, m.editions, m.ttls, m.ids, m.versions, m.phases)
 	var shows []string
 	say := func(n int, what string) {
 		if n >= 2 {
@@ -73,6 +74,7 @@ func behindNAT(d *habits) *Behind {
 	say(m.systems, "operating systems")
 	say(m.editions, "editions of Windows")
 	say(m.ids, "installations of one product that take turns")
+	say(m.versions, "versions of one program that take turns")
 	say(m.phases, "phases of one beat")
 	return &Behind{Estimate: n, AtLeast: max(2, m.ids), Words: "is one address in front of several machines: it shows " + strings.Join(shows, ", ")}
 }

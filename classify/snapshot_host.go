@@ -128,6 +128,7 @@ func (d *habits) code(c *coder, k *known) {
 	if c.since(2) {
 		d.stream.code(c)
 		d.flowStream.code(c)
+		code(c, &d.versions)
 	}
 	k.vendor(c, &d.console)
 	relays := d.relay != nil
@@ -190,7 +191,7 @@ func (h *host) sum() uint64 {
 	d := &h.did
 	n := uint64(d.opened) + uint64(d.accepted) + uint64(d.lookups) + uint64(d.answersGot) + uint64(d.dnsFlows) + uint64(d.noRecursion) +
 		uint64(d.iterative) + uint64(d.answeredFlows) + uint64(d.answersGiven) + uint64(d.proxied) + uint64(d.via) + uint64(d.agents.n) +
-		uint64(d.installations) + uint64(d.phases) + uint64(d.systems) + uint64(d.editions) + uint64(d.managed.n) + uint64(d.consoles.n)
+		uint64(d.installations) + uint64(d.versions) + uint64(d.phases) + uint64(d.systems) + uint64(d.editions) + uint64(d.managed.n) + uint64(d.consoles.n)
 	n = n*31 + uint64(h.newest)
 	n = n*31 + uint64(len(h.spans)) + uint64(len(h.vlans))<<8
 	for _, r := range h.remarks {

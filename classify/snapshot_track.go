@@ -91,6 +91,9 @@ func (t *track) codeBehaviour(c *coder, k *known) {
 		code(c, &u.last)
 		u.seen.code(c)
 	})
+	if c.since(2) {
+		list(c, &t.turns, maxPrograms, func(u *turns) { u.code(c) })
+	}
 	f := &t.fallback
 	c.instant(&f.failed)
 	c.instant(&f.start)

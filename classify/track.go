@@ -32,6 +32,7 @@ type track struct {
 
 	pools    []pool
 	installs []installs
+	turns    []turns
 	fallback fallback
 	contact  beacon.Hours // with a medium or strong sign of the host's own
 

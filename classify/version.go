@@ -17,7 +17,9 @@ func (c *Classifier) version(t *track, obs *capture.Observation, g *sign) {
 	path, query, _ := strings.Cut(pathOf(obs.Req.URI), "?")
 	switch g.kind {
 	case KindUserAgent:
-		t.is(agentProduct(obs.Req.UserAgent), agentVersion(obs.Req.UserAgent))
+		version := agentVersion(obs.Req.UserAgent)
+		t.is(agentProduct(obs.Req.UserAgent), version)
+		t.takesTurns(obs.Req.UserAgent, version)
 	case KindQuery:
 		product, version := field(query, "act-pid="), field(query, "act-pv=")
 		if !plainWord.MatchString(product) {
