@@ -90,7 +90,7 @@ func (o *monitorOptions) configuration(given *pflag.FlagSet) (c config.Config, e
 	if err := o.over(&c, given.Changed); err != nil {
 		return c, err
 	}
-	fitTables(&c.Limits)
+	fitTables(&c)
 	return c, c.Validate()
 }
 
@@ -180,7 +180,7 @@ func monitor(ctx context.Context, s *streams, o *monitorOptions, given *pflag.Fl
 	defer signal.Stop(reload)
 	defer signal.Stop(reopen)
 	d.Reload, d.Reopen = reload, reopen
-	defer limitMemory(c.Limits, d.Log)()
+	defer limitMemory(&c, d.Log)()
 	return daemon.Run(ctx, d)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -278,14 +279,20 @@ func TestAPacketThatMakesUsPanicIsKept(t *testing.T) {
 	var f faults
 	require.NoError(t, f.open(dir))
 	core, logs := observer.New(zap.InfoLevel)
-	for range mostPieces + 5 {
-		f.packet(zap.New(core))(&capture.Panic{Packet: capture.Packet{Data: []byte{1, 2, 3}, Link: capture.LinkRaw}, Reason: "why"})
+	for n := range mostPieces + 5 {
+		f.packet(zap.New(core))(&capture.Panic{Packet: capture.Packet{Data: []byte{1, 2, 3}, Link: capture.LinkRaw}, Reason: fmt.Sprint("why", n)})
 	}
 	require.EqualValues(t, mostPieces+5, f.panics.Load())
 	files, err := filepath.Glob(filepath.Join(dir, "*.pcap"))
 	require.NoError(t, err)
 	require.Len(t, files, mostPieces)
 	require.Equal(t, mostPieces+5, logs.Len())
+
+	again := faults{folder: t.TempDir()}
+	for range mostAlike + 5 {
+		again.packet(zap.NewNop())(&capture.Panic{Reason: "the same"})
+	}
+	require.Equal(t, mostAlike, again.kept, "others have room too")
 }
 
 // What a crash kept from the spool is told at the next start, under the id that it had, though its packets do not come again.

@@ -15,8 +15,11 @@ import (
 	"avbeacon/internal/report"
 )
 
-// mostPieces is how many packets of panics are kept in one run.
-const mostPieces = 20
+// mostPieces is how many packets of panics are kept in one run, mostAlike how many with the same reason.
+const (
+	mostPieces = 20
+	mostAlike  = 5
+)
 
 // faults are what went wrong and was survived.
 type faults struct {
@@ -25,10 +28,11 @@ type faults struct {
 
 	mu        sync.Mutex
 	kept      int
-	store     error     // of the store's last write; nil where it went well
-	written   time.Time // when that was; zero: not yet
-	unwritten uint64    // writes that failed
-	size      int64     // of its file, bytes
+	alike     map[string]int // kept, by reason; as many as mostPieces at most
+	store     error          // of the store's last write; nil where it went well
+	written   time.Time      // when that was; zero: not yet
+	unwritten uint64         // writes that failed
+	size      int64          // of its file, bytes
 
 	panics atomic.Uint64
 }
@@ -48,7 +52,7 @@ func (f *faults) open(folder string) error {
 func (f *faults) packet(log *zap.Logger) func(*capture.Panic) {
 	return func(p *capture.Panic) {
 		f.panics.Add(1)
-		file, err := f.keep("pcap", func(w *os.File) error { return p.WriteCapture(w) })
+		file, err := f.keep(p.Reason, "pcap", func(w *os.File) error { return p.WriteCapture(w) })
 		log.Error("a packet made the program panic; it was left out", zap.String("reason", p.Reason), zap.Uint64("frame", p.Packet.Frame),
 			zap.String("kept_as", file), zap.NamedError("not_kept", err), zap.ByteString("stack", p.Stack))
 	}
@@ -59,7 +63,7 @@ func (f *faults) observation(log *zap.Logger) func(*capture.Observation, string,
 	return func(o *capture.Observation, reason string, stack []byte) {
 		f.panics.Add(1)
 		line := (&report.Lines{}).Append(nil, o)
-		file, err := f.keep("json", func(w *os.File) error {
+		file, err := f.keep(reason, "json", func(w *os.File) error {
 			_, err := w.Write(line)
 			return err
 		})
@@ -69,13 +73,17 @@ func (f *faults) observation(log *zap.Logger) func(*capture.Observation, string,
 }
 
 // keep writes a file of its own, for a report of the fault; "" where no more are kept.
-func (f *faults) keep(ending string, write func(*os.File) error) (name string, err error) {
+func (f *faults) keep(reason, ending string, write func(*os.File) error) (name string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.folder == "" || f.kept == mostPieces {
+	if f.folder == "" || f.kept == mostPieces || f.alike[reason] == mostAlike {
 		return "", nil
 	}
+	if f.alike == nil {
+		f.alike = map[string]int{}
+	}
 	f.kept++
+	f.alike[reason]++
 	name = filepath.Join(f.folder, fmt.Sprintf("panic-%s-%d.%s", time.Now().UTC().Format("20060102T150405"), f.kept, ending))
 	w, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

@@ -26,22 +26,23 @@ import (
 
 // owner is the goroutine behind the observers: it alone touches the classifier, the book and what is around them.
 type owner struct {
-	d     *Daemon
-	p     *pipeline.Pipeline
-	saver *classify.Saver // nil without a store
-	tell  pipeline.Teller
-	look  interest // what the observers ask now
-	cover coverage
-	found found
-	ended bool                      // the input is at its end
-	run   store.RunNumber           // valid iff there is a store
-	told  map[metrics.Alerts]uint64 // N is 0 in the key
+	d      *Daemon
+	p      *pipeline.Pipeline
+	saver  *classify.Saver // nil without a store
+	tell   pipeline.Teller
+	look   interest // what the observers ask now
+	cover  coverage
+	found  found
+	relief relief
+	ended  bool                      // the input is at its end
+	run    store.RunNumber           // valid iff there is a store
+	told   map[metrics.Alerts]uint64 // N is 0 in the key
 }
 
 // build makes the pipeline and its owner, and goes on from the store.
 func (d *Daemon) build(ctx context.Context) (*pipeline.Pipeline, *owner, error) {
 	l := &d.cfg.Limits
-	o := &owner{d: d, told: map[metrics.Alerts]uint64{}}
+	o := &owner{d: d, told: map[metrics.Alerts]uint64{}, found: found{most: 2 * l.Hosts}, relief: newRelief(l.Hosts)}
 	p := &pipeline.Pipeline{
 		Source: d.source,
 		Capture: capture.Options{
@@ -100,7 +101,7 @@ func (o *owner) begin(ctx context.Context) error {
 		return err
 	}
 	if d.store != nil {
-		pieces, err := d.store.Memory(ctx)
+		pieces, err := d.store.MemoryOf(ctx, d.cfg.Limits.Hosts)
 		if err != nil {
 			return fmt.Errorf("store: %w", err)
 		}
@@ -213,21 +214,21 @@ func (o *owner) tick(now time.Time, st capture.Stats) error {
 // second does what is due once a second of the wall clock.
 func (o *owner) second(st capture.Stats) {
 	d := o.d
+	if d.store != nil {
+		o.keep(o.saver.Changed(false))
+	}
 	if k := d.next.Swap(nil); k != nil {
 		o.takeUp(k)
 	}
-	o.keep(false, st)
+	o.relieve()
 	d.show(o, st)
 }
 
-// keep hands the store what changed, or all.
-func (o *owner) keep(whole bool, st capture.Stats) {
+// keep hands the store what changed. It is called only where there is a store.
+func (o *owner) keep(pieces []classify.Saved) {
 	d := o.d
-	if d.store == nil {
-		return
-	}
-	d.store.KeepMemory(o.saver.Changed(whole), d.know.policy.Decide)
-	o.unsaid()
+	o.unsaid() // never the finding without what became of it
+	d.store.KeepMemory(pieces, d.know.policy.Decide)
 	o.cover.add(d.store, o.tell.Now(), d.source.Inputs(), d.live != nil)
 	select {
 	case d.ripe <- struct{}{}:
@@ -239,15 +240,17 @@ func (o *owner) keep(whole bool, st capture.Stats) {
 func (o *owner) takeUp(k *knowledge) {
 	d, before := o.d, o.d.know
 	began := time.Now()
-	pieces := o.p.Classifier.NewSaver().Changed(true)
+	pieces := o.p.Classifier.Pieces()
 	d.know = *k
 	c := d.classifier(k, d.faults.key)
+	c.Limit(o.relief.hosts)
 	r := c.Restore(pieces)
 	o.use(c)
 	o.tell.Book.Use(d.bookOptions(k))
 	if err := o.tell.Book.Suppress(k.silent); err != nil {
 		d.log.Error("the suppressions that were in use stay", zap.Error(err))
 	}
+	o.acknowledge(k.taken)
 	o.tell.Policy = k.policy
 	before.close()
 	if d.store != nil {
@@ -261,52 +264,13 @@ func (o *owner) takeUp(k *knowledge) {
 		zap.Int("findings", r.Findings), zap.Int("findings_of_vendors_that_are_gone", r.Unknown), zap.Duration("took", time.Since(began)))
 }
 
-// finish judges what still waits, and hands all that is known to the store.
-func (o *owner) finish(st capture.Stats) error {
-	d := o.d
-	o.ended = true
-	for _, f := range o.p.Classifier.Findings() {
-		if err := o.changed(f); err != nil {
-			return err
-		}
-	}
-	o.tell.Tick(o.tell.Now())
-	o.keep(true, st)
-	d.show(o, st)
-	if d.store == nil {
-		return nil
-	}
-	return d.putRun(context.Background(), o.run, o.report(st).Coverage)
-}
-
-// summary writes the last report.
-func (o *owner) summary(st capture.Stats) error {
-	if o.d.opt.Summary == nil {
-		return nil
-	}
-	if err := o.report(st).WriteText(o.d.opt.Summary, report.TextOptions{}); err != nil {
-		return fmt.Errorf("write the last summary: %w", err)
-	}
-	return nil
-}
-
-// report is that of the run, as `analyze` makes it.
-func (o *owner) report(st capture.Stats) *report.Report {
-	d, c := o.d, o.p.Classifier
-	st.Panics += o.p.Panics
-	return report.New(&report.Facts{
-		Version: d.opt.Version, Generated: time.Now(), Catalog: d.know.catalog, Places: d.know.places.Databases(), Policy: d.know.policy.Name,
-		Judge: d.know.policy.Judge, Inputs: d.source.Inputs(), Findings: c.Findings(), Remarks: c.Remarks(), Stats: st, Judged: c.Stats(), HiddenDoH: o.p.FlowsDoH,
-	})
-}
-
 // newBook makes a book for a policy.
 func (d *Daemon) newBook(k *knowledge) (*alert.Book, error) {
 	return alert.NewBook(d.cfg.Alerts, d.bookOptions(k))
 }
 
 func (d *Daemon) bookOptions(k *knowledge) alert.Options {
-	return alert.Options{Sensor: d.cfg.Sensor, Policy: k.policy.Name, Version: d.opt.Version, Concern: alert.PlacesOf(k.policy)}
+	return alert.Options{MaxTracked: 2 * d.cfg.Limits.Hosts, Sensor: d.cfg.Sensor, Policy: k.policy.Name, Version: d.opt.Version, Concern: alert.PlacesOf(k.policy)}
 }
 
 // seed makes a run's own, so that nobody who sends packets can aim at one shard.

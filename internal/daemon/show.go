@@ -15,14 +15,12 @@ import (
 
 // found is how many findings there are of each sort, kept as they change.
 type found struct {
-	now map[string]metrics.Findings // by finding id; N is 1
+	now  map[string]metrics.Findings // by finding id; N is 1
+	most int                         // counted apart; beyond it counting begins anew
 }
 
-// mostFound is how many findings are counted apart; beyond it counting begins anew.
-const mostFound = 1 << 18
-
 func (c *found) note(f *classify.Finding, concern bool) {
-	if c.now == nil || len(c.now) >= mostFound {
+	if c.now == nil || len(c.now) >= c.most {
 		c.now = map[string]metrics.Findings{}
 	}
 	c.now[f.ID] = metrics.Findings{Vendor: f.Vendor.Key, Verdict: f.Verdict.String(), Concern: concern, N: 1}
@@ -105,9 +103,9 @@ func (o *owner) tables(st *capture.Stats) []metrics.Table {
 		{Name: "fragments", Entries: st.Decode.Fragments.Pending, Evicted: st.Decode.Fragments.Dropped},
 		{Name: "addresses", Entries: h.Addresses, Limit: l.Hosts, Evicted: h.Evicted},
 		{Name: "names", Entries: n.Pairs, Limit: l.Names, Evicted: n.Evicted},
-		{Name: "hosts", Entries: c.Hosts, Limit: l.Hosts, Evicted: c.HostsEvicted},
-		{Name: "findings", Entries: len(o.found.now), Limit: mostFound},
-		{Name: "told", Entries: b.Tracked, Evicted: b.Evicted},
+		{Name: "hosts", Entries: c.Hosts, Limit: o.relief.hosts, Evicted: c.HostsEvicted},
+		{Name: "findings", Entries: len(o.found.now), Limit: o.found.most},
+		{Name: "told", Entries: b.Tracked, Limit: 2 * l.Hosts, Evicted: b.Evicted},
 	}
 }
 

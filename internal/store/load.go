@@ -22,8 +22,16 @@ type Kept struct {
 
 // Memory gives what the classifier goes on from, hosts seen last first. Give it to classify.Classifier.Restore.
 func (s *Store) Memory(ctx context.Context) ([]classify.Saved, error) {
-	var out []classify.Saved
-	err := s.each(ctx, "state.all", []any{s.sensor}, func(row scanner) error {
+	return s.states(ctx, "state.all", s.sensor)
+}
+
+// MemoryOf gives that of so many hosts at most, first those with signs of a vendor, then those seen last.
+func (s *Store) MemoryOf(ctx context.Context, hosts int) ([]classify.Saved, error) {
+	return s.states(ctx, "state.of", s.sensor, hosts)
+}
+
+func (s *Store) states(ctx context.Context, query string, args ...any) (out []classify.Saved, err error) {
+	err = s.each(ctx, query, args, func(row scanner) error {
 		var p classify.Saved
 		err := row.Scan(&p.Host, &p.Vendor, &p.Data)
 		out = append(out, p)

@@ -8,13 +8,13 @@ import (
 
 // Retention says what may go. A zero limit is none.
 type Retention struct {
-	// Detail is how long the hours of contacts and of coverage, what matched nothing, former names of hosts, and alerts that
-	// are over are kept.
+	// Detail is how long the hours of contacts and of coverage, what matched nothing, former names of hosts, hosts without
+	// a sign of any vendor, and alerts that are over are kept.
 	Detail time.Duration
 	// Findings is how long a finding is kept after it was last seen, with all that belongs to it, and a host after it was.
 	Findings time.Duration
 	// Bytes is how much the file may hold. Beyond it the oldest detail goes first, a day at a time: what matched nothing, then
-	// the hours of contacts; then whole findings, those seen last longest ago.
+	// hosts without a sign of any vendor, then the hours of contacts; then whole findings, those seen last longest ago.
 	Bytes int64
 }
 
@@ -51,8 +51,11 @@ func (s *Store) age(ctx context.Context, r Retention, now time.Time, out *Retain
 	if r.Detail > 0 {
 		from := now.Add(-r.Detail)
 		n, err := s.remove(ctx, map[string]int64{"old.hours": hourOf(from), "old.coverage": hourOf(from), "old.unmatched": dayOf(from),
-			"old.names": nanos(from), "old.alerts": nanos(from)})
+			"old.names": nanos(from), "old.alerts": nanos(from), "old.idle": nanos(from)})
 		if out.Rows += n; err != nil {
+			return err
+		}
+		if err := s.orphans(ctx); err != nil {
 			return err
 		}
 	}
@@ -68,9 +71,17 @@ func (s *Store) age(ctx context.Context, r Retention, now time.Time, out *Retain
 		return err
 	}
 	out.Findings += len(ids)
+	if err := s.begin(ctx, func(t *tx) error { return t.do("old.hosts", before) }); err != nil {
+		return err
+	}
+	return s.orphans(ctx)
+}
+
+// orphans takes away what belonged to hosts that are gone.
+func (s *Store) orphans(ctx context.Context) error {
 	return s.begin(ctx, func(t *tx) error {
-		t.do("old.hosts", before)
-		return t.do("old.states")
+		t.do("old.states")
+		return t.do("old.addresses")
 	})
 }
 
@@ -115,8 +126,13 @@ func (s *Store) forget(ctx context.Context, ids []string) error {
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, id := range ids {
 		delete(s.written, id)
+		if _, waits := s.waiting.findings[id]; !waits {
+			delete(s.counts, id)
+		}
 	}
 	return nil
 }
@@ -144,7 +160,7 @@ func (s *Store) oldest(ctx context.Context, out *Retained) (bool, error) {
 	for _, x := range []struct {
 		span, query string
 		step        int64
-	}{{"span.unmatched", "old.unmatched", 1}, {"span.hours", "old.hours", 24}} {
+	}{{"span.unmatched", "old.unmatched", 1}, {"span.idle", "old.idle", int64(24 * time.Hour)}, {"span.hours", "old.hours", 24}} {
 		var first, last int64
 		if err := s.db.QueryRowContext(ctx, queries[x.span]).Scan(&first, &last); err != nil {
 			return false, plain(err)
@@ -153,7 +169,9 @@ func (s *Store) oldest(ctx context.Context, out *Retained) (bool, error) {
 			continue
 		}
 		n, err := s.remove(ctx, map[string]int64{x.query: first + x.step})
-		out.Rows += n
+		if out.Rows += n; err == nil {
+			err = s.orphans(ctx)
+		}
 		return n > 0, err
 	}
 	ids, err := s.ids(ctx, "oldest.findings", few)

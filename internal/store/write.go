@@ -47,9 +47,19 @@ func (w *writer) batch(b *batch) {
 	}
 }
 
+// mostWritten is how many findings' rows are known: of one beyond, all rows are written anew when it changes.
+const mostWritten = 8192
+
 func (w *writer) done() {
+	known := w.store.written
+	for id := range known { // any of them
+		if len(known)+len(w.staged) <= mostWritten {
+			break
+		}
+		delete(known, id)
+	}
 	for id, x := range w.staged {
-		w.store.written[id] = x
+		known[id] = x
 	}
 }
 

@@ -22,6 +22,13 @@ ON CONFLICT (sensor, host, vendor) DO UPDATE SET saved = excluded.saved, data = 
 SELECT s.host, s.vendor, s.data FROM states s LEFT JOIN hosts h ON h.sensor = s.sensor AND h.host = s.host
 WHERE s.sensor = $1 ORDER BY h.last_seen DESC, s.host, s.vendor;
 
+-- name: state.of
+SELECT s.host, s.vendor, s.data FROM states s LEFT JOIN hosts h ON h.sensor = s.sensor AND h.host = s.host
+WHERE s.sensor = $1 AND (s.host = '' OR s.host IN (SELECT x.host FROM hosts x WHERE x.sensor = $1
+	ORDER BY EXISTS (SELECT 1 FROM states v WHERE v.sensor = x.sensor AND v.host = x.host AND v.vendor <> '') DESC, x.last_seen DESC, x.host
+	LIMIT $2))
+ORDER BY h.last_seen DESC, s.host, s.vendor;
+
 -- name: finding.put
 INSERT INTO findings (id, sensor, vendor, vendor_name, vendor_country, product, product_version, address, who, host_role, host_roles,
 	behind, oem, verdict, state, concern, rule, severity, why, first_seen, last_seen, contacts, lookups, dropped, reasons)
@@ -165,6 +172,13 @@ DELETE FROM alerts WHERE changed < $1 AND state = 'resolved';
 DELETE FROM states WHERE host <> '' AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.sensor = states.sensor AND h.host = states.host);
 -- name: old.hosts
 DELETE FROM hosts WHERE last_seen < $1;
+-- name: old.idle
+DELETE FROM hosts WHERE last_seen < $1 AND NOT EXISTS (SELECT 1 FROM states s WHERE s.sensor = hosts.sensor AND s.host = hosts.host AND s.vendor <> '');
+-- name: old.addresses
+DELETE FROM host_names WHERE NOT EXISTS (SELECT 1 FROM hosts h WHERE h.sensor = host_names.sensor AND h.host = host_names.host);
+-- name: span.idle
+SELECT COALESCE(MIN(last_seen), 0), COALESCE(MAX(last_seen), 0) FROM hosts
+WHERE NOT EXISTS (SELECT 1 FROM states s WHERE s.sensor = hosts.sensor AND s.host = hosts.host AND s.vendor <> '');
 -- name: span.hours
 SELECT COALESCE(MIN(hour), 0), COALESCE(MAX(hour), 0) FROM contact_hours;
 -- name: span.unmatched

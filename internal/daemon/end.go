@@ -1,0 +1,75 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"avbeacon/capture"
+	"avbeacon/classify"
+	"avbeacon/internal/report"
+)
+
+// mostShown is how many findings the last summary shows; those of concern come first.
+const mostShown = 1000
+
+// finish judges what still waits, and hands what changed to the store.
+func (o *owner) finish(st capture.Stats) error {
+	d := o.d
+	o.ended = true
+	_ = o.p.Classifier.Each(func(f *classify.Finding) error { // it has no error of its own
+		o.found.note(f, o.tell.Changed(f).Concern)
+		return nil
+	})
+	o.tell.Tick(o.tell.Now())
+	if d.store != nil {
+		o.keep(o.saver.Rest())
+	}
+	d.show(o, st)
+	if d.store == nil {
+		return nil
+	}
+	return d.putRun(context.Background(), o.run, o.report(st, nil).Coverage)
+}
+
+// summary writes the last report.
+func (o *owner) summary(st capture.Stats) error {
+	if o.d.opt.Summary == nil {
+		return nil
+	}
+	list, all := o.gravest()
+	err := o.report(st, list).WriteText(o.d.opt.Summary, report.TextOptions{})
+	if err == nil && all > len(list) {
+		_, err = fmt.Fprintf(o.d.opt.Summary, "%d of %d findings are shown, those of concern first.\n", len(list), all)
+	}
+	if err != nil {
+		return fmt.Errorf("write the last summary: %w", err)
+	}
+	return nil
+}
+
+// gravest gives the findings that the last summary shows, and how many there are in all.
+func (o *owner) gravest() (list []*classify.Finding, all int) {
+	var others []*classify.Finding
+	_ = o.p.Classifier.Each(func(f *classify.Finding) error { // it has no error of its own
+		to := &others
+		if concern, _ := o.d.know.policy.Judge(f); concern {
+			to = &list
+		}
+		if all++; len(*to) < mostShown {
+			*to = append(*to, f)
+		}
+		return nil
+	})
+	return append(list, others[:min(len(others), mostShown-len(list))]...), all
+}
+
+// report is that of the run, as `analyze` makes it, with some findings.
+func (o *owner) report(st capture.Stats, list []*classify.Finding) *report.Report {
+	d, c := o.d, o.p.Classifier
+	st.Panics += o.p.Panics
+	return report.New(&report.Facts{
+		Version: d.opt.Version, Generated: time.Now(), Catalog: d.know.catalog, Places: d.know.places.Databases(), Policy: d.know.policy.Name,
+		Judge: d.know.policy.Judge, Inputs: d.source.Inputs(), Findings: list, Remarks: c.Remarks(), Stats: st, Judged: c.Stats(), HiddenDoH: o.p.FlowsDoH,
+	})
+}
