@@ -35,18 +35,22 @@ type updater struct {
 	failing       float64 // share of runs that fail
 	missing       float64
 	wakeDelay     float64 // seconds after waking until an overdue run begins
+	longest       float64 // run, seconds
+	again         float64 // seconds after a run that another visit comes; 0 for none
+	failsOnce     bool    // every other run fails
 }
 
 // documented is the schedule of Kaspersky's support article 8595, which updcfg.xml sets: 2 h after a success and 20 min
 // after a failure.
 func documented() updater {
-	return updater{period: 2 * hour, retry: 20 * minute, jitter: 0.005, wakeDelay: 3 * minute}
+	return updater{period: 2 * hour, retry: 20 * minute, jitter: 0.005, longest: 130, wakeDelay: 3 * minute}
 }
 
-// updates adds runs of 2 to 8 connections within 10 to 130 s; failed ones are short.
+// updates adds runs of 2 to 8 connections within 10 s and the longest run; failed ones are short.
 func (m *maker) updates(u updater) {
 	m.t.periods = append(m.t.periods, u.period, u.retry)
 	due := m.start + m.rng.Float64()*u.period
+	failed := false
 	for due < m.end() {
 		awake, next := m.isAwake(due)
 		if !awake {
@@ -54,8 +58,8 @@ func (m *maker) updates(u updater) {
 				return
 			}
 		}
-		failed := m.rng.Float64() < u.failing
-		conns, length := 2+m.rng.IntN(7), m.between(10, 130)
+		failed = !failed && u.failsOnce || m.rng.Float64() < u.failing
+		conns, length := 2+m.rng.IntN(7), m.between(10, u.longest)
 		if failed {
 			conns, length = 1+m.rng.IntN(2), m.between(1, 21)
 		}
@@ -63,6 +67,9 @@ func (m *maker) updates(u updater) {
 			m.connect(due)
 			for range conns - 1 {
 				m.connect(due + m.rng.Float64()*length)
+			}
+			if u.again > 0 {
+				m.connect(due + length + u.again*(1+0.02*m.between(-1, 1)))
 			}
 		}
 		wait := u.period

@@ -40,6 +40,10 @@ func classes() []class {
 		{"antivirus 2 h, desktop", beat, true, 0.95, antivirus(0, false)},
 		{"antivirus 2 h, 10-30 % of runs fail", beat, true, 0.95, antivirus(0.2, false)},
 		{"antivirus 2 h, 30-60 % of runs fail", beat, true, 0.95, antivirus(0.45, false)},
+		{"antivirus 2 h, every run fails once", beat, true, 0.9, patterned(func(u *updater) { u.failsOnce = true })},
+		{"antivirus 2 h, runs of up to 10 min", beat, true, 0.95, patterned(func(u *updater) { u.longest = 10 * minute })},
+		{"antivirus 2 h, another visit 25 min later", beat, true, 0.9, patterned(func(u *updater) { u.again = 25 * minute })},
+		{"antivirus every 2 h and every 3 h", beat, true, 0, twoBeats},
 		{"antivirus 2 h, laptop, 7 days", beat, true, 0.9, antivirus(0, true)},
 		{"antivirus 2 h, laptop with failures, 7 days", beat, true, 0.9, antivirus(0.15, true)},
 		{"antivirus 2 h, laptop, activity not known", beat, true, 0.9, unknown(antivirus(0, true))},
@@ -61,11 +65,14 @@ func classes() []class {
 		{"KSN look-ups as DNS, slow (under 4/h)", chance, false, 0, ksnDNS(1, 4, 300, 300)},
 		{"KSN look-ups 30-120/h as DNS, TTL 300", cache, false, 0.95, ksnDNS(30, 120, 300, 300)},
 		{"KSN look-ups 30-120/h as DNS, TTL 60-1800", cache, false, 0.95, ksnDNS(30, 120, 60, 1800)},
-		{"NAT of 2-3 updaters", several, true, 0, nat(2, 3, 0)},
+		{"NAT of 2-3 updaters", several, true, 0.9, nat(2, 3, 0)},
 		{"NAT of 5 updaters", several, true, 0.95, nat(5, 5, 0)},
 		{"NAT of 20 updaters", several, true, 0.95, nat(20, 20, 0)},
-		{"NAT of 5 updaters, 20 % of runs fail", several, true, 0, nat(5, 5, 0.2)},
-		{"NAT of 5 laptops", several, true, 0, natOfLaptops},
+		{"NAT of 2-3 updaters, 20 % of runs fail", several, true, 0.92, nat(2, 3, 0.2)},
+		{"NAT of 5 updaters, 20 % of runs fail", several, true, 0.95, nat(5, 5, 0.2)},
+		{"NAT of 2-5, 1-6 h, jitter to 10 %", several, true, 0.85, natOfOthers},
+		{"NAT of a desktop and 2 laptops", several, true, 0.9, natOfBoth},
+		{"NAT of 5 laptops", several, true, 0.85, natOfLaptops},
 	}
 }
 
@@ -114,7 +121,7 @@ func unknown(draw func(*rand.Rand) timeline) func(*rand.Rand) timeline {
 
 func otherUpdater(rng *rand.Rand) timeline {
 	m := newMaker(rng, 0)
-	u := updater{period: m.logBetween(hour, 12*hour), jitter: m.between(0, 0.15), missing: 0.2, failing: m.between(0, 0.15)}
+	u := updater{period: m.logBetween(hour, 12*hour), jitter: m.between(0, 0.15), longest: 130, missing: 0.2, failing: m.between(0, 0.15)}
 	u.retry = u.period / m.between(4, 12)
 	m = newMaker(rng, m.between(max(1, leastBeats*u.period/day), 14))
 	m.updates(u)
@@ -252,5 +259,50 @@ func natOfLaptops(rng *rand.Rand) timeline {
 		m.updates(documented())
 	}
 	m.awake = []period{{m.start, m.end()}}
+	return m.finish()
+}
+
+// patterned is an updater on a desktop that differs from the documented one.
+func patterned(change func(*updater)) func(*rand.Rand) timeline {
+	return func(rng *rand.Rand) timeline {
+		m := newMaker(rng, fewDays(rng))
+		u := documented()
+		change(&u)
+		m.updates(u)
+		return m.finish()
+	}
+}
+
+// twoBeats is one machine that calls in two beats.
+func twoBeats(rng *rand.Rand) timeline {
+	m := newMaker(rng, fewDays(rng))
+	u := documented()
+	m.updates(u)
+	u.period = 3 * hour
+	m.updates(u)
+	return m.finish()
+}
+
+func natOfOthers(rng *rand.Rand) timeline {
+	m := newMaker(rng, 0)
+	u := updater{period: m.logBetween(hour, 6*hour), jitter: m.between(0, 0.1), longest: 130, missing: 0.1 * m.rng.Float64()}
+	u.retry = u.period / 6
+	m = newMaker(rng, m.between(max(1, leastBeats*u.period/day), 7))
+	for range 2 + rng.IntN(4) {
+		m.updates(u)
+	}
+	return m.finish()
+}
+
+func natOfBoth(rng *rand.Rand) timeline {
+	m := newMaker(rng, fewDays(rng))
+	m.updates(documented())
+	zone := m.between(0, day)
+	all := m.awake
+	for range 2 {
+		m.officeAt(zone)
+		m.updates(documented())
+	}
+	m.awake = all
 	return m.finish()
 }

@@ -26,6 +26,9 @@ func main() {
 const assumptions = `Timelines are made, not recorded: no capture of an antivirus over days was to be had. What they assume:
 - An updater runs 2 h after a successful run and 20 min after a failed one (Kaspersky support article 8595); a run is 2 to 8
   connections within 10 to 130 s; an overdue run begins within 3 min of waking. Other updaters: 1 to 12 h, and daily.
+- Machines behind one address keep the same schedule, each with its own phase. Classes of one machine that looks like more: every
+  run fails once; runs of up to 10 min; a second visit 25 min after each run; two schedules of 2 h and 3 h (no bar is set there:
+  by time alone they are nearly those of several machines).
 - Periodic: 5 min to 24 h, 1 to 14 days and at least 12 beats, of which 20 % are missing; 'jitter 30 %' spreads each interval
   evenly from 0.7 to 1.3 periods; on a fixed grid it moves each beat by that much.
 - A laptop is awake on weekdays in one to a few stretches between about 8 and 19 o'clock, and on some evenings and weekends.

@@ -139,6 +139,9 @@ func overall(all []measured, s scorer, threshold float64) (precision, recall flo
 	return hit / max(1, hit+wrong), hit / max(1, beats)
 }
 
+// mostScored is the share of timelines of several machines that may get a score.
+const mostScored = 0.1
+
 // misses says where a class falls short of what is asked of it; nothing where it does not.
 func (m *measured) misses(limits []float64) []string {
 	list := scorers()
@@ -162,6 +165,9 @@ func (m *measured) misses(limits []float64) []string {
 		short = m.calledEnough(beacon.Cache)
 	case several:
 		short = m.calledEnough(beacon.Several)
+		if m.above(list[0], limits[0]) > mostScored {
+			short = append(short, "scored too often")
+		}
 	}
 	return short
 }

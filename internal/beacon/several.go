@@ -36,7 +36,7 @@ func several(starts []int64, f fit) (int, bool) {
 			runs = append(runs, at)
 		}
 	}
-	if len(runs) < leastRuns || steady(f) {
+	if len(runs) < leastRuns || steady(f, len(starts)) {
 		return 0, false
 	}
 	var p pile
@@ -67,8 +67,8 @@ func several(starts []int64, f fit) (int, bool) {
 
 // steady says that one exact beat explains all intervals, or nearly all are one so short that merging runs would make
 // another one of it.
-func steady(f fit) bool {
-	if f.second == 0 && f.tolerance <= 0.025 && f.on == f.n {
+func steady(f fit, starts int) bool {
+	if f.second == 0 && f.tolerance <= 0.025 && f.on == f.n && f.n > starts/2 {
 		return true
 	}
 	return f.period < 3*runLength && float64(f.on) > 0.9*float64(f.n)

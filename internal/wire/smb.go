@@ -69,7 +69,10 @@ func ParseComputerName(packet []byte) (ComputerName, error) {
 			return ComputerName{}, err
 		}
 		n, err := p.name()
-		return ComputerName{Name: n.Name}, err
+		if err != nil {
+			return ComputerName{}, err
+		}
+		return ComputerName{Name: n.Name}, nil
 	}
 	at := bytes.Index(body, []byte("NTLMSSP\x00"))
 	if !smbHeader(body) || at < 0 {
