@@ -46,7 +46,7 @@ func undisturbed(t testing.TB, c *crowd) *bulk {
 func TestKilledMonitorsLoseNoAlert(t *testing.T) {
 	t.Parallel()
 	kills, machines := 50, 2000
-	if testing.Short() {
+	if testing.Short() || raced {
 		kills, machines = 8, 400
 	}
 	c := newCrowd(t, machines)
@@ -59,7 +59,7 @@ func TestKilledMonitorsLoseNoAlert(t *testing.T) {
 	from := 0
 	for round := range kills {
 		most := len(c.records) * (round + 1) / kills // so that each kill finds something to do
-		killOne(t, c, file, from, most, 100*time.Millisecond+rand.N(300*time.Millisecond)+time.Duration(round%5/4)*time.Second)
+		killOne(t, c, file, from, most, 100*time.Millisecond+rand.N(300*time.Millisecond)+time.Duration(round%10/9)*time.Second)
 		from = missing(packetOf, len(c.records), &syslog.arrivals, &elastic.arrivals)
 	}
 	p := avbeacon(t, "monitor", "-c", file)

@@ -155,18 +155,23 @@ func (p *process) end(t testing.TB) {
 	select {
 	case <-p.ended:
 		require.NoError(t, p.err, p.log.String())
-	case <-time.After(patience):
+	case <-time.After(patience()):
 		t.Fatalf("it does not end: %s", p.log.String())
 	}
 }
 
 // patience is how long a test waits for what has to come.
-const patience = 40 * time.Second
+func patience() time.Duration {
+	if raced {
+		return 2 * time.Minute
+	}
+	return 40 * time.Second
+}
 
 // eventually waits for what is to become true; what it was instead is told by the function.
 func eventually(t testing.TB, is func() bool, what func() string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience()); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal(what())
 		}
