@@ -38,7 +38,9 @@ func (o *owner) summary(st capture.Stats) error {
 		return nil
 	}
 	list, all := o.gravest()
-	err := o.report(st, list).WriteText(o.d.opt.Summary, report.TextOptions{})
+	r := o.report(st, list)
+	r.NoteSilenced(o.d.know.silent, list, o.tell.Now())
+	err := r.WriteText(o.d.opt.Summary, report.TextOptions{})
 	if err == nil && all > len(list) {
 		_, err = fmt.Fprintf(o.d.opt.Summary, "%d of %d findings are shown, those of concern first.\n", len(list), all)
 	}
