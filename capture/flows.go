@@ -60,8 +60,7 @@ func (o *observer) enter(d *Decoded, pl place) (s *shard, i uint32, e *flow.Entr
 		v := s.table.Victim()
 		o.end(s, v, s.table.Entry(v))
 	}
-	k := flow.Key{Src: d.Src, Dst: d.Dst, SrcPort: d.SrcPort, DstPort: d.DstPort, Proto: d.Proto}
-	i, e = s.table.Insert(&k, pl.hash)
+	i, e = s.table.Add((*[16]byte)(&d.Src), (*[16]byte)(&d.Dst), d.SrcPort, d.DstPort, d.Proto, pl.hash)
 	o.begin(s, d, e)
 	return s, i, e, true
 }
@@ -202,17 +201,8 @@ func (o *observer) record(s *shard, e *flow.Entry, final bool) {
 	}
 	obs := o.grow()
 	r := o.out.flow()
-	*r = FlowRecord{
-		FirstFrame: e.FirstFrame, LastFrame: e.LastFrame, FirstInput: e.FirstInput,
-		First: time.Unix(0, e.First).UTC(), Last: time.Unix(0, e.Last).UTC(),
-		PacketsOut: uint64(e.Packets[out]), PacketsIn: uint64(e.Packets[in]), BytesOut: e.Bytes[out], BytesIn: e.Bytes[in],
-		RTT: time.Duration(e.RTT) * time.Microsecond, Outcome: outcome(e), Final: final, Proto: protoOf[e.Class], TTL: e.TTL,
-		Reset:         e.Flags&(flowRSTA|flowRSTB) != 0,
-		ResetByServer: e.Flags&(flowRSTA<<in) != 0,
-		TLSAlert:      e.Alert, TLSAlertFromServer: e.Alert != 0 && (e.Flags&flowAlertFrom != 0) == (in == 1),
-		OutHead: e.Head[out], InHead: e.Head[in], OutHeadLen: e.HeadLen[out], InHeadLen: e.HeadLen[in],
-		Lookups: e.Count, NoRecursion: e.Flags&flowNoRD != 0,
-	}
+	fillRecord(r, e, out, in)
+	r.Final = final
 	if r.Outcome == OneSided && final {
 		o.stats.OneSided++
 	}
@@ -246,6 +236,22 @@ func (o *observer) record(s *shard, e *flow.Entry, final bool) {
 	if o.plain(e, obs) {
 		obs.Marks |= Plain
 	}
+}
+
+// fillRecord takes a flow's facts. It writes one by one, for a literal would be made elsewhere and copied, which waits for
+// all stores before it.
+func fillRecord(r *FlowRecord, e *flow.Entry, out, in int) {
+	*r = FlowRecord{}
+	r.FirstFrame, r.LastFrame, r.FirstInput = e.FirstFrame, e.LastFrame, e.FirstInput
+	r.First, r.Last = time.Unix(0, e.First).UTC(), time.Unix(0, e.Last).UTC()
+	r.PacketsOut, r.PacketsIn = uint64(e.Packets[out]), uint64(e.Packets[in])
+	r.BytesOut, r.BytesIn = e.Bytes[out], e.Bytes[in]
+	r.RTT = time.Duration(e.RTT) * time.Microsecond
+	r.Outcome, r.Proto, r.TTL = outcome(e), protoOf[e.Class], e.TTL
+	r.Reset, r.ResetByServer = e.Flags&(flowRSTA|flowRSTB) != 0, e.Flags&(flowRSTA<<in) != 0
+	r.TLSAlert, r.TLSAlertFromServer = e.Alert, e.Alert != 0 && (e.Flags&flowAlertFrom != 0) == (in == 1)
+	r.OutHead, r.InHead, r.OutHeadLen, r.InHeadLen = e.Head[out], e.Head[in], e.HeadLen[out], e.HeadLen[in]
+	r.Lookups, r.NoRecursion = e.Count, e.Flags&flowNoRD != 0
 }
 
 // unnamed says that no server name was seen of a flow whose protocol has one. A request by address has said whom it calls.

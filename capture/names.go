@@ -22,13 +22,13 @@ func (o *observer) readDNS(g *segment, b []byte) (n int, more bool) {
 
 // dns looks at one DNS, mDNS or LLMNR message.
 func (o *observer) dns(g *segment, msg []byte, p Proto) {
-	peek, ok := wire.PeekDNS(msg, o.name)
-	if !ok {
+	peek := &o.peek
+	if !peek.Read(msg, o.name) {
 		o.stats.MalformedDNS++
 		return
 	}
 	if peek.Response() {
-		o.answered(g, msg, &peek, p)
+		o.answered(g, msg, peek, p)
 		return
 	}
 	g.e.Count++

@@ -27,6 +27,9 @@ type Sink struct {
 	// Observation gets each one. It, and the Flow and the Addrs that it points to, are valid during the call; the other
 	// details stay.
 	Observation func(*Observation) error
+	// Ahead, where not nil, is shown what Observation will get next, up to 16 at a time, so that the memory that they need
+	// can be fetched side by side. It may be shown them twice, or nothing.
+	Ahead func([]Observation)
 	// Encode appends an Observation's text to dst. It is called by the workers, side by side.
 	Encode func(dst []byte, obs *Observation) []byte
 	// Line gets each text that is not empty; the bytes are valid during the call.
@@ -138,6 +141,7 @@ func (r *inline) stats() Stats {
 func (r *inline) flush() {
 	out := &r.o.out
 	for i := 0; i < len(out.obs) && r.failed == nil; i++ {
+		r.sink.ahead(out.obs, i)
 		r.text, r.failed = r.sink.take(&out.obs[i], r.text)
 	}
 	out.reset()
@@ -237,6 +241,13 @@ func (b *Block) done() {
 	if b.Release != nil {
 		b.Release()
 		b.Release = nil
+	}
+}
+
+// ahead tells of the next Observations in list before the first of each group is taken.
+func (s *Sink) ahead(list []Observation, i int) {
+	if s.Ahead != nil && i%groupSize == 0 {
+		s.Ahead(list[i:min(i+groupSize, len(list))])
 	}
 }
 

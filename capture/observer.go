@@ -96,6 +96,7 @@ type observer struct {
 	scratch []byte // joins messages over records
 	early   []byte // one early segment on its way
 	name    []byte // qnames
+	peek    wire.DNSPeek
 	hello   wire.HelloView
 	request wire.RequestView
 	answer  wire.ResponseView

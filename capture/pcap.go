@@ -57,9 +57,14 @@ func (r *fileRecords) add(data []byte, at int64, orig uint32, link LinkType) {
 	r.time = at
 	r.bytes += uint64(len(data))
 	r.first, r.last = min(r.first, at), max(r.last, at)
-	r.packets = append(r.packets, Packet{
-		Data: data, Time: at, Frame: r.frame, OrigLen: max(orig, uint32(len(data))), Input: r.input, Link: link,
-	})
+	if len(r.packets) == cap(r.packets) {
+		r.packets = append(r.packets, Packet{})
+	} else {
+		r.packets = r.packets[:len(r.packets)+1]
+	}
+	p := &r.packets[len(r.packets)-1] // written in place: a literal would be made elsewhere and copied
+	p.Data, p.Time, p.Frame, p.OrigLen = data, at, r.frame, max(orig, uint32(len(data)))
+	p.Input, p.Link, p.VLAN, p.HasVLAN = r.input, link, 0, false
 }
 
 // drop adds n lost packets.

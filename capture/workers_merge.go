@@ -84,6 +84,7 @@ func (c *crew) hand(k *cursor) error {
 	i := k.i
 	k.i++
 	if c.sink.Encode == nil {
+		c.sink.ahead(k.p.obs, i)
 		return c.sink.Observation(&k.p.obs[i])
 	}
 	from := 0

@@ -53,6 +53,8 @@ type Classifier struct {
 	agents  agentCache
 	reach   reach
 	traffic traffic
+
+	touched int64 // what Ahead read, so that it is not optimised away
 }
 
 // traffic is what the capture as a whole holds.

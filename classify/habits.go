@@ -19,6 +19,8 @@ type habits struct {
 	mostAsked        uint32 // in one hour
 	relay            *relay
 	ttls             [6]ttlCount
+	flowStream       stream // of DNS flows
+	stream           stream // of questions seen one by one
 
 	lookups     uint32 // DNS questions seen, of interest or not, as far as they come here
 	answersGot  uint32
@@ -26,8 +28,6 @@ type habits struct {
 	iterative   uint32 // look-ups of interest that a server answered for itself alone
 	hour        int64  // of hourAsked
 	hourAsked   uint32
-	stream      stream // of questions seen one by one
-	flowStream  stream // of DNS flows
 
 	answeredFlows uint32 // DNS flows in which it answered
 	answersGiven  uint32

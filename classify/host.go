@@ -10,12 +10,12 @@ import (
 	"avbeacon/internal/beacon"
 )
 
-// host is what is remembered of one machine. What every flow record touches stands first.
+// host is what is remembered of one machine. What every flow record touches stands first, in two lines of the cache.
 type host struct {
+	active beacon.Hours
 	addr   netip.Addr // the latest
 	newest int64      // nanoseconds since 1970: when it was last seen
 	placed bool       // addr is the last of spans
-	active beacon.Hours
 	did    habits
 
 	key     string // stable: the MAC where it is known to be the machine's own, else the first address

@@ -9,12 +9,12 @@ import (
 // stream looks for questions that come at an even pace, many each second: a load generator's or a busy forwarder's. A
 // person's programs ask as many in one second, but then in bursts, and each from a port of its own.
 type stream struct {
+	even   bool   // such a stream was seen
 	second int64  // since 1970, of asked
 	asked  uint32 // in that second
 	most   uint32 // in one second of the run
 	sum    uint32 // in the run, asked left out
 	run    uint32 // seconds in a row before this one with streamPace questions or more
-	even   bool   // such a stream was seen
 }
 
 // What makes a stream.

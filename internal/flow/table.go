@@ -180,12 +180,19 @@ func (t *Table) Victim() uint32 {
 
 // Insert adds a flow whose first packet has key k; k must not be in the table and the table must not be full.
 func (t *Table) Insert(k *Key, hash uint64) (uint32, *Entry) {
+	return t.Add(&k.Src, &k.Dst, k.SrcPort, k.DstPort, k.Proto, hash)
+}
+
+// Add is Insert for a 5-tuple that lies elsewhere.
+func (t *Table) Add(src, dst *[16]byte, srcPort, dstPort uint16, proto uint8, hash uint64) (uint32, *Entry) {
 	if (t.used+1)*4 > len(t.slots)*3 {
 		t.grow()
 	}
 	i := t.take()
 	e := t.Entry(i)
-	*e = Entry{A: k.Src, B: k.Dst, PortA: k.SrcPort, PortB: k.DstPort, Proto: k.Proto, hash: uint32(hash), live: true}
+	*e = Entry{}
+	e.A, e.B, e.PortA, e.PortB, e.Proto = *src, *dst, srcPort, dstPort, proto
+	e.hash, e.live = uint32(hash), true
 	t.put(uint32(hash), i)
 	t.used++
 	return i, e

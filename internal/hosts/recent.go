@@ -3,6 +3,8 @@ package hosts
 import (
 	"encoding/binary"
 	"time"
+
+	"avbeacon/capture"
 )
 
 // recent knows which pairs of hardware address and address were looked at within the same ten minutes, while nothing new
@@ -11,6 +13,7 @@ import (
 type recent struct {
 	sets    []recentSet
 	changes uint64 // of what is known of addresses and devices
+	touched uint64 // what Ahead read, so that it is not optimised away
 }
 
 // recentSet is the pairs with one hash, the newest first: a line of the cache.
@@ -54,4 +57,18 @@ func (r *recent) hash(mac uint64, p *place, vlan uint16, at int64) uint64 {
 	v = (v ^ v>>31 ^ binary.LittleEndian.Uint64(p[8:])) * 0xbf58476d1ce4e5b9
 	v = (v ^ v>>32 ^ uint64(at/int64(10*time.Minute))) * 0x94d049bb133111eb
 	return (v ^ r.changes<<1) &^ 1
+}
+
+// Ahead reads where Stamp will look for these Observations, side by side, so that it need not wait for each. It changes
+// nothing that can be seen.
+func (h *Hosts) Ahead(list []capture.Observation) {
+	touched := uint64(0)
+	for i := range list {
+		obs := &list[i]
+		if who := &obs.Host; obs.Marks&capture.Plain != 0 && obs.Kind == capture.Contact && who.Addr.IsValid() {
+			p := who.Addr.As16()
+			touched += h.recent.set(h.recent.hash(macOf(who), &p, who.VLAN, obs.Time.UnixNano()))[0]
+		}
+	}
+	h.recent.touched = touched
 }

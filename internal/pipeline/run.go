@@ -53,7 +53,7 @@ type Watch interface {
 // Run reads the source to its end, or until ctx is done. One goroutine, the caller's, owns all that lies behind the
 // observers.
 func (p *Pipeline) Run(ctx context.Context) (capture.Stats, error) {
-	sink := capture.Sink{Observation: p.take}
+	sink := capture.Sink{Observation: p.take, Ahead: p.ahead}
 	if p.Tick != nil {
 		sink.Tick = p.tick
 	}
@@ -76,6 +76,12 @@ func (p *Pipeline) contain(obs *capture.Observation, v any) {
 	if p.Panicked != nil {
 		p.Panicked(obs, fmt.Sprint(v), debug.Stack())
 	}
+}
+
+// ahead fetches the memory that the next Observations need, side by side.
+func (p *Pipeline) ahead(list []capture.Observation) {
+	p.Hosts.Ahead(list)
+	p.Classifier.Ahead(list)
 }
 
 // take is the spine: who is it, what did it call that address, what does it mean.

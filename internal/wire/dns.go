@@ -72,40 +72,46 @@ func (p *DNSPeek) RCode() uint8 { return uint8(p.Flags & 0xF) }
 // Plausible is a header whose counts could fit into a message, followed by a well-formed question (or, without
 // questions, record) of an assigned class. Of random payloads fewer than one in ten million pass.
 func PeekDNS(msg, scratch []byte) (DNSPeek, bool) {
-	p, ok := peekDNSHeader(msg)
-	if !ok || len(msg) > dnsMaxLen {
-		return DNSPeek{}, false
+	var p DNSPeek
+	ok := p.Read(msg, scratch)
+	return p, ok
+}
+
+// Read is PeekDNS into p, which where it is false is as it may be. Copying a DNSPeek just made would wait until the small
+// stores that made it are done, and so for all stores before them.
+func (p *DNSPeek) Read(msg, scratch []byte) bool {
+	if !p.readHeader(msg) || len(msg) > dnsMaxLen {
+		return false
 	}
+	p.Name, p.QType, p.QClass = nil, 0, 0
 	if p.QD == 0 {
-		return p, p.bareOK(msg)
+		return p.bareOK(msg)
 	}
 	name, next, ok := readDNSName(msg, dnsHeaderLen, scratch[:0])
 	if !ok || len(msg)-next < 4 {
-		return DNSPeek{}, false
+		return false
 	}
 	p.Name = name
 	p.QType = binary.BigEndian.Uint16(msg[next:])
 	p.QClass = dnsClass(binary.BigEndian.Uint16(msg[next+2:]))
 	p.Rest = next + 4
-	return p, dnsAssigned(p.QClass)
+	return dnsAssigned(p.QClass)
 }
 
-// peekDNSHeader reads the header; false where its counts could not be those of any message.
-func peekDNSHeader(msg []byte) (DNSPeek, bool) {
+// readHeader reads the header; false where its counts could not be those of any message.
+func (p *DNSPeek) readHeader(msg []byte) bool {
 	if len(msg) < dnsHeaderLen {
-		return DNSPeek{}, false
+		return false
 	}
-	p := DNSPeek{
-		ID:    binary.BigEndian.Uint16(msg),
-		Flags: binary.BigEndian.Uint16(msg[2:]),
-		QD:    binary.BigEndian.Uint16(msg[4:]),
-		AN:    binary.BigEndian.Uint16(msg[6:]),
-		NS:    binary.BigEndian.Uint16(msg[8:]),
-		AR:    binary.BigEndian.Uint16(msg[10:]),
-		Rest:  dnsHeaderLen,
-	}
+	p.ID = binary.BigEndian.Uint16(msg)
+	p.Flags = binary.BigEndian.Uint16(msg[2:])
+	p.QD = binary.BigEndian.Uint16(msg[4:])
+	p.AN = binary.BigEndian.Uint16(msg[6:])
+	p.NS = binary.BigEndian.Uint16(msg[8:])
+	p.AR = binary.BigEndian.Uint16(msg[10:])
+	p.Rest = dnsHeaderLen
 	least := dnsHeaderLen + int(p.QD)*dnsMinQuestion + p.records()*dnsMinRecord
-	return p, least <= dnsMaxLen
+	return least <= dnsMaxLen
 }
 
 // records is the number of records that the header claims.
@@ -182,7 +188,7 @@ func NextDNSTCP(b []byte) (msg, rest []byte, st Status) {
 		return nil, b, No
 	}
 	if len(b) >= 2+dnsHeaderLen {
-		if _, ok := peekDNSHeader(b[2:]); !ok {
+		if !new(DNSPeek).readHeader(b[2:]) {
 			return nil, b, No
 		}
 	}
