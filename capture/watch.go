@@ -67,8 +67,8 @@ type WatchStats struct {
 // packets; the last file is followed while it grows, and left when a later one is there and it has not grown for one look
 // more. A record that is half written waits for its other half. Files in gzip or zstd are read once they have not changed
 // between two looks; one that is named as a file already read, and .gz or such, is that file packed, and left out.
-// A file that is replaced under its name, as tcpdump -W does, is read anew; one that grows again later is read on; one that
-// is renamed is not read again.
+// A file that is replaced under its name, as tcpdump -W does, is read anew (one that is replaced while it is followed is
+// broken first: what it had last may be lost); one that grows again later is read on; one that is renamed is not read again.
 //
 // The folder is looked at once a second rather than by the system's notices of changes, which network file systems do not
 // give, and which come more often than capture programs write out what they have. While nothing comes the packet clock goes on from the
@@ -162,6 +162,11 @@ func (f *Folder) wait(ctx context.Context) bool {
 func (f *Folder) silent() bool {
 	f.scan()
 	if f.file == nil {
+		return f.ready() == 0
+	}
+	if f.tail.replaced() {
+		f.finish(errReplaced)
+		f.scan()
 		return f.ready() == 0
 	}
 	if size := f.tail.size(); size > f.file.disk.read {

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -12,6 +13,10 @@ import (
 
 // errGrowing says that a file has no more bytes now.
 var errGrowing = errors.New("the file may still grow")
+
+// errReplaced says that a file was written anew from its beginning while it was followed: a ring of files goes round
+// faster than it is read.
+var errReplaced = errors.New("it was overwritten while it was read; packets that it had last may be lost")
 
 // tailReader reads a file that may still grow.
 type tailReader struct {
@@ -28,6 +33,13 @@ func (r *tailReader) Read(p []byte) (int, error) {
 		err = errGrowing
 	}
 	return n, err
+}
+
+// replaced says whether the file begins with something else than was read from it.
+func (r *tailReader) replaced() bool {
+	b := make([]byte, len(r.head))
+	n, err := r.file.ReadAt(b, 0)
+	return (err == nil || err == io.EOF) && !bytes.Equal(b[:n], r.head)
 }
 
 func (r *tailReader) size() int64 {

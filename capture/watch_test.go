@@ -193,6 +193,21 @@ func TestWatchReadsReplacedFilesAnew(t *testing.T) {
 	r.expect(8)
 }
 
+func TestWatchNoticesThatTheFollowedFileIsOverwritten(t *testing.T) {
+	r := newRotation(t)
+	r.write("0", fileOf(1, 2))
+	r.watch()
+	r.expect(1, 2)
+	r.write("0", fileOf(3, 4, 5, 6, 7)) // longer than what was read
+	r.expect(3, 4, 5, 6, 7)
+	require.ErrorContains(t, r.told("0", WatchBroken).Err, "overwritten")
+	r.add("0", recordsOf(8))
+	r.expect(8)
+	r.write("0", fileOf(9)) // shorter
+	r.expect(9)
+	r.told("0", WatchBroken)
+}
+
 func TestWatchFollowsRenamedFiles(t *testing.T) {
 	r := newRotation(t)
 	r.write("now.pcap", fileOf(1))
