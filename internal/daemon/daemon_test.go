@@ -244,6 +244,25 @@ func TestACatalogueThatLostMostOfItselfIsRefused(t *testing.T) {
 	require.NoError(t, stop())
 }
 
+func TestFilesThatAreNotReadToTheirEndAreTold(t *testing.T) {
+	o := newOne(t)
+	dir := t.TempDir()
+	o.Config.Capture.Read, o.Config.Capture.Watch = "", dir
+	whole, err := os.ReadFile(office)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "cut.pcap"), whole[:len(whole)/2], 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "whole.pcap"), whole, 0o600))
+	var summary bytes.Buffer
+	o.Summary = &summary
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- Run(ctx, o.Options) }()
+	require.Eventually(t, func() bool { return o.said("capture file cannot be read further") }, 10*time.Second, 10*time.Millisecond)
+	cancel()
+	require.NoError(t, <-done)
+	require.Contains(t, summary.String(), "a capture file of the folder was not read, or not to its end: 1;")
+}
+
 func TestHealthIsTold(t *testing.T) {
 	o := newOne(t)
 	o.Config.Listen.Address = "127.0.0.1:0"

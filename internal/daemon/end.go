@@ -70,8 +70,21 @@ func (o *owner) gravest() (list []*classify.Finding, all int) {
 func (o *owner) report(st capture.Stats, list []*classify.Finding) *report.Report {
 	d, c := o.d, o.p.Classifier
 	st.Panics += o.p.Panics
-	return report.New(&report.Facts{
+	r := report.New(&report.Facts{
 		Version: d.opt.Version, Generated: time.Now(), Catalog: d.know.catalog, Places: d.know.places.Databases(), Policy: d.know.policy.Name,
 		Judge: d.know.policy.Judge, Inputs: d.source.Inputs(), Findings: list, Remarks: c.Remarks(), Stats: st, Judged: c.Stats(), HiddenDoH: o.p.FlowsDoH,
 	})
+	if n := d.unreadFiles(); n > 0 {
+		r.Coverage.Words = append(r.Coverage.Words, fmt.Sprintf("Times that a capture file of the folder was not read, or not to its end: %d; the log says which and why.", n))
+	}
+	return r
+}
+
+// unreadFiles is how often a file of the watched folder was lost, or a part of it.
+func (d *Daemon) unreadFiles() uint64 {
+	if d.folder == nil {
+		return 0
+	}
+	s := d.folder.Stats()
+	return s.Broken + s.Vanished
 }

@@ -58,7 +58,7 @@ func (d *Daemon) interfaces() []metrics.Interface {
 	var out []metrics.Interface
 	if d.live == nil {
 		for _, in := range d.source.Inputs() {
-			out = append(out, metrics.Interface{Name: in.Name, Up: in.Err == nil, Packets: in.Packets, Bytes: in.Bytes, Kernel: in.Drops})
+			out = append(out, metrics.Interface{Name: in.Name, Up: in.Err == nil, Losses: d.unreadFiles(), Packets: in.Packets, Bytes: in.Bytes, Kernel: in.Drops})
 		}
 		return out
 	}
@@ -105,7 +105,7 @@ func (o *owner) tables(st *capture.Stats) []metrics.Table {
 		{Name: "names", Entries: n.Pairs, Limit: l.Names, Evicted: n.Evicted},
 		{Name: "hosts", Entries: c.Hosts, Limit: o.relief.hosts, Evicted: c.HostsEvicted},
 		{Name: "findings", Entries: len(o.found.now), Limit: o.found.most},
-		{Name: "told", Entries: b.Tracked, Limit: 2 * l.Hosts, Evicted: b.Evicted},
+		{Name: "told", Entries: b.Tracked, Limit: l.Hosts, Evicted: b.Evicted},
 	}
 }
 

@@ -24,7 +24,7 @@ func families() []family {
 func captureFamilies() []family {
 	return []family{
 		{"capture_interface_up", "1 where packets can come from it, else 0.", []string{"interface"}},
-		{"capture_interface_losses_total", "Times that the interface went down or away.", []string{"interface"}},
+		{"capture_interface_losses_total", "Times that the interface went down or away, or that a file of a watched folder was not read to its end.", []string{"interface"}},
 		{"capture_packets_total", "Packets that were seen.", []string{"interface"}},
 		{"capture_bytes_total", "Bytes of the packets that were seen, as captured.", []string{"interface"}},
 		{"capture_drops_total", "Packets that were lost: place kernel, because the ring was full, or own, in the program.", []string{"interface", "place"}},
