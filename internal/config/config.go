@@ -129,6 +129,7 @@ type Sink struct {
 	Name    string        `yaml:"name"`    // unique; letters, digits, hyphens
 	Type    string        `yaml:"type"`    // file, stdout, syslog, splunk, elastic, webhook, kafka, nats
 	Format  string        `yaml:"format"`  // ecs, ocsf, cef, leef, eve, hec, syslog, stix; "" is the type's own
+	Options Format        `yaml:"options"` // of the format
 	Filter  Filter        `yaml:"filter"`  //
 	Batch   int           `yaml:"batch"`   // alerts at a time at most; 0 is the type's own
 	Timeout time.Duration `yaml:"timeout"` // of one delivery; 0 is 30s
@@ -139,6 +140,17 @@ type Sink struct {
 	HTTP    HTTP          `yaml:"http"` // of splunk, elastic, webhook
 	Kafka   Kafka         `yaml:"kafka"`
 	NATS    SinkNATS      `yaml:"nats"`
+}
+
+// Format says how a format is written, where a receiver wants it otherwise.
+type Format struct {
+	Hostname   string `yaml:"hostname"`   // of the sender, in syslog headers and records; "" is the machine's
+	MaxBytes   int    `yaml:"max-bytes"`  // of a record; 0 is the format's own: 8192 of cef, leef, syslog and hec, 32768 of the others
+	LEEF       string `yaml:"leef"`       // version of leef: 2.0 or 1.0; "" is 2.0
+	Delimiter  string `yaml:"delimiter"`  // between the attributes of leef 2.0: one character, or tab; "" is ^
+	Enterprise int    `yaml:"enterprise"` // private enterprise number of syslog's structured data; 0 is 32473, IANA's for examples
+	Source     string `yaml:"source"`     // of hec; "" is avbeacon
+	Sourcetype string `yaml:"sourcetype"` // of hec; "" is avbeacon:alert
 }
 
 // Filter says which alerts a sink gets; an empty list lets all through.

@@ -17,6 +17,7 @@ func (k *checker) sink(key string, s *Sink) {
 	k.wordOrNone(key+".format", s.Format, Formats())
 	k.wordOrNone(key+".filter.severity", s.Filter.Severity, Severities())
 	k.words(key+".filter.events", s.Filter.Events, Events())
+	k.options(key+".options", s)
 	k.between(key+".batch", int64(s.Batch), 0, 100000)
 	if s.Timeout > time.Hour {
 		k.fail(key+".timeout", "is at most 1h")
@@ -38,6 +39,33 @@ func (k *checker) sink(key string, s *Sink) {
 	case "nats":
 		k.link(key+".nats.url", s.NATS.URL, "nats", "tls", "ws", "wss")
 		k.required(key+".nats.subject", s.NATS.Subject)
+	}
+}
+
+// options tells what is written wrong, and what is for another format: it would do nothing.
+func (k *checker) options(key string, s *Sink) {
+	o := &s.Options
+	if o.MaxBytes != 0 {
+		k.between(key+".max-bytes", int64(o.MaxBytes), 2048, 1<<20)
+	}
+	k.wordOrNone(key+".leef", o.LEEF, []string{"2.0", "1.0"})
+	if len(o.Delimiter) > 1 && o.Delimiter != "tab" {
+		k.fail(key+".delimiter", "%q is not one character, and not tab", o.Delimiter)
+	}
+	if o.Delimiter != "" && o.LEEF == "1.0" {
+		k.fail(key+".delimiter", "leef 1.0 always has a tab")
+	}
+	if s.Format != "leef" && (o.LEEF != "" || o.Delimiter != "") {
+		k.fail(key, "leef and delimiter are for the format leef")
+	}
+	if s.Format != "syslog" && (s.Format != "" || s.Type != "syslog") && o.Enterprise != 0 {
+		k.fail(key+".enterprise", "is for the format syslog")
+	}
+	if s.Format != "hec" && s.Type != "splunk" && (o.Source != "" || o.Sourcetype != "") {
+		k.fail(key, "source and sourcetype are for the format hec")
+	}
+	if s.Type == "syslog" && o.MaxBytes != 0 {
+		k.fail(key+".max-bytes", "is syslog.max-bytes for this type")
 	}
 }
 

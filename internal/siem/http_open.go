@@ -1,6 +1,8 @@
 package siem
 
 import (
+	"cmp"
+
 	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
 )
@@ -31,7 +33,7 @@ func openSplunk(cfg config.Sink, opt Options) (alert.Sink, error) {
 
 // documentEncoder is that of a sink whose receiver takes the record as it is.
 func documentEncoder(cfg config.Sink, opt Options) (Encoder, error) {
-	encode, err := Encoding(cfg.Format, EncodeOptions{Hostname: opt.Hostname, HECIndex: cfg.HTTP.Index})
+	encode, err := Encoding(cfg.Format, encodeOptions(cfg, opt))
 	if err != nil {
 		return nil, bad(cfg, "format", "%w", err)
 	}
@@ -44,5 +46,6 @@ func eventEncoder(cfg config.Sink, opt Options) (Encoder, error) {
 	if err != nil || cfg.Format == "hec" {
 		return encode, err
 	}
-	return &splunkEvent{encode: encode, text: !isJSON(cfg.Format), kind: "avbeacon:" + cfg.Format, index: cfg.HTTP.Index}, nil
+	return &splunkEvent{encode: encode, text: !isJSON(cfg.Format), source: cmp.Or(cfg.Options.Source, "avbeacon"),
+		kind: cmp.Or(cfg.Options.Sourcetype, "avbeacon:"+cfg.Format), index: cfg.HTTP.Index}, nil
 }

@@ -14,7 +14,7 @@ type lines struct {
 
 // lineEncoder makes the encoder of a sink of type file or stdout.
 func lineEncoder(cfg config.Sink, opt Options) (Encoder, error) {
-	enc, err := Encoding(cfg.Format, EncodeOptions{Hostname: opt.Hostname})
+	enc, err := Encoding(cfg.Format, encodeOptions(cfg, opt))
 	if err != nil {
 		return nil, bad(cfg, "format", "%w", err)
 	}

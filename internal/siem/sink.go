@@ -1,6 +1,7 @@
 package siem
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -108,6 +109,21 @@ func complete(cfg *config.Sink, opt *Options, format string) {
 	if opt.Hostname == "" {
 		opt.Hostname, _ = os.Hostname() // without one, the messages say so by their format's empty value
 	}
+}
+
+// encodeOptions is how the sink's format is written.
+func encodeOptions(cfg config.Sink, opt Options) EncodeOptions {
+	o := &cfg.Options
+	how := EncodeOptions{MaxBytes: o.MaxBytes, Hostname: cmp.Or(o.Hostname, opt.Hostname), LEEFVersion: o.LEEF, Enterprise: o.Enterprise,
+		HECIndex: cfg.HTTP.Index, HECSource: o.Source, HECSourcetype: o.Sourcetype}
+	switch o.Delimiter {
+	case "":
+	case "tab":
+		how.LEEFDelimiter = '\t'
+	default:
+		how.LEEFDelimiter = o.Delimiter[0]
+	}
+	return how
 }
 
 // bad is an error of the configuration: it names the sink and the key.

@@ -134,6 +134,7 @@ func (s *splunk) post(ctx context.Context, part []item) (int, []alert.Refusal, e
 type splunkEvent struct {
 	encode Encoder
 	text   bool // the record is no JSON
+	source string
 	kind   string
 	index  string
 }
@@ -156,7 +157,7 @@ func (e *splunkEvent) Append(dst []byte, a *alert.Alert) ([]byte, error) {
 		Sourcetype string          `json:"sourcetype"`
 		Index      string          `json:"index,omitempty"`
 		Event      json.RawMessage `json:"event"`
-	}{epochSeconds(moment(a)), a.Sensor, "avbeacon", e.kind, e.index, record})
+	}{epochSeconds(moment(a)), a.Sensor, e.source, e.kind, e.index, record})
 	return append(dst, event...), err
 }
 

@@ -57,7 +57,9 @@ func openSyslog(cfg config.Sink, opt Options) (alert.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	enc, err := SyslogEncoding(cfg.Format, EncodeOptions{MaxBytes: c.MaxBytes, Hostname: opt.Hostname, PID: os.Getpid(), Facility: facility})
+	how := encodeOptions(cfg, opt)
+	how.MaxBytes, how.PID, how.Facility = c.MaxBytes, os.Getpid(), facility
+	enc, err := SyslogEncoding(cfg.Format, how)
 	if err != nil {
 		return nil, bad(cfg, "format, syslog.max-bytes", "%w", err)
 	}
