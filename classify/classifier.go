@@ -53,6 +53,7 @@ type Classifier struct {
 	agents  agentCache
 	reach   reach
 	traffic traffic
+	freed   uint64 // hosts.evicted when their flows were last looked for
 
 	touched int64 // what Ahead read, so that it is not optimised away
 }
@@ -175,6 +176,7 @@ func (c *Classifier) advance(now time.Time) {
 		return
 	}
 	c.swept = c.now
+	c.sweepFlows()
 	for p, ok := c.pending.expired(c.now); ok; p, ok = c.pending.expired(c.now) {
 		c.judgeLookup(p, unanswered)
 	}

@@ -68,6 +68,7 @@ type flowTable struct {
 	flows   map[flowKey]*flow
 	order   fifo[*flowSlot]
 	evicted uint64
+	over    flow // stands in slots for flows that ended
 }
 
 type flowSlot struct {

@@ -36,6 +36,32 @@ func (c *Classifier) Limit(hosts int) {
 	for len(c.hosts.list) > c.hosts.max {
 		c.hosts.evict()
 	}
+	c.letGo()
+}
+
+// someHosts is after how many forgotten hosts it is worth to look for what keeps them in memory.
+const someHosts = 256
+
+// sweepFlows lets go what keeps forgotten hosts in memory, from time to time.
+func (c *Classifier) sweepFlows() {
+	if c.hosts.evicted-c.freed >= someHosts {
+		c.letGo()
+	}
+}
+
+// letGo forgets open flows of hosts that are forgotten, and what is left of flows that ended.
+func (c *Classifier) letGo() {
+	c.freed = c.hosts.evicted
+	t := &c.flows
+	for i := range t.order.n {
+		s := t.order.ring[(t.order.head+i)%len(t.order.ring)]
+		if f := t.flows[s.key]; f != s.flow {
+			s.flow = &t.over
+		} else if h := f.host; h.at >= len(c.hosts.list) || c.hosts.list[h.at] != h {
+			delete(t.flows, s.key)
+			s.flow = &t.over
+		}
+	}
 }
 
 // Rest gives the pieces that changed since Changed was last called, and all open flows and look-ups that wait: with what was

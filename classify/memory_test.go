@@ -2,9 +2,15 @@ package classify
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"avbeacon/capture"
 
 	"github.com/stretchr/testify/require"
 )
@@ -88,4 +94,29 @@ func TestLimitLetsHostsGoAsAFullTableDoes(t *testing.T) {
 	require.Equal(t, 1, after.Hosts)
 	require.EqualValues(t, before.Hosts-1, after.HostsEvicted-before.HostsEvicted)
 	require.NotEmpty(t, c.Findings(), "those without a finding go first")
+}
+
+// An open flow does not keep a host in memory that was forgotten.
+func TestForgottenHostsAreNotKeptByTheirFlows(t *testing.T) {
+	c := New(Options{Catalog: embedded(t), MaxHosts: 100})
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	var gone atomic.Int32
+	const all = 3000
+	for i := range all {
+		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 4000)
+		c.Observe(&capture.Observation{Time: at.Add(time.Duration(i) * 10 * time.Millisecond), Kind: capture.Hello, Proto: capture.TLS, Transport: capture.TCP,
+			FromClient: true, Host: capture.Host{Addr: from.Addr()}, Src: from, Dst: netip.MustParseAddrPort("192.0.2.1:443"), Name: "ds.kaspersky.com"})
+		h := c.hosts.find(from.Addr())
+		require.NotNil(t, h)
+		require.NotNil(t, c.flows.find(flowKey{from, netip.MustParseAddrPort("192.0.2.1:443"), capture.TCP}))
+		runtime.AddCleanup(h, func(int) { gone.Add(1) }, 0)
+	}
+	require.LessOrEqual(t, len(c.flows.flows), 100+someHosts+100, "one second's more")
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		return gone.Load() >= all-100-someHosts-100
+	}, 10*time.Second, time.Millisecond)
+	c.Limit(10)
+	require.LessOrEqual(t, len(c.flows.flows), 10)
+	require.Len(t, c.Findings(), 10)
 }

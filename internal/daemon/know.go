@@ -58,10 +58,13 @@ type interest interface {
 	HeaderNames() []string
 }
 
+// mostFlows is how many open flows of interest are remembered; each keeps its host.
+const mostFlows = 16384
+
 // classifier makes one that judges by k.
 func (d *Daemon) classifier(k *knowledge, key []byte) *classify.Classifier {
 	return classify.New(classify.Options{
 		Catalog: k.catalog, Locate: classify.Placer(k.places), Home: d.opt.Home, SensorAt: d.opt.SensorAt,
-		Sensor: d.cfg.Sensor, IDKey: key, MaxHosts: d.cfg.Limits.Hosts,
+		Sensor: d.cfg.Sensor, IDKey: key, MaxHosts: d.cfg.Limits.Hosts, MaxFlows: min(d.cfg.Limits.Hosts, mostFlows),
 	})
 }

@@ -107,21 +107,21 @@ func TestHostsGoWhenMemoryRunsShort(t *testing.T) {
 	r := relief{limit: 1000, hosts: 10_000, most: 10_000}
 	require.False(t, r.adjust(740, 500))
 	require.False(t, r.adjust(100, 500))
-	require.True(t, r.adjust(760, 5000), "fewer than there are, whatever the limit was")
-	require.Equal(t, 4500, r.hosts)
-	require.True(t, r.adjust(900, 4500))
-	require.Equal(t, 4050, r.hosts)
-	require.False(t, r.adjust(600, 4050))
-	require.True(t, r.adjust(500, 4050))
-	require.Equal(t, 4132, r.hosts)
+	require.True(t, r.adjust(751, 5000), "fewer than there are, whatever the limit was")
+	require.Equal(t, 4750, r.hosts)
+	require.True(t, r.adjust(1000, 4750), "the more is in use, the more goes")
+	require.Equal(t, 2671, r.hosts)
+	require.False(t, r.adjust(600, 2671))
+	require.True(t, r.adjust(500, 2671))
+	require.Equal(t, 2725, r.hosts)
 	for range 100 {
-		r.adjust(500, 4050)
+		r.adjust(500, 2671)
 	}
 	require.Equal(t, 10_000, r.hosts, "no more than the configuration says")
 	for range 100 {
 		r.adjust(2000, r.hosts)
 	}
-	require.Equal(t, fewest, r.hosts)
+	require.Equal(t, 1000, r.hosts)
 	r = newRelief(7)
 	require.False(t, r.adjust(1e15, 7), "without a limit nothing is done")
 }

@@ -270,7 +270,7 @@ func (d *Daemon) newBook(k *knowledge) (*alert.Book, error) {
 }
 
 func (d *Daemon) bookOptions(k *knowledge) alert.Options {
-	return alert.Options{MaxTracked: 2 * d.cfg.Limits.Hosts, Sensor: d.cfg.Sensor, Policy: k.policy.Name, Version: d.opt.Version, Concern: alert.PlacesOf(k.policy)}
+	return alert.Options{MaxTracked: d.cfg.Limits.Hosts, Sensor: d.cfg.Sensor, Policy: k.policy.Name, Version: d.opt.Version, Concern: alert.PlacesOf(k.policy)}
 }
 
 // seed makes a run's own, so that nobody who sends packets can aim at one shard.

@@ -14,7 +14,7 @@ import (
 const (
 	fullAt    = 0.75 // of the limit: what is in use; the collector needs the rest to work without haste
 	roomAt    = 0.55 // of the limit: there is room again
-	fewest    = 256  // hosts that are remembered in any case
+	fewest    = 0.1  // of the hosts of the configuration: they are remembered in any case
 	tellEvery = time.Minute
 )
 
@@ -40,7 +40,8 @@ func (r *relief) adjust(used float64, hosts int) bool {
 	before := r.hosts
 	switch {
 	case used > fullAt*r.limit:
-		r.hosts = max(fewest, min(r.hosts, hosts)*9/10)
+		share := fullAt * r.limit / used // hosts have only a part of what is in use
+		r.hosts = max(int(fewest*float64(r.most)), int(float64(min(r.hosts, hosts))*min(0.95, share*share)))
 	case used < roomAt*r.limit && r.hosts < r.most:
 		r.hosts = min(r.most, r.hosts+r.hosts/50+1)
 	}
