@@ -311,42 +311,6 @@ func outcome(e *flow.Entry) Outcome {
 	}
 }
 
-// sweep ends the flows that have been idle too long at time now, or all of them, in the order of their first frames.
-func (o *observer) sweep(now int64, all bool, at uint64) {
-	o.dues = o.dues[:0]
-	for n, s := range o.shards {
-		if s == nil {
-			continue
-		}
-		s.table.Each(func(i uint32, e *flow.Entry) {
-			if all || now-e.Last > int64(idle(e)) {
-				o.dues = append(o.dues, due{uint64(e.FirstInput)<<48 | e.FirstFrame&(1<<48-1), uint32(n), i})
-			}
-		})
-	}
-	o.dues, o.spare = sortDues(o.dues, o.spare)
-	for i, x := range o.dues {
-		if i%groupSize == 0 { // fetch the next ones side by side
-			for _, y := range o.dues[i:min(i+groupSize, len(o.dues))] {
-				o.touched += o.shards[y.shard].table.WarmAll(y.entry)
-			}
-		}
-		o.key = order{at: at, flow: x.first}
-		s := o.shards[x.shard]
-		o.conclude(s, x.entry, s.table.Entry(x.entry))
-		if !all {
-			s.table.Remove(x.entry)
-		}
-	}
-	if all {
-		for _, s := range o.shards {
-			if s != nil {
-				s.table.Clear()
-			}
-		}
-	}
-}
-
 // quoted reads the flow that an ICMP "destination unreachable" (RFC 792; RFC 4443 3.1) speaks of.
 func quoted(d *Decoded) (k flow.Key, ok bool) {
 	kind := d.SrcPort >> 8

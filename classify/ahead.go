@@ -12,7 +12,7 @@ func (c *Classifier) Ahead(list []capture.Observation) {
 	var hosts [aheadMost]*host
 	for i := range list {
 		if obs := &list[i]; obs.Kind == capture.Contact && obs.Src.IsValid() {
-			hosts[i] = c.hosts.byAddr.near[nearAt(obs.Src.Addr())].host
+			hosts[i] = c.hosts.byAddr.near(obs.Src.Addr())
 		}
 	}
 	touched := int64(0)

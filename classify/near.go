@@ -1,35 +1,37 @@
 package classify
 
 import (
+	"encoding/binary"
+	"math/bits"
+	"math/rand/v2"
 	"net/netip"
 
 	"avbeacon/capture"
 )
 
-// addrIndex finds hosts by address: a map, and in front of it a table of those found last, which costs a third.
+// addrIndex finds hosts by address: open addressing, which needs one look where a map needs several. Its hash has a seed,
+// so that nobody can choose addresses that meet; what it finds does not depend on it.
 type addrIndex struct {
-	all   map[netip.Addr]*host
-	near  []nearHost
+	slots []addrSlot // their number is a power of two
+	used  int
+	seed  [2]uint64
 	seen  []uint64 // a bit for each address that was ever set: most strangers can be told without a look
 	drops int      // since seen was made anew
 }
 
-type nearHost struct {
+type addrSlot struct {
 	addr netip.Addr
-	host *host
+	host *host // nil in an empty slot
 }
-
-// nearBits is the size of the table in front, 2 MiB: as many bits of a hash.
-const nearBits = 16
 
 // seenBits is the size of addrIndex.seen: 128 KiB, 20 bits of a hash.
 const seenBits = 1 << 20
 
 func newAddrIndex() addrIndex {
-	return addrIndex{all: map[netip.Addr]*host{}, near: make([]nearHost, 1<<nearBits), seen: make([]uint64, seenBits/64)}
+	return addrIndex{
+		slots: make([]addrSlot, 1<<12), seed: [2]uint64{rand.Uint64(), rand.Uint64()}, seen: make([]uint64, seenBits/64),
+	}
 }
-
-func nearAt(a netip.Addr) uint64 { return hashOf(a) >> (64 - nearBits) }
 
 func hashOf(a netip.Addr) uint64 { return capture.Addr16(a.As16()).Hash() }
 
@@ -44,32 +46,79 @@ func (x *addrIndex) mark(a netip.Addr) {
 	x.seen[i/64] |= 1 << (i % 64)
 }
 
-// get gives the host at an address, nil where none is. It remembers that there is none, too.
-func (x *addrIndex) get(a netip.Addr) *host {
-	n := &x.near[nearAt(a)]
-	if n.addr != a {
-		n.addr, n.host = a, x.all[a]
-	}
-	return n.host
+func (x *addrIndex) len() int { return x.used }
+
+// home is the first slot that an address may stand in.
+func (x *addrIndex) home(a netip.Addr) uint64 {
+	b := a.As16()
+	high, low := bits.Mul64(binary.LittleEndian.Uint64(b[:8])^x.seed[0], binary.LittleEndian.Uint64(b[8:])^x.seed[1])
+	return (high ^ low) & uint64(len(x.slots)-1)
 }
 
+// find gives the slot of an address, or the empty one where it would stand.
+func (x *addrIndex) find(a netip.Addr) uint64 {
+	i := x.home(a)
+	for x.slots[i].host != nil && x.slots[i].addr != a {
+		i = (i + 1) & uint64(len(x.slots)-1)
+	}
+	return i
+}
+
+// near gives the host that is most likely at an address, for looking ahead.
+func (x *addrIndex) near(a netip.Addr) *host { return x.slots[x.home(a)].host }
+
+// get gives the host at an address, nil where none is.
+func (x *addrIndex) get(a netip.Addr) *host { return x.slots[x.find(a)].host }
+
 func (x *addrIndex) set(a netip.Addr, h *host) {
-	x.near[nearAt(a)] = nearHost{addr: a, host: h}
-	x.all[a] = h
 	x.mark(a)
+	i := x.find(a)
+	if x.slots[i].host == nil {
+		x.used++
+	}
+	x.slots[i] = addrSlot{addr: a, host: h}
+	if 4*x.used > 3*len(x.slots) {
+		x.grow()
+	}
+}
+
+func (x *addrIndex) grow() {
+	old := x.slots
+	x.slots = make([]addrSlot, 2*len(old))
+	for i := range old {
+		if old[i].host != nil {
+			x.slots[x.find(old[i].addr)] = old[i]
+		}
+	}
 }
 
 // drop forgets that h is at an address, if it is.
 func (x *addrIndex) drop(a netip.Addr, h *host) {
-	if x.all[a] == h {
-		x.near[nearAt(a)] = nearHost{}
-		delete(x.all, a)
-		if x.drops++; x.drops > seenBits/8 {
-			x.drops = 0
-			clear(x.seen)
-			for a := range x.all {
-				x.mark(a)
+	i := x.find(a)
+	if h == nil || x.slots[i].host != h {
+		return
+	}
+	x.remove(i)
+	if x.drops++; x.drops > seenBits/8 {
+		x.drops = 0
+		clear(x.seen)
+		for i := range x.slots {
+			if x.slots[i].host != nil {
+				x.mark(x.slots[i].addr)
 			}
 		}
 	}
+}
+
+// remove empties a slot. Those behind it move up, so that every address is found from its home on without a gap.
+func (x *addrIndex) remove(hole uint64) {
+	x.used--
+	mask := uint64(len(x.slots) - 1)
+	for i := (hole + 1) & mask; x.slots[i].host != nil; i = (i + 1) & mask {
+		if home := x.home(x.slots[i].addr); (i-home)&mask >= (i-hole)&mask {
+			x.slots[hole] = x.slots[i]
+			hole = i
+		}
+	}
+	x.slots[hole] = addrSlot{}
 }

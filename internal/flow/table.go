@@ -265,9 +265,12 @@ func (t *Table) Clear() {
 
 // Each calls visit with every flow, in the order of their numbers. visit may remove the flow it is given.
 func (t *Table) Each(visit func(i uint32, e *Entry)) {
-	for i := uint32(0); i < t.next; i++ {
-		if e := t.Entry(i); e.live {
-			visit(i, e)
+	for c, chunk := range t.chunks {
+		first := uint32(c) << chunkBits
+		for j := range chunk[:min(chunkSize, t.next-first)] {
+			if e := &chunk[j]; e.live {
+				visit(first+uint32(j), e)
+			}
 		}
 	}
 }

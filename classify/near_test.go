@@ -1,0 +1,54 @@
+package classify
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// anAddress makes the n-th of many addresses: IPv4, IPv6, and IPv4 in IPv6 form, which is another address.
+func anAddress(n uint32) netip.Addr {
+	a := [16]byte{10: 0xff, 11: 0xff, 12: 10, 13: byte(n >> 16), 14: byte(n >> 8), 15: byte(n)}
+	switch n % 3 {
+	case 0:
+		return netip.AddrFrom16(a).Unmap()
+	case 1:
+		return netip.AddrFrom16(a)
+	}
+	a[0] = 0x20
+	return netip.AddrFrom16(a)
+}
+
+func TestAddrIndexAgainstMap(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	x, want := newAddrIndex(), map[netip.Addr]*host{}
+	hosts := []*host{{}, {}, {}}
+	for range 200_000 {
+		a, h := anAddress(r.Uint32N(9000)), hosts[r.IntN(len(hosts))]
+		require.Equal(t, want[a] == nil, x.get(a) == nil)
+		require.True(t, want[a] == x.get(a))
+		if r.IntN(3) > 0 {
+			x.set(a, h)
+			want[a] = h
+			require.False(t, x.stranger(a))
+			continue
+		}
+		x.drop(a, h)
+		if want[a] == h {
+			delete(want, a)
+		}
+		require.Equal(t, len(want), x.len())
+	}
+	for n := range uint32(9000) {
+		require.True(t, want[anAddress(n)] == x.get(anAddress(n)))
+	}
+	for a, h := range want {
+		x.drop(a, h)
+	}
+	require.Zero(t, x.len())
+	for i := range x.slots {
+		require.Nil(t, x.slots[i].host)
+	}
+}
