@@ -55,6 +55,7 @@ func TestKilledMonitorsLoseNoAlert(t *testing.T) {
 	packetOf := packets(t, c, want)
 
 	syslog, elastic := collectOctets(t), collectBulk(t)
+	elastic.slow = 20 * time.Millisecond // so that kills find requests on their way
 	file, _ := toBoth(t, syslog, elastic)
 	from := 0
 	for round := range kills {

@@ -143,6 +143,7 @@ func externalID(cef string) string {
 type bulk struct {
 	arrivals
 	*httptest.Server
+	slow   time.Duration // before it takes what it has read
 	mu     sync.Mutex
 	answer func(http.ResponseWriter, *http.Request) bool
 }
@@ -169,8 +170,9 @@ func (b *bulk) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	body, err := io.ReadAll(q.Body)
-	if err != nil {
-		return // the sender was killed
+	time.Sleep(b.slow)
+	if err != nil || q.Context().Err() != nil {
+		return // the sender was killed: nothing is taken of what nobody waits for
 	}
 	lines := bytes.Split(bytes.TrimSuffix(body, []byte("\n")), []byte("\n"))
 	if len(lines)%2 != 0 || !bytes.HasSuffix(body, []byte("\n")) {
