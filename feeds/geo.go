@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 )
@@ -69,7 +70,8 @@ type Opinion struct {
 // Places reports whether the opinion says anything of where the address is.
 func (o *Opinion) Places() bool { return o.Country != "" || o.NotCovered }
 
-// OpenPlaces opens every file, mapped into memory where the system can, and the embedded data where asked. One bad file
+// OpenPlaces opens every file, mapped into memory where the system can (so replace it by renaming: what is written over a
+// file that is open cannot be read until it is opened anew), and the embedded data where asked. One bad file
 // fails the whole set, and the error names each bad file with its reason. No file and no embedded data give an empty set.
 func OpenPlaces(files []string, embedded bool) (*Places, error) {
 	p := &Places{}
@@ -191,8 +193,26 @@ type cached struct {
 	opinion Opinion
 }
 
-// locate gives what the database says of a, nil where it says nothing. The result is shared: callers copy it.
-func (b *base) locate(a netip.Addr) *Opinion {
+// locate gives what the database says of a, nil where it says nothing. The result is shared: callers copy it. Where the
+// file was cut short under its mapping, by a copy written over it, reading it faults: that is a record that cannot be read.
+func (b *base) locate(a netip.Addr) (o *Opinion) {
+	defer survive(debug.SetPanicOnFault(true), func() { b.broken.Add(1) })
+	return b.look(a)
+}
+
+// survive is deferred where mapped memory is read: it calls failed after a fault, lets other panics pass, and sets the
+// goroutine's panic on faults as it was.
+func survive(was bool, failed func()) {
+	debug.SetPanicOnFault(was)
+	e := recover()
+	if _, fault := e.(interface{ Addr() uintptr }); fault {
+		failed()
+	} else if e != nil {
+		panic(e)
+	}
+}
+
+func (b *base) look(a netip.Addr) *Opinion {
 	if a.Is4() && !b.about.IPv4 || a.Is6() && !b.about.IPv6 {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 
@@ -34,7 +35,8 @@ const (
 )
 
 // openFile opens one database that the user gave.
-func openFile(file string) (*base, error) {
+func openFile(file string) (b *base, err error) {
+	defer survive(debug.SetPanicOnFault(true), func() { b, err = nil, errors.New("it was cut short while it was read") })
 	info, err := os.Stat(file)
 	if err != nil {
 		return nil, reason(err)

@@ -172,6 +172,21 @@ func TestOpenPlacesNamesEveryBadFile(t *testing.T) {
 	require.NotContains(t, err.Error(), whole)
 }
 
+func TestAFileThatIsCutShortWhileItIsOpenIsSurvived(t *testing.T) {
+	whole, err := os.ReadFile("testdata/geo/GeoLite2-City-Test.mmdb")
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "city.mmdb")
+	require.NoError(t, os.WriteFile(file, whole, 0o600))
+	p, err := OpenPlaces([]string{file}, false)
+	require.NoError(t, err)
+	a := netip.MustParseAddr("81.2.69.142") // GB in MaxMind's test data
+	require.NotEmpty(t, p.Locate(a))
+	require.NoError(t, os.Truncate(file, 0))
+	require.Empty(t, p.Locate(a))
+	require.EqualValues(t, 1, p.DecodeErrors())
+	require.NoError(t, p.Close())
+}
+
 func TestNoDatabaseNoOpinion(t *testing.T) {
 	p := open(t, false)
 	require.Empty(t, p.Databases())
