@@ -49,9 +49,6 @@ func (k *knowledge) close() {
 	}
 }
 
-// shrunk says that a catalogue has less than half of the entries that another one has.
-func shrunk(now, before *feeds.Catalog) bool { return 2*now.Len() < before.Len() }
-
 // interest is what the observers and the passive DNS ask, whichever catalogue is in use.
 type interest interface {
 	capture.Interest
