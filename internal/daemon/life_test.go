@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -138,6 +139,19 @@ func TestMemoryThatRunsShortIsSaid(t *testing.T) {
 	require.Eventually(t, func() bool { return o.said("memory runs short: fewer hosts are remembered") }, 10*time.Second, 20*time.Millisecond)
 	require.NoError(t, stop())
 	require.Contains(t, o.out.text(), "192.168.10.21")
+}
+
+// A server outside need not be there at the start.
+func TestAServerOutsideThatIsAwayHoldsUpNobody(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := l.Addr().String()
+	require.NoError(t, l.Close())
+	o := newOne(t)
+	o.Config.Spool.NATS, o.Config.Limits.Drain = "nats://"+address, time.Second
+	_, stop := o.background(t)
+	require.Eventually(t, func() bool { return o.said(Watching) }, 30*time.Second, 10*time.Millisecond)
+	require.NoError(t, stop())
 }
 
 // The last summary is bounded, whatever was found.

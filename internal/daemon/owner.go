@@ -110,7 +110,10 @@ func (o *owner) begin(ctx context.Context) error {
 		}
 	}
 	if err := told.read(ctx, d.spool); err != nil {
-		return err
+		if d.cfg.Spool.NATS == "" || ctx.Err() != nil {
+			return err
+		}
+		d.log.Warn("the server that keeps the stream cannot tell what it has: what was told before is known from the store alone", zap.Error(err))
 	}
 	if err := o.tell.Book.Suppress(d.know.silent); err != nil {
 		return err
