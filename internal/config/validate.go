@@ -22,7 +22,7 @@ func (c *Config) problems() []problem {
 	k.memory(c)
 	k.alerts(&c.Alerts)
 	k.spool(&c.Spool)
-	names := map[string]int{}
+	names, files := map[string]int{}, map[string]int{}
 	for i := range c.Sinks {
 		s := &c.Sinks[i]
 		k.sink(fmt.Sprintf("sinks[%d]", i), s)
@@ -30,6 +30,11 @@ func (c *Config) problems() []problem {
 			k.fail(fmt.Sprintf("sinks[%d].name", i), "%q is the name of sinks[%d] already", s.Name, first)
 		} else {
 			names[s.Name] = i
+		}
+		if first, twice := files[s.File.Path]; twice && s.Type == "file" && s.File.Path != "" {
+			k.fail(fmt.Sprintf("sinks[%d].file.path", i), "%q is the file of sinks[%d] already", s.File.Path, first)
+		} else if s.Type == "file" {
+			files[s.File.Path] = i
 		}
 	}
 	k.rest(c)

@@ -13,6 +13,7 @@ func sinkOf(text string) string { return "sinks:\n- {name: a, " + text + "}\n" }
 func TestWhatIsWrong(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"capture:\n  intefaces: [a]\n", "x.yaml:2:3: capture.intefaces: unknown key; is interfaces meant?"},
+		{"sinks:\n- {name: a, type: file, file: {path: x}}\n- {name: b, type: file, file: {path: x}}\n", `sinks[1].file.path: "x" is the file of sinks[0] already`},
 		{"interfaces: [a]\n", "x.yaml:1:1: interfaces: unknown key; is capture.interfaces meant?"},
 		{"no_embedded_geo: true\n", "x.yaml:1:1: no_embedded_geo: unknown key"},
 		{"knowledge: {no_embedded_geo: true}\n", "x.yaml:1:13: knowledge.no_embedded_geo: unknown key; is no-embedded-geo meant?"},

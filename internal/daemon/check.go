@@ -3,12 +3,20 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
 
+	"avbeacon/capture"
 	"avbeacon/classify"
+	"avbeacon/feeds"
 	"avbeacon/internal/alert"
+	"avbeacon/internal/config"
+	"avbeacon/internal/privilege"
 	"avbeacon/internal/siem"
 	"avbeacon/internal/store"
-	"time"
 )
 
 // Check tries all that a configuration names and that can be tried without listening, writing or sending anything. Notes
@@ -20,7 +28,10 @@ func Check(ctx context.Context, opt Options) (notes []string, err error) {
 	if err == nil {
 		defer know.close()
 		notes = append(classify.StalePlaces(know.places.Databases(), time.Now()), know.policy.Warnings()...)
+		notes = append(notes, strangers(d.cfg, know.catalog)...)
 	}
+	missing, named := d.checkNames()
+	notes, errs = append(notes, missing...), append(errs, named...)
 	_, err = d.filter()
 	errs = append(errs, err)
 	_, err = readKey(d.cfg.Knowledge.IDKey)
@@ -37,6 +48,46 @@ func Check(ctx context.Context, opt Options) (notes []string, err error) {
 		}))
 	}
 	return notes, errors.Join(append(errs, d.checkStore(ctx))...)
+}
+
+// checkNames looks whether what is named is there. An interface may be on another machine than this one, or come later.
+func (d *Daemon) checkNames() (notes []string, errs []error) {
+	c := d.cfg
+	for _, name := range c.Capture.Interfaces {
+		if _, err := net.InterfaceByName(name); err != nil {
+			notes = append(notes, fmt.Sprintf("capture.interfaces: there is no %s on this machine", name))
+		}
+	}
+	if c.Capture.Watch != "" {
+		f, err := capture.WatchFolder(c.Capture.Watch, capture.WatchOptions{})
+		if errs = append(errs, err); err == nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	if c.Store.File != "" {
+		if _, err := os.Stat(filepath.Dir(c.Store.File)); err != nil {
+			errs = append(errs, fmt.Errorf("store.file: its folder: %w", err))
+		}
+	}
+	return notes, append(errs, privilege.Known(c.Limits.User))
+}
+
+// strangers tells of vendors that the catalogue does not have: what names them fits nothing.
+func strangers(c *config.Config, catalog *feeds.Catalog) (notes []string) {
+	look := func(key string, vendors []string) {
+		for _, v := range vendors {
+			if catalog.Vendor(v) == nil {
+				notes = append(notes, fmt.Sprintf("%s: the catalogue has no vendor %q", key, v))
+			}
+		}
+	}
+	for i := range c.Alerts.Suppress {
+		look(fmt.Sprintf("alerts.suppress[%d].vendors", i), c.Alerts.Suppress[i].Vendors)
+	}
+	for i := range c.Sinks {
+		look(fmt.Sprintf("sinks[%d].filter.vendors", i), c.Sinks[i].Filter.Vendors)
+	}
+	return notes
 }
 
 // try leaves out sinks that make their file when they are opened.

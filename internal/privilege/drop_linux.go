@@ -43,6 +43,12 @@ type identity struct {
 	stay     bool // as the process is
 }
 
+// Known gives an error where Drop could not become this user for want of one; "" stays as it is.
+func Known(name string) error {
+	_, err := find(name)
+	return err
+}
+
 // find looks a user up by name or number. A number that no user has stands for itself, user and group.
 func find(name string) (identity, error) {
 	if name == "" {

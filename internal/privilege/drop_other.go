@@ -16,3 +16,11 @@ func Drop(opt Options) (Result, error) {
 	}
 	return Result{UID: os.Getuid(), GID: os.Getgid()}, nil
 }
+
+// Known gives an error where Drop could not become this user; "" stays as it is.
+func Known(name string) error {
+	if name != "" {
+		return fmt.Errorf("become user %s: not on this system (%s): %w", name, runtime.GOOS, errors.ErrUnsupported)
+	}
+	return nil
+}
