@@ -105,7 +105,7 @@ func keptOf(t *testing.T, file string) (hosts map[netip.Addr]bool, contacts uint
 // The whole daemon is killed at random moments while findings flow in: the store is whole each time and has all but the last
 // second, the next start goes on from it, what was told is told again under the same id at most, and every finding is told.
 func TestKilledMonitorLosesASecondAtMost(t *testing.T) {
-	rounds := 12
+	rounds := 8
 	if testing.Short() {
 		rounds = 4
 	}

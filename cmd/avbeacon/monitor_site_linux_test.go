@@ -128,11 +128,13 @@ func TestMonitorFindsWhatAnalyzeFinds(t *testing.T) {
 		{name: "GRE with frames, in a VLAN", wrap: testkit.Nested(testkit.GRETap(near, far), testkit.Tag(9)), workers: "1", vlan: []int{9}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			s, o := liveSite(t, c.wrap)
 			compareAtTheTap(t, s, o, testkit.TapEnd, c.workers, c.vlan)
 		})
 	}
 	t.Run("VXLAN of the kernel's", func(t *testing.T) {
+		t.Parallel()
 		s, o := liveSite(t, nil)
 		tap := s.MirrorVXLAN(77)
 		if tap == "" {
