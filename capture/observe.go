@@ -35,8 +35,8 @@ type Sink struct {
 	// Line gets each text that is not empty; the bytes are valid during the call.
 	Line func([]byte) error
 	// Tick, where not nil, gets the packet clock, nanoseconds since 1970, at the end of each block that moved it on by a
-	// second or more since the last call, or that a silent Source gave; after all that was observed before. The Stats are
-	// the callee's.
+	// second or more since the last call, or that a silent Source gave, and of one in 64 although the clock stands still, as
+	// it does after a packet from the future; after all that was observed before. The Stats are the callee's.
 	Tick func(now int64, st Stats) error
 }
 
@@ -116,7 +116,7 @@ type inline struct {
 	dec    *Decoder
 	o      *observer
 	c      clock
-	told   int64 // clock of the last Sink.Tick
+	beat   beat
 	sink   *Sink
 	failed error // by the sink or the source
 	text   []byte
@@ -157,8 +157,7 @@ func (r *inline) take(b *Block) {
 	}
 	r.flush()
 	silent := len(b.Packets) == 0 && b.Now != 0
-	if r.sink.Tick != nil && r.failed == nil && (silent || r.c.now-r.told >= int64(tellEvery)) {
-		r.told = r.c.now
+	if r.sink.Tick != nil && r.failed == nil && r.beat.due(silent, r.c.now) {
 		r.failed = r.sink.Tick(r.c.now, r.stats())
 	}
 }

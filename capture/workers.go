@@ -56,7 +56,7 @@ type crew struct {
 	dec    *Decoder
 	seed   flow.Seed
 	guard  guard
-	told   int64 // clock of the last Sink.Tick; the reader's
+	beat   beat  // of Sink.Tick; the reader's
 	err    error // of the reader; valid after done
 	stats  []ObserverStats
 }
@@ -145,10 +145,9 @@ func (c *crew) read(ctx context.Context, src Source) {
 // tell notes that the sink is to be told of this block, if it is time.
 func (c *crew) tell(k *work) {
 	silent := len(k.block.Packets) == 0 && k.block.Now != 0
-	if c.sink.Tick == nil || !silent && k.now-c.told < int64(tellEvery) {
+	if c.sink.Tick == nil || !c.beat.due(silent, k.now) {
 		return
 	}
-	c.told = k.now
 	k.told = &Stats{Decode: c.dec.Stats(), Panics: c.guard.count.Load()}
 }
 

@@ -104,6 +104,30 @@ func TestPanicsAreContained(t *testing.T) {
 	require.Contains(t, string(text), `"kind":`)
 }
 
+// A moment in which something panics is counted and over; the next ones are as ever.
+func TestAMomentThatPanicsIsOver(t *testing.T) {
+	o := newOne(t)
+	o.Config.Limits.Pieces = t.TempDir()
+	d := &Daemon{opt: o.Options, cfg: &o.Config, log: o.Log, began: time.Now(), ripe: make(chan struct{}, 1)}
+	require.NoError(t, d.open())
+	p, _, err := d.build(context.Background())
+	require.NoError(t, err)
+	tick, ticks := p.Tick, 0
+	p.Tick = func(now time.Time, st capture.Stats) error {
+		if ticks++; ticks == 1 {
+			panic("a moment that nobody thought of")
+		}
+		return tick(now, st)
+	}
+	_, err = p.Run(context.Background())
+	require.NoError(t, err)
+	require.NoError(t, d.close())
+	require.Positive(t, ticks)
+	require.EqualValues(t, 1, p.Panics)
+	require.True(t, o.said("an observation made the program panic; it was left out"))
+	require.NotEmpty(t, p.Classifier.Findings())
+}
+
 func TestHostsGoWhenMemoryRunsShort(t *testing.T) {
 	r := relief{limit: 1000, hosts: 10_000, most: 10_000}
 	require.False(t, r.adjust(740, 500))

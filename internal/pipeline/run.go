@@ -33,7 +33,8 @@ type Pipeline struct {
 	// Tick, where not nil, is called about once a second of packet time, in silence too, with the packet clock and what was
 	// seen so far. It may exchange the Classifier, the Catalog, the Watch and Changed.
 	Tick func(now time.Time, st capture.Stats) error
-	// Panicked, where not nil, is told of an Observation that made the stages behind the observers panic. It is left out.
+	// Panicked, where not nil, is told of an Observation that made the stages behind the observers panic. It is left out. One
+	// without a kind stands for a moment of packet time.
 	Panicked func(obs *capture.Observation, reason string, stack []byte)
 	// Panics counts them.
 	Panics uint64
@@ -63,6 +64,11 @@ func (p *Pipeline) Run(ctx context.Context) (capture.Stats, error) {
 // tick lets time pass where nothing was observed.
 func (p *Pipeline) tick(now int64, st capture.Stats) error {
 	at := time.Unix(0, now).UTC()
+	defer func() {
+		if v := recover(); v != nil {
+			p.contain(&capture.Observation{Time: at}, v)
+		}
+	}()
 	p.Classifier.Tick(at)
 	if err := p.tell(p.Classifier.Next()); err != nil {
 		return err
@@ -70,7 +76,7 @@ func (p *Pipeline) tick(now int64, st capture.Stats) error {
 	return p.Tick(at, st)
 }
 
-// contain counts an Observation that made us panic.
+// contain counts an Observation, or a moment, that made us panic.
 func (p *Pipeline) contain(obs *capture.Observation, v any) {
 	p.Panics++
 	if p.Panicked != nil {
