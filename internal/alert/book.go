@@ -82,7 +82,7 @@ func (b *Book) Judge(f *classify.Finding, d policy.Decision, now time.Time) []*A
 	if live {
 		b.change(r, f, &d, now)
 	}
-	r.see(f, live)
+	r.see(f, live, d.Concern)
 	r.stale = false
 	b.settle(r, now) // what is due with its first sight
 	b.schedule(r)

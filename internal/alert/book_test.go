@@ -93,6 +93,12 @@ func TestEvents(t *testing.T) {
 			38h   tick     ->
 			39h   tick     -> removal_due a
 			40h   judge b  -> new b, removal_due b`},
+		"only what is of concern is due": {cfg: config.Alerts{All: true, Removal: config.Removal{After: 3 * day24}}, script: `
+			0s    judge a unconcerned -> new a
+			1h    restart             ->
+			72h   tick                ->
+			73h   judge a unconcerned ->
+			74h   judge a             -> removal_due a`},
 		"what is over when it comes back is due again": {cfg: config.Alerts{Resolve: 2 * day24, Removal: config.Removal{After: day24}}, script: `
 			0s    judge a   -> new a
 			24h   tick      -> removal_due a

@@ -83,7 +83,7 @@ func (b *Book) next(r *record) (what matter, due time.Time) {
 			what, due = m, t
 		}
 	}
-	if r.live && !r.reminded && r.owed == nil { // what waits goes first
+	if r.live && r.concern && !r.reminded && r.owed == nil { // what waits goes first
 		if t := b.rules.removal(r.first); !t.IsZero() {
 			first(remind, later(t, r.made))
 		}

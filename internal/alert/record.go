@@ -21,6 +21,7 @@ type record struct {
 	contact classify.State
 	role    classify.HostRole
 	live    bool // what is seen is to be told at all
+	concern bool // as the policy says
 	stale   bool // nothing is known of it since a restart but what was told
 	address netip.Addr
 	mac     [6]byte
@@ -113,9 +114,10 @@ func (r *record) remember(a *Alert) {
 }
 
 // see takes the finding as it stands into account.
-func (r *record) see(f *classify.Finding, live bool) {
+func (r *record) see(f *classify.Finding, live, concern bool) {
 	r.seen, r.first, r.count = later(r.seen, f.LastSeen), f.FirstSeen, f.Contacts+f.Lookups
 	r.verdict, r.contact, r.role, r.live = f.Verdict, f.State, f.HostRole, live
+	r.concern = concern
 }
 
 // changed is the packet time of what changed in a finding: its contact, where there was one since it was judged last. The

@@ -41,7 +41,7 @@ func (b *Book) reapply(a *Alert) {
 		r = b.track(a.Finding)
 	}
 	b.order.touch(r)
-	r.stale, r.live = true, true
+	r.stale, r.live, r.concern = true, true, a.Severity > policy.Info
 	r.seen, r.first, r.count = later(r.seen, a.Last), a.First, a.Seen
 	r.verdict, r.contact, r.role = verdictOf(a.Verdict), contactOf(a.FindingState), roleOf(a.HostRole)
 	r.address, r.name = a.Host.Address, a.Host.Name
@@ -85,7 +85,7 @@ func (b *Book) Recall(f *classify.Finding, d policy.Decision) {
 	}
 	r.identify(f)
 	b.fit(r, f)
-	r.see(f, b.live(f, &d))
+	r.see(f, b.live(f, &d), d.Concern)
 	r.stale = false
 	b.schedule(r)
 }
