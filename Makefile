@@ -67,8 +67,8 @@ bench-live: ## The daemon on a veth pair beside a bare counter, at growing rates
 	$(GO) build -o .cache/bin/ ./cmd/mkbench ./cmd/bench-live
 	.cache/bin/mkbench -size 400M -profile hs -seed 1 -o .cache/bench/live-hs.pcap >/dev/null
 	.cache/bin/mkbench -size 800M -profile bulk -seed 1 -o .cache/bench/live-bulk.pcap >/dev/null
-	.cache/bin/bench-live -bar 6.5 .cache/bench/live-hs.pcap
-	.cache/bin/bench-live -bar 4 .cache/bench/live-bulk.pcap
+	.cache/bin/bench-live -runs 2 -bar 6.5 .cache/bench/live-hs.pcap
+	.cache/bin/bench-live -runs 2 -bar 4 .cache/bench/live-bulk.pcap
 
 bench-beacon: ## Precision and recall of our beacon score and of the reference on made timelines
 	$(GO) run ./cmd/bench-beacon

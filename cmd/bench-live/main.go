@@ -33,6 +33,7 @@ type settings struct {
 	files   []string
 	rates   []int // packets a second; 0: as fast as the sender can
 	seconds float64
+	runs    int
 	workers int
 	ring    int
 	face    string
@@ -47,6 +48,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	flags.SetOutput(stderr)
 	rates := flags.String("rates", "50000,100000,200000,300000,400000,500000,0", "packets a second; 0 is as fast as the sender can")
 	flags.Float64Var(&s.seconds, "seconds", 2, "how long each rate is kept, at most: a capture is sent once")
+	flags.IntVar(&s.runs, "runs", 1, "how often each rate is heard; the best counts")
 	flags.IntVar(&s.workers, "workers", 1, "goroutines that look at packets")
 	flags.IntVar(&s.ring, "ring", 64<<20, "bytes of the ring")
 	flags.Float64Var(&s.bar, "bar", 0, "how many times the counter's CPU time a packet may cost; said, and no more than that")
@@ -64,6 +66,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		s.rates = append(s.rates, rate)
 	}
 	switch {
+	case s.runs < 1:
+		return errors.New("-runs: once at least")
 	case s.role == "send" && len(s.files) == 1:
 		return send(ctx, s.face, s.files[0], s.rates[0], time.Duration(s.seconds*float64(time.Second)), stdout)
 	case s.role == "count" || s.role == "avbeacon":

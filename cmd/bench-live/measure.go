@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,14 +72,14 @@ type result struct {
 }
 
 func (s *settings) measureFile(ctx context.Context, self, file string, stdout io.Writer) error {
-	fmt.Fprintf(stdout, "\n%s, %d worker(s), ring of %d MB, at most %.1f s a rate\n\n", filepath.Base(file), s.workers, s.ring>>20, s.seconds)
+	fmt.Fprintf(stdout, "\n%s, %d worker(s), ring of %d MB, at most %.1f s a rate, best of %d\n\n", filepath.Base(file), s.workers, s.ring>>20, s.seconds, s.runs)
 	t := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "sent/s\tlistener\tsent\tseen\tdropped\tmissed\tCPU us/packet\tx counter\t")
 	r := result{best: map[string]float64{}}
 	for _, rate := range s.rates {
 		var pair [2]*step
 		for i, role := range []string{"count", "avbeacon"} {
-			one, err := s.step(ctx, self, file, role, rate)
+			one, err := s.best(ctx, self, file, role, rate, &r)
 			if err != nil {
 				return err
 			}
@@ -96,10 +97,25 @@ func (s *settings) measureFile(ctx context.Context, self, file string, stdout io
 	return err
 }
 
+// best lets a listener hear one rate several times, and gives the time that cost it least of those in which it lost least:
+// what else the machine does comes on top.
+func (s *settings) best(ctx context.Context, self, file, role string, rate int, r *result) (best *step, err error) {
+	for range s.runs {
+		one, err := s.step(ctx, self, file, role, rate)
+		if err != nil {
+			return nil, err
+		}
+		r.missed += one.missed
+		if best == nil || cmp.Or(cmp.Compare(one.heard.Drops, best.heard.Drops), cmp.Compare(one.perPacket(), best.perPacket())) < 0 {
+			best = one
+		}
+	}
+	return best, nil
+}
+
 // add takes one rate into account.
 func (r *result) add(counter, ours *step) {
 	for _, one := range []*step{counter, ours} {
-		r.missed += one.missed
 		if one.heard.Drops == 0 {
 			r.best[one.role] = max(r.best[one.role], one.speed())
 		}
