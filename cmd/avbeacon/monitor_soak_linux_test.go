@@ -217,9 +217,9 @@ limits: {memory: 256MiB, drain: 10s}
 			require.Positive(t, evicted, table)
 		}
 	}
-	t.Logf("store %d MB, spool %d MB", folderSize(t, dir)>>20-folderSize(t, filepath.Join(dir, "spool"))>>20, folderSize(t, filepath.Join(dir, "spool"))>>20)
+	t.Logf("store %d MB, spool %d MB", folderSize(t, dir)>>20-folderSize(t, filepath.Join(dir, "a.db.spool"))>>20, folderSize(t, filepath.Join(dir, "a.db.spool"))>>20)
 	require.Contains(t, string(once(t, "db", "check", "--db", filepath.Join(dir, "a.db"))), "whole")
-	require.Less(t, folderSize(t, filepath.Join(dir, "spool")), int64(40<<20))
+	require.Less(t, folderSize(t, filepath.Join(dir, "a.db.spool")), int64(40<<20))
 }
 
 func scrape(t *testing.T, address string) string {

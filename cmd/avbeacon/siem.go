@@ -185,10 +185,8 @@ func deadLetters(c *config.Config) string {
 	switch {
 	case c.Spool.Dead != "":
 		return c.Spool.Dead
-	case c.Spool.Dir != "":
-		return filepath.Join(c.Spool.Dir, "dead.ndjson")
-	case c.Store.File != "":
-		return filepath.Join(filepath.Dir(c.Store.File), "spool", "dead.ndjson")
+	case c.SpoolDir() != "":
+		return filepath.Join(c.SpoolDir(), "dead.ndjson")
 	}
 	return ""
 }

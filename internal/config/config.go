@@ -124,6 +124,15 @@ type Spool struct {
 	Dead    string `yaml:"dead"`     // dead-letter file; "": in Dir
 }
 
+// SpoolDir is the folder of the stream: the store's own beside it where none is named, "" for memory alone or a server
+// outside. Two stores in one folder have a stream each: what one told, the other did not.
+func (c *Config) SpoolDir() string {
+	if c.Spool.Dir == "" && c.Store.File != "" && c.Spool.NATS == "" {
+		return c.Store.File + ".spool"
+	}
+	return c.Spool.Dir
+}
+
 // Sink is one receiver.
 type Sink struct {
 	Name    string        `yaml:"name"`    // unique; letters, digits, hyphens

@@ -314,6 +314,20 @@ func TestAPacketThatMakesUsPanicIsKept(t *testing.T) {
 	require.Equal(t, mostAlike, again.kept, "others have room too")
 }
 
+// Two stores in one folder have nothing in common: what one told, the other tells too.
+func TestStoresOfOneFolderTellEachForItself(t *testing.T) {
+	dir := t.TempDir()
+	told := map[string][]string{}
+	for _, name := range []string{"a.db", "b.db"} {
+		o := newOne(t)
+		o.Config.Store.File, o.Config.Sensor = filepath.Join(dir, name), "tap"
+		o.run(t)
+		told[name] = o.out.ids(t)
+	}
+	require.NotEmpty(t, told["a.db"])
+	require.Equal(t, told["a.db"], told["b.db"])
+}
+
 // What a crash kept from the spool is told at the next start, under the id that it had, though its packets do not come again.
 func TestWhatTheSpoolMissedIsToldAtTheNextStart(t *testing.T) {
 	dir := t.TempDir()
@@ -321,7 +335,7 @@ func TestWhatTheSpoolMissedIsToldAtTheNextStart(t *testing.T) {
 	first.Config.Store.File, first.Config.Sensor = filepath.Join(dir, "home.db"), "tap"
 	first.run(t)
 	ids := first.out.ids(t)
-	require.NoError(t, os.RemoveAll(filepath.Join(dir, "spool")))
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "home.db.spool")))
 	s, err := store.Open(filepath.Join(dir, "home.db"), store.Options{})
 	require.NoError(t, err)
 	alerts, err := s.Alerts(context.Background())

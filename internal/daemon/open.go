@@ -254,9 +254,7 @@ func readKey(file string) ([]byte, error) {
 // openSpool opens the spool and the sinks, and joins them.
 func (d *Daemon) openSpool() error {
 	cfg := d.cfg.Spool
-	if cfg.Dir == "" && d.cfg.Store.File != "" && cfg.NATS == "" {
-		cfg.Dir = filepath.Join(filepath.Dir(d.cfg.Store.File), "spool")
-	}
+	cfg.Dir = d.cfg.SpoolDir()
 	d.cfg.Spool = cfg
 	s, err := spool.Open(cfg, spool.Options{Logger: d.log, Sensor: d.cfg.Sensor, Drain: d.cfg.Limits.Drain, Stored: d.stored})
 	if err != nil {
