@@ -12,7 +12,7 @@ const quicFailures = 3
 // QUICReader opens the Initial packets of QUIC clients. It holds only buffers, so that one serves all connections of
 // a goroutine; it is not safe for concurrent use.
 type QUICReader struct {
-	derive quicDeriver
+	derive *quicDeriver
 	header []byte // associated data: the header with its protection taken off
 	plain  []byte
 	nonce  [12]byte
@@ -23,7 +23,7 @@ type QUICReader struct {
 
 // NewQUICReader makes a reader.
 func NewQUICReader() *QUICReader {
-	return &QUICReader{header: make([]byte, 0, 256), plain: make([]byte, 0, 1500)}
+	return &QUICReader{derive: newQUICDeriver(), header: make([]byte, 0, 256), plain: make([]byte, 0, 1500)}
 }
 
 // QUICStream is what is known of one connection's client while its hello is put together. The zero value is ready.

@@ -4,7 +4,9 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/sha256"
+	"encoding"
 	"encoding/binary"
+	"hash"
 )
 
 // quicKeys open the Initial packets of one sender (RFC 9001 5). The ciphers are the only allocations.
@@ -14,40 +16,52 @@ type quicKeys struct {
 	iv   [12]byte
 }
 
-// quicDeriver derives keys (RFC 9001 5.2) with HMAC and HKDF over fixed buffers.
+// quicDeriver derives keys (RFC 9001 5.2) with HMAC-SHA256 and HKDF over fixed buffers.
 type quicDeriver struct {
-	pad [sha256.BlockSize + 64]byte // one padded key and the message behind it
+	sha     resumable
+	block   [sha256.BlockSize]byte
+	label   [48]byte
+	sum     [sha256.Size]byte
+	salt    [20]byte // that extract is keyed with; valid iff salted
+	salted  bool
+	extract hmacKey // of a version's salt
+	expand  hmacKey // of one secret after the other
 }
 
+// resumable is what crypto/sha256 gives: a hash whose state can be taken and set.
+type resumable interface {
+	hash.Hash
+	encoding.BinaryAppender
+	encoding.BinaryUnmarshaler
+}
+
+// hmacKey is the state of HMAC's two hashes (RFC 2104) behind the block that is made of the key, so that a key that serves
+// several messages is hashed once. Each state is a slice of room.
+type hmacKey struct {
+	inner, outer []byte
+	room         [2][128]byte
+}
+
+func newQUICDeriver() *quicDeriver { return &quicDeriver{sha: sha256.New().(resumable)} }
+
 // client gives the keys of a client's Initials for the destination connection id of its first one.
-func (d *quicDeriver) client(f *quicFlavour, dcid []byte) (quicKeys, error) {
-	initial := d.hmac(f.salt[:], dcid)
-	secret := d.expand(initial[:], "client in", sha256.Size)
-	key := d.expand(secret[:], f.key, 16)
-	hp := d.expand(secret[:], f.hp, 16)
-	iv := d.expand(secret[:], f.iv, 12)
-	k := quicKeys{iv: [12]byte(iv[:12])}
-	block, err := aes.NewCipher(key[:16])
+func (d *quicDeriver) client(f *quicFlavour, dcid []byte) (k quicKeys, err error) {
+	if !d.salted || d.salt != f.salt {
+		d.setKey(&d.extract, f.salt[:])
+		d.salt, d.salted = f.salt, true
+	}
+	d.setKey(&d.expand, d.mac(&d.extract, dcid))
+	d.setKey(&d.expand, d.expanded("client in", sha256.Size))
+	block, err := aes.NewCipher(d.expanded(f.key, 16))
 	if err != nil {
 		return k, err
 	}
 	if k.aead, err = cipher.NewGCM(block); err != nil {
 		return k, err
 	}
-	k.hp, err = aes.NewCipher(hp[:16])
+	k.iv = [12]byte(d.expanded(f.iv, 12))
+	k.hp, err = aes.NewCipher(d.expanded(f.hp, 16))
 	return k, err
-}
-
-// hmac is HMAC-SHA256 (RFC 2104) of a message of at most 64 bytes, and HKDF-Extract with the key as salt.
-func (d *quicDeriver) hmac(key, message []byte) [sha256.Size]byte {
-	n := copy(d.pad[:], key)
-	clear(d.pad[n:sha256.BlockSize])
-	d.mask(innerPad)
-	n = sha256.BlockSize + copy(d.pad[sha256.BlockSize:], message)
-	sum := sha256.Sum256(d.pad[:n])
-	d.mask(innerPad ^ outerPad)
-	n = sha256.BlockSize + copy(d.pad[sha256.BlockSize:], sum[:])
-	return sha256.Sum256(d.pad[:n])
 }
 
 // What HMAC masks its key with, eight bytes at a time.
@@ -56,20 +70,43 @@ const (
 	outerPad = 0x5c5c5c5c5c5c5c5c
 )
 
-func (d *quicDeriver) mask(with uint64) {
-	for i := 0; i < sha256.BlockSize; i += 8 {
-		word := d.pad[i : i+8]
-		binary.LittleEndian.PutUint64(word, binary.LittleEndian.Uint64(word)^with)
-	}
+// setKey keys k with at most a block, which may be what mac gave.
+func (d *quicDeriver) setKey(k *hmacKey, key []byte) {
+	n := copy(d.block[:], key)
+	clear(d.block[n:])
+	k.inner = d.behind(innerPad, k.room[0][:0])
+	k.outer = d.behind(innerPad^outerPad, k.room[1][:0])
 }
 
-// expand is HKDF-Expand-Label (RFC 8446 7.1) without context, for at most one block of output.
-func (d *quicDeriver) expand(secret []byte, label string, size byte) [sha256.Size]byte {
+// behind masks the block and gives the state that a hash has behind it, in room.
+func (d *quicDeriver) behind(mask uint64, room []byte) []byte {
+	for i := 0; i < len(d.block); i += 8 {
+		word := d.block[i : i+8]
+		binary.LittleEndian.PutUint64(word, binary.LittleEndian.Uint64(word)^mask)
+	}
+	d.sha.Reset()
+	d.sha.Write(d.block[:])
+	state, _ := d.sha.AppendBinary(room) // sha256's cannot fail
+	return state
+}
+
+// mac is HMAC-SHA256 of a message, and HKDF-Extract with the key as salt. It is valid until the next one.
+func (d *quicDeriver) mac(k *hmacKey, message []byte) []byte {
+	_ = d.sha.UnmarshalBinary(k.inner) // it is sha256's own
+	d.sha.Write(message)
+	inner := d.sha.Sum(d.sum[:0])
+	_ = d.sha.UnmarshalBinary(k.outer)
+	d.sha.Write(inner)
+	return d.sha.Sum(d.sum[:0])
+}
+
+// expanded is HKDF-Expand-Label (RFC 8446 7.1) of the secret that expand is keyed with, without context, for at most one
+// block of output. It is valid until the next mac.
+func (d *quicDeriver) expanded(label string, size byte) []byte {
 	const prefix = "tls13 "
-	var room [48]byte
-	info := append(room[:0], 0, size, byte(len(prefix)+len(label)))
+	info := append(d.label[:0], 0, size, byte(len(prefix)+len(label)))
 	info = append(info, prefix...)
 	info = append(info, label...)
 	info = append(info, 0, 1) // no context; the first block
-	return d.hmac(secret, info)
+	return d.mac(&d.expand, info)[:size]
 }
