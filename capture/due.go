@@ -7,8 +7,8 @@ import (
 	"avbeacon/internal/flow"
 )
 
-// due is a flow whose time has come.
-type due struct {
+// ending is a flow whose time has come.
+type ending struct {
 	first uint64 // its first frame: input in the upper 16 bits
 	shard uint32
 	entry uint32
@@ -21,13 +21,13 @@ const (
 
 // sortDues sorts by first, using spare (which may grow) as room; it returns both. Many flows end at once at a capture's end,
 // where sorting them digit by digit, the lowest first, costs a quarter of comparing them.
-func sortDues(list, spare []due) (sorted, room []due) {
+func sortDues(list, spare []ending) (sorted, room []ending) {
 	if len(list) < 2*digits {
-		slices.SortFunc(list, func(a, b due) int { return cmp.Compare(a.first, b.first) })
+		slices.SortFunc(list, func(a, b ending) int { return cmp.Compare(a.first, b.first) })
 		return list, spare
 	}
 	if cap(spare) < len(list) {
-		spare = make([]due, len(list))
+		spare = make([]ending, len(list))
 	}
 	spare = spare[:len(list)]
 	low, high := list[0].first, list[0].first
@@ -54,19 +54,20 @@ func sortDues(list, spare []due) (sorted, room []due) {
 	return list, spare
 }
 
-// sweep ends the flows that have been idle too long at time now, or all of them, in the order of their first frames.
-func (o *observer) sweep(now int64, all bool, at uint64) {
+// sweep ends the flows of the shards due that have been idle too long at time now, or all of them, in the order of their
+// first frames.
+func (o *observer) sweep(now int64, due shardSet, all bool, at uint64) {
 	o.dues = o.dues[:0]
 	if all {
 		o.dues = slices.Grow(o.dues, o.remembered())
 	}
 	for n, s := range o.shards {
-		if s == nil {
+		if s == nil || due&(1<<n) == 0 {
 			continue
 		}
 		s.table.Each(func(i uint32, e *flow.Entry) {
 			if all || now-e.Last > int64(idle(e)) {
-				o.dues = append(o.dues, due{uint64(e.FirstInput)<<48 | e.FirstFrame&(1<<48-1), uint32(n), i})
+				o.dues = append(o.dues, ending{uint64(e.FirstInput)<<48 | e.FirstFrame&(1<<48-1), uint32(n), i})
 			}
 		})
 	}

@@ -59,8 +59,17 @@ func Observe(ctx context.Context, src Source, opt Options, sink Sink) (Stats, er
 // clock is the running maximum of packet time. It tells when it is time to look for idle flows.
 type clock struct {
 	now, next int64
+	turn      int // the shard that comes next
 	count     uint64
 }
+
+// shardSet has a bit for each shard.
+type shardSet uint16
+
+const (
+	allShards  shardSet = 1<<flow.Shards - 1
+	sweepEvery          = int64(tickEvery) / flow.Shards
+)
 
 // number gives the next number in the order of all that happens: packets, datagrams that never became whole, sweeps.
 func (c *clock) number() uint64 {
@@ -68,16 +77,23 @@ func (c *clock) number() uint64 {
 	return c.count
 }
 
-// pass moves the clock to a packet's time. tick says to sweep before it.
-func (c *clock) pass(t int64) (tick bool) {
+// pass moves the clock to a packet's time. due says which shards to sweep before it: they take turns, so that each is swept
+// every tickEvery, and the flows that end do not all come at once.
+func (c *clock) pass(t int64) (due shardSet) {
 	if c.count == 0 {
-		c.now, c.next = t, t+int64(tickEvery)
+		c.now, c.next = t, t+sweepEvery
 	}
 	c.now = max(c.now, t)
-	if tick = c.now >= c.next; tick {
-		c.next = c.now + int64(tickEvery)
+	if c.now < c.next {
+		return 0
 	}
-	return tick
+	n := 1 + (c.now-c.next)/sweepEvery
+	c.next += n * sweepEvery
+	for range min(n, flow.Shards) {
+		due |= 1 << c.turn
+		c.turn = (c.turn + 1) % flow.Shards
+	}
+	return due
 }
 
 func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Stats, error) {
@@ -94,7 +110,7 @@ func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Sta
 			break
 		}
 		if err != nil {
-			r.sweep(math.MaxInt64, true)
+			r.sweep(math.MaxInt64, allShards, true)
 			r.flush()
 			break
 		}
@@ -149,8 +165,10 @@ func (r *inline) flush() {
 
 // take looks at a block and hands on what it brought.
 func (r *inline) take(b *Block) {
-	if len(b.Packets) == 0 && b.Now != 0 && r.c.pass(b.Now) {
-		r.sweep(r.c.now, false)
+	if len(b.Packets) == 0 && b.Now != 0 {
+		if due := r.c.pass(b.Now); due != 0 {
+			r.sweep(r.c.now, due, false)
+		}
 	}
 	r.packets, r.pos = b.Packets, 0
 	for !r.decode() {
@@ -172,9 +190,9 @@ func (r *inline) decode() (whole bool) {
 	}()
 	for i := r.pos; i < len(r.packets); i++ {
 		p := &r.packets[i]
-		if r.c.pass(p.Time) {
+		if due := r.c.pass(p.Time); due != 0 {
 			r.look()
-			r.sweep(r.c.now, false)
+			r.sweep(r.c.now, due, false)
 		}
 		r.pos = i + 1
 		at := r.c.number()
@@ -218,11 +236,11 @@ func (r *inline) contain(v any) {
 	}
 }
 
-// sweep gives up fragments and flows that have waited too long at packet time now, or all of them.
-func (r *inline) sweep(now int64, all bool) {
+// sweep gives up fragments, and flows of the shards due, that have waited too long at packet time now, or all of them.
+func (r *inline) sweep(now int64, due shardSet, all bool) {
 	v, ok := try(func() {
 		r.dec.Flush(now, func(d *Decoded) { r.o.late(d, r.c.number()) })
-		r.o.sweep(r.c.now, all, r.c.number())
+		r.o.sweep(r.c.now, due, all, r.c.number())
 	})
 	if !ok {
 		r.guard.note(v, nil)

@@ -37,8 +37,8 @@ func (w *worker) look(d *Decoded) {
 	if w.at%256 == 0 {
 		w.o.flush()
 	}
-	if w.clock.pass(w.time) {
-		w.o.sweep(w.time, false, w.at)
+	if due := w.clock.pass(w.time); due != 0 {
+		w.o.sweep(w.time, due, false, w.at)
 	}
 	w.clock.number()
 }
@@ -169,7 +169,7 @@ func TestEndedFlowsLeaveNothing(t *testing.T) {
 			most += max(len(s.links.items), len(s.names.items), len(s.http.items), len(s.quics.items), len(s.dtls.items))
 		}
 		require.Less(t, most, clients, kind)
-		w.o.sweep(0, true, w.at)
+		w.o.sweep(0, allShards, true, w.at)
 		require.Zero(t, w.o.Stats().FlowsOpen)
 		for _, s := range w.o.shards {
 			require.Len(t, s.links.free, len(s.links.items))

@@ -101,8 +101,8 @@ type observer struct {
 	request wire.RequestView
 	answer  wire.ResponseView
 	quic    *wire.QUICReader
-	dues    []due
-	spare   []due
+	dues    []ending
+	spare   []ending
 	touched int64 // what warm read, so that it is not optimised away
 }
 

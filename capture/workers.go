@@ -19,6 +19,7 @@ type item struct {
 	pl   place
 	at   uint64
 	tick int64 // time to sweep at, 0 for a packet
+	due  shardSet
 }
 
 // work is one block, decoded and dealt out to the workers.
@@ -182,15 +183,16 @@ func (c *crew) dealFrom(k *work, clk *clock, i int) (next int) {
 	return len(k.block.Packets)
 }
 
-// pass moves the clock to the packet time t; where it is time to sweep, all workers shall.
+// pass moves the clock to the packet time t; where it is time to sweep, the workers of those shards shall.
 func (c *crew) pass(k *work, clk *clock, t int64) {
-	if !clk.pass(t) {
+	due := clk.pass(t)
+	if due == 0 {
 		return
 	}
 	c.flush(k, clk, clk.now)
 	at := clk.number()
 	for w := range k.lists {
-		k.lists[w] = append(k.lists[w], item{tick: clk.now, at: at})
+		k.lists[w] = append(k.lists[w], item{tick: clk.now, due: due, at: at})
 	}
 }
 
@@ -223,7 +225,7 @@ func (c *crew) work(w int) {
 			i = c.look(k, o, k.lists[w], i)
 		}
 		if k.last {
-			c.sweep(o, k.now, true, k.at)
+			c.sweep(o, k.now, allShards, true, k.at)
 		}
 		answer := reply{end: true, now: k.now, told: k.told}
 		if k.told != nil {
@@ -252,7 +254,7 @@ func (c *crew) look(k *work, o *observer, list []item, i int) (next int) {
 			o.warmItems(list[i:min(i+groupSize, len(list))])
 		}
 		if it := &list[i]; it.tick != 0 {
-			c.sweep(o, it.tick, false, it.at)
+			c.sweep(o, it.tick, it.due, false, it.at)
 		} else {
 			o.packet(&it.d, it.pl, it.at)
 		}
@@ -260,8 +262,8 @@ func (c *crew) look(k *work, o *observer, list []item, i int) (next int) {
 	return len(list)
 }
 
-func (c *crew) sweep(o *observer, now int64, all bool, at uint64) {
-	if v, ok := try(func() { o.sweep(now, all, at) }); !ok {
+func (c *crew) sweep(o *observer, now int64, due shardSet, all bool, at uint64) {
+	if v, ok := try(func() { o.sweep(now, due, all, at) }); !ok {
 		c.guard.note(v, nil)
 		o.renewAll()
 	}
