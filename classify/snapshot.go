@@ -154,14 +154,16 @@ type Restored struct {
 }
 
 // Restore takes up what a Saver of an earlier run handed out, in any order, before the first Observation. Pieces that
-// cannot be read are left out and counted; Err is why, for the first of them. Data may be hostile.
+// cannot be read are left out and counted; Err is why, for the first of them. Data may be hostile. A piece with a vendor
+// and without a host is somebody else's, and is passed over.
 func (c *Classifier) Restore(pieces []Saved) Restored {
 	r := restorer{c: c, known: knownIn(c.opt.Catalog), byKey: map[string]*host{}}
 	var last []byte
 	for i := range pieces {
 		switch p := &pieces[i]; {
-		case p.Host == "":
+		case p.Host == "" && p.Vendor == "":
 			last = p.Data
+		case p.Host == "":
 		case p.Vendor == "":
 			r.host(p)
 		}

@@ -108,6 +108,9 @@ func (o *owner) begin(ctx context.Context) error {
 		if r := c.Restore(pieces); r.Err != nil {
 			d.log.Error("parts of the store cannot be read; what they knew is lost", zap.Int("pieces", r.Unread), zap.Error(r.Err))
 		}
+		if err := o.p.Names.Restore(namesIn(pieces)); err != nil {
+			d.log.Error("parts of the store cannot be read; what they knew is lost", zap.Error(err))
+		}
 	}
 	if err := told.read(ctx, d.spool); err != nil {
 		if d.cfg.Spool.NATS == "" || ctx.Err() != nil {
@@ -231,7 +234,7 @@ func (o *owner) second(st capture.Stats) {
 func (o *owner) keep(pieces []classify.Saved) {
 	d := o.d
 	o.unsaid() // never the finding without what became of it
-	d.store.KeepMemory(pieces, d.know.policy.Decide)
+	d.store.KeepMemory(append(pieces, o.names()...), d.know.policy.Decide)
 	o.cover.add(d.store, o.tell.Now(), d.source.Inputs(), d.live != nil)
 	select {
 	case d.ripe <- struct{}{}:

@@ -55,6 +55,7 @@ type pair struct{ host, addr place }
 type learned struct {
 	name       string // "" once unlearned
 	machine    uint32 // whose look-up it was, where it stands under an address; 0: not known
+	host       place  // the address that asked
 	from, till int64
 }
 
@@ -67,6 +68,8 @@ type Names struct {
 	next  int
 	hot   hotSet
 	stats Stats
+
+	changed [parts]bool // since Changed was last called
 }
 
 // New makes an empty memory.
@@ -132,7 +135,7 @@ func (n *Names) answer(obs *capture.Observation) {
 		}
 		return
 	}
-	l := learned{name: n.named(obs), machine: obs.Host.Machine, from: obs.Time.UnixNano()}
+	l := learned{name: n.named(obs), machine: obs.Host.Machine, host: at, from: obs.Time.UnixNano()}
 	l.till = l.from + int64(ttlOf(obs.DNS))*int64(time.Second) + int64(n.opt.Grace)
 	for _, a := range obs.Addrs {
 		if !a.IsUnspecified() && !a.IsLoopback() {
@@ -182,9 +185,11 @@ func ttlOf(m *wire.DNS) uint32 {
 }
 
 func (n *Names) learn(p pair, what learned) {
+	n.changed[partOf(what.host, p.addr)] = true
 	if l := n.pairs[p]; l != nil {
+		n.changed[partOf(l.host, p.addr)] = true
 		if l.name == what.name && what.from <= l.till {
-			l.till, l.machine = max(l.till, what.till), what.machine // asked again while it was still known
+			l.till, l.machine, l.host = max(l.till, what.till), what.machine, what.host // asked again while it was still known
 		} else {
 			*l = what
 		}
@@ -226,6 +231,7 @@ func (n *Names) unlearn(p pair, machine uint32) {
 		return
 	}
 	l.name = ""
+	n.changed[partOf(l.host, p.addr)] = true
 	n.stats.Unlearned++
 	if n.last[p.addr] == l {
 		delete(n.last, p.addr)

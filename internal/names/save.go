@@ -1,0 +1,128 @@
+package names
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"time"
+)
+
+// Piece is a part of what a Names remembers, in a form that one of a later run goes on from.
+type Piece struct {
+	Part uint8 // its key
+	Data []byte
+}
+
+const (
+	parts     = 256
+	savedForm = 1   // first byte of Data
+	longest   = 255 // bytes of a name
+)
+
+// partOf spreads what was learned over the parts, by the address that asked: the number of its machine is of this run alone.
+func partOf(host, addr place) uint8 { return addr[15] ^ addr[14] ^ host[15] }
+
+// Changed gives the parts that changed since it was last called, whole but for what explains nothing any more at packet
+// time now.
+func (n *Names) Changed(now time.Time) []Piece {
+	if n.changed == [parts]bool{} {
+		return nil
+	}
+	var data [parts][]byte
+	for p, l := range n.pairs {
+		if i := partOf(l.host, p.addr); n.changed[i] && l.till >= now.UnixNano() {
+			data[i] = l.append(data[i], p)
+		}
+	}
+	var out []Piece
+	for i := range n.changed {
+		if n.changed[i] {
+			out = append(out, Piece{Part: uint8(i), Data: append([]byte{savedForm}, data[i]...)})
+		}
+	}
+	n.changed = [parts]bool{}
+	return out
+}
+
+// append writes one pair, under the address that asked.
+func (l *learned) append(b []byte, p pair) []byte {
+	b = append(append(b, l.host[:]...), p.addr[:]...)
+	b = binary.AppendVarint(b, l.from)
+	b = binary.AppendVarint(b, l.till-l.from)
+	b = append(b, uint8(min(len(l.name), longest)))
+	return append(b, l.name[:min(len(l.name), longest)]...)
+}
+
+var errSaved = errors.New("what was learned from DNS cannot be read")
+
+// saved is one pair as it is read back.
+type saved struct {
+	pair
+	learned
+}
+
+// Restore takes up the parts that an earlier run gave, before the first Observation. What cannot be read is left out; the
+// error says that there was such. Data may be hostile.
+func (n *Names) Restore(pieces []Piece) (err error) {
+	var all []saved
+	for _, p := range pieces {
+		list, ok := readPiece(p.Data)
+		if all = append(all, list...); !ok {
+			err = errSaved
+		}
+	}
+	slices.SortFunc(all, func(a, b saved) int {
+		return cmp.Or(cmp.Compare(a.till, b.till), slices.Compare(a.pair.host[:], b.pair.host[:]), slices.Compare(a.addr[:], b.addr[:]))
+	})
+	for _, s := range all[max(0, len(all)-n.opt.MaxPairs):] {
+		n.learn(s.pair, s.learned)
+		if l := n.pairs[s.pair]; l.name == "" && n.last[s.addr] == l {
+			delete(n.last, s.addr)
+		}
+	}
+	n.changed = [parts]bool{}
+	return err
+}
+
+// readPiece reads as far as it can be read.
+func readPiece(b []byte) (list []saved, ok bool) {
+	if len(b) == 0 || b[0] != savedForm {
+		return nil, false
+	}
+	for b = b[1:]; len(b) > 0; {
+		s, n := readSaved(b)
+		if n == 0 {
+			return list, false
+		}
+		list, b = append(list, s), b[n:]
+	}
+	return list, true
+}
+
+// readSaved reads one pair and says how many bytes it had; 0 where it is none.
+func readSaved(b []byte) (s saved, size int) {
+	const fixed = 32
+	if len(b) < fixed {
+		return s, 0
+	}
+	copy(s.pair.host[:], b)
+	copy(s.addr[:], b[16:])
+	s.learned.host = s.pair.host
+	from, n := binary.Varint(b[fixed:])
+	if n <= 0 {
+		return s, 0
+	}
+	size = fixed + n
+	span, n := binary.Varint(b[size:])
+	if n <= 0 || span < 0 || span > 1<<61 || from < 0 || from > 1<<61 {
+		return s, 0
+	}
+	size += n
+	if len(b) <= size || len(b) < size+1+int(b[size]) {
+		return s, 0
+	}
+	s.from, s.till = from, from+span
+	s.name = string(b[size+1 : size+1+int(b[size])])
+	return s, size + 1 + int(b[size])
+}
