@@ -65,6 +65,45 @@ func (o *observer) enter(d *Decoded, pl place) (s *shard, i uint32, e *flow.Entr
 	return s, i, e, true
 }
 
+// counted does for most packets of a long flow, which only have to be counted, what enter, flags and the reader of the
+// flow's class would. false: it has done nothing.
+func (o *observer) counted(d *Decoded, pl *place) bool {
+	e, forward, ok := o.table(pl).Near(pl.peeked, (*[16]byte)(&d.Src), (*[16]byte)(&d.Dst), d.SrcPort, d.DstPort, d.Proto)
+	if !ok || d.TCPFlags&(SYN|FIN|RST) != 0 {
+		return false
+	}
+	switch e.Class {
+	case classDone, classDoneQUIC, classDoneDTLS:
+	default:
+		if d.PayloadLen > 0 {
+			return false
+		}
+	}
+	dir, opener := 0, e.Flags&flowReversed == 0
+	if !forward {
+		dir, opener = 1, !opener
+	}
+	if d.Time-e.Last > int64(idleClosed) || overdue(d, e) || e.TTL == 0 || e.HeadLen[dir] == 0 && d.PayloadLen > 0 {
+		return false
+	}
+	if !forward {
+		e.Flags |= flowAnswered
+	}
+	if opener && d.Proto == protoTCP {
+		e.Flags |= flowBeyond
+	}
+	e.Last = max(e.Last, d.Time)
+	e.LastFrame, e.LastInput = d.Frame, d.Input
+	e.Packets[dir]++
+	e.Bytes[dir] += uint64(d.IPLen)
+	return true
+}
+
+// overdue says that it is time for the record of a flow that is still open.
+func overdue(d *Decoded, e *flow.Entry) bool {
+	return int32(uint32(d.Time/1e9)-e.Reported) >= int32(reportEvery/time.Second)
+}
+
 func (o *observer) begin(s *shard, d *Decoded, e *flow.Entry) {
 	o.stats.Flows++
 	e.First, e.Last = d.Time, d.Time
@@ -116,7 +155,7 @@ func (o *observer) touch(s *shard, d *Decoded, e *flow.Entry, forward bool) {
 	}
 	e.Last = max(e.Last, d.Time)
 	o.count(d, e, dir)
-	if int32(uint32(d.Time/1e9)-e.Reported) >= int32(reportEvery/time.Second) {
+	if overdue(d, e) {
 		o.record(s, e, false)
 		e.Reported = uint32(d.Time / 1e9)
 	}

@@ -241,6 +241,7 @@ func (o *observer) table(p *place) *flow.Table { return o.shards[flow.Shard(p.ha
 func (o *observer) packet(d *Decoded, pl place, at uint64) {
 	o.key = order{at: at}
 	switch {
+	case pl.peeked != 0 && o.counted(d, &pl):
 	case pl.kind == placeNone:
 		o.flowless(d)
 	case pl.kind == placeICMP:

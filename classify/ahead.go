@@ -10,12 +10,17 @@ const aheadMost = 16
 func (c *Classifier) Ahead(list []capture.Observation) {
 	list = list[:min(len(list), aheadMost)]
 	var hosts [aheadMost]*host
+	touched := int64(0)
 	for i := range list {
 		if obs := &list[i]; obs.Kind == capture.Contact && obs.Src.IsValid() {
-			hosts[i] = c.hosts.byAddr.near(obs.Src.Addr())
+			touched += c.hosts.byAddr.touch(obs.Src.Addr())
 		}
 	}
-	touched := int64(0)
+	for i := range list {
+		if obs := &list[i]; obs.Kind == capture.Contact && obs.Src.IsValid() {
+			hosts[i] = c.hosts.byAddr.get(obs.Src.Addr())
+		}
+	}
 	for i := range list {
 		if h := hosts[i]; h != nil {
 			touched += h.newest + int64(h.addr.BitLen())

@@ -116,13 +116,20 @@ func (e *Entry) is(src, dst *[16]byte, srcPort, dstPort uint16, proto uint8) (fo
 
 // LookupNear is Lookup for a flow whose entry is most likely the one that Peek named lately, perhaps before a Clear.
 func (t *Table) LookupNear(peeked uint32, src, dst *[16]byte, srcPort, dstPort uint16, proto uint8, hash uint64) (i uint32, forward, ok bool) {
-	if peeked != 0 && int((peeked-1)>>chunkBits) < len(t.chunks) {
-		e := t.Entry(peeked - 1)
-		if forward, ok = e.is(src, dst, srcPort, dstPort, proto); ok && e.live {
-			return peeked - 1, forward, true
-		}
+	if _, forward, ok = t.Near(peeked, src, dst, srcPort, dstPort, proto); ok {
+		return peeked - 1, forward, true
 	}
 	return t.Lookup(src, dst, srcPort, dstPort, proto, hash)
+}
+
+// Near gives the entry that Peek named lately, perhaps before a Clear, where it is the flow of a 5-tuple.
+func (t *Table) Near(peeked uint32, src, dst *[16]byte, srcPort, dstPort uint16, proto uint8) (e *Entry, forward, ok bool) {
+	if peeked == 0 || int((peeked-1)>>chunkBits) >= len(t.chunks) {
+		return nil, false, false
+	}
+	e = t.Entry(peeked - 1)
+	forward, ok = e.is(src, dst, srcPort, dstPort, proto)
+	return e, forward, ok && e.live
 }
 
 // Warming takes three steps, each for many flows before the next, so that their memory is fetched side by side: Touch
