@@ -20,19 +20,25 @@ const mostPrefixes = 64
 
 // quickOf reads from a parsed expression what every text that it matches begins with or holds.
 func quickOf(tree *syntax.Regexp) quick {
-	if tree.Op == syntax.OpConcat && tree.Sub[0].Op == syntax.OpBeginText {
+	tree = tree.Simplify()
+	if atBegin(tree) {
 		list, _ := beginnings(tree)
-		for _, p := range list {
-			if p == "" {
-				list = nil
-				break
-			}
-		}
-		if list != nil {
+		if !slices.Contains(list, "") {
 			return quick{prefixes: list}
 		}
 	}
 	return quick{contains: longestLiteral(tree)}
+}
+
+// atBegin says that an expression matches at a text's beginning alone.
+func atBegin(t *syntax.Regexp) bool {
+	switch t.Op {
+	case syntax.OpConcat:
+		return t.Sub[0].Op == syntax.OpBeginText
+	case syntax.OpAlternate:
+		return !slices.ContainsFunc(t.Sub, func(s *syntax.Regexp) bool { return !atBegin(s) })
+	}
+	return false
 }
 
 // may says whether the expression may match s.
@@ -68,7 +74,7 @@ func beginnings(t *syntax.Regexp) (list []string, exact bool) {
 		return []string{""}, true
 	case syntax.OpLiteral:
 		if t.Flags&syntax.FoldCase != 0 {
-			return folded(t.Rune[0]), false
+			return foldedText(t.Rune), false
 		}
 		return []string{string(t.Rune)}, true
 	case syntax.OpCharClass:
@@ -78,6 +84,10 @@ func beginnings(t *syntax.Regexp) (list []string, exact bool) {
 	case syntax.OpPlus:
 		list, _ = beginnings(t.Sub[0])
 		return list, false
+	case syntax.OpQuest:
+		if list, exact = beginnings(t.Sub[0]); exact {
+			return append(list, ""), true
+		}
 	case syntax.OpConcat:
 		return concatenated(t.Sub)
 	case syntax.OpAlternate:
@@ -103,6 +113,26 @@ func folded(r rune) (list []string) {
 	list = []string{string(r)}
 	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
 		list = append(list, string(f))
+	}
+	return list
+}
+
+// foldedText gives every case of a text's first runes, as many as make few beginnings.
+func foldedText(text []rune) []string {
+	const most = 16
+	list := []string{""}
+	for _, r := range text {
+		cases := folded(r)
+		if len(list)*len(cases) > most {
+			break
+		}
+		var longer []string
+		for _, l := range list {
+			for _, c := range cases {
+				longer = append(longer, l+c)
+			}
+		}
+		list = longer
 	}
 	return list
 }

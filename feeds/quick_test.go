@@ -13,12 +13,17 @@ func TestQuick(t *testing.T) {
 		`^/(index/u\d{4}g\.xml|bases/|diffs/)`: {prefixes: []string{"/index/u", "/bases/", "/diffs/"}},
 		`^(clamav|ClamAV)/\d`:                  {prefixes: []string{"clamav", "ClamAV"}},
 		`^Syncer/\d.*\(av_`:                    {prefixes: []string{"Syncer/"}},
-		`^(?i)kav`:                             {prefixes: []string{"k", "K", "\u212a"}},
-		`^[ab]c`:                               {prefixes: []string{"ac", "bc"}},
-		`^[^a]c`:                               {contains: "c"},
-		`^/(x(86|64)/|\d/.*w)`:                 {prefixes: []string{"/x86/", "/x64/", "/0/", "/1/", "/2/", "/3/", "/4/", "/5/", "/6/", "/7/", "/8/", "/9/"}},
-		`act-(pid|pv)=`:                        {contains: "act-"},
-		`^\*[A-Za-z]{60,}$`:                    {prefixes: []string{"*"}},
+		`^(?i)kav9`: {prefixes: []string{
+			"kav9", "kaV9", "kAv9", "kAV9", "Kav9", "KaV9", "KAv9", "KAV9", "\u212aav9", "\u212aaV9", "\u212aAv9", "\u212aAV9",
+		}},
+		`^/(d/)?bases/|^/diffs/`: {prefixes: []string{"/d/bases/", "/bases/", "/diffs/"}},
+		`^/\d{3}/x|^/y`:          {prefixes: []string{"/0", "/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", "/9", "/y"}},
+		`^a|b`:                   {},
+		`^[ab]c`:                 {prefixes: []string{"ac", "bc"}},
+		`^[^a]c`:                 {contains: "c"},
+		`^/(x(86|64)/|\d/.*w)`:   {prefixes: []string{"/x86/", "/x64/", "/0/", "/1/", "/2/", "/3/", "/4/", "/5/", "/6/", "/7/", "/8/", "/9/"}},
+		`act-(pid|pv)=`:          {contains: "act-"},
+		`^\*[A-Za-z]{60,}$`:      {prefixes: []string{"*"}},
 	} {
 		tree, err := syntax.Parse(pattern, syntax.Perl)
 		require.NoError(t, err)
