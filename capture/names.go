@@ -55,9 +55,12 @@ func (o *observer) dns(g *segment, msg []byte, p Proto) {
 }
 
 func (o *observer) answered(g *segment, msg []byte, peek *wire.DNSPeek, p Proto) {
-	if o.in != nil && p == DNS && !o.in.Name(peek.Name) && !wire.DNSInteresting(msg, peek, o.scratch[:1024], o.in) {
-		o.plainAnswer(g, msg, peek)
-		return
+	if o.in != nil && p == DNS && !o.in.Name(peek.Name) {
+		addrs, wanted := wire.DNSLook(msg, peek, o.scratch[:1024], o.in, o.addrs[:0])
+		if !wanted {
+			o.plainAnswer(g, addrs)
+			return
+		}
 	}
 	m, err := wire.ParseDNS(msg)
 	if err != nil {
@@ -82,14 +85,12 @@ func (o *observer) answered(g *segment, msg []byte, peek *wire.DNSPeek, p Proto)
 
 // plainAnswer passes on the addresses of an answer that nobody has interest in, so that what they were called before can
 // be forgotten.
-func (o *observer) plainAnswer(g *segment, msg []byte, peek *wire.DNSPeek) {
-	var few [64]netip.Addr
-	got := wire.DNSAddrs(msg, peek, few[:0])
-	if len(got) == 0 {
+func (o *observer) plainAnswer(g *segment, addrs []netip.Addr) {
+	if len(addrs) == 0 {
 		return
 	}
 	obs := o.emit(g.d, Answer, DNS)
 	obs.from(g.d, false)
-	obs.Addrs = o.out.keep(got)
+	obs.Addrs = o.out.keep(addrs)
 	obs.Marks |= Plain
 }

@@ -96,6 +96,7 @@ type observer struct {
 	scratch []byte // joins messages over records
 	early   []byte // one early segment on its way
 	name    []byte // qnames
+	addrs   []netip.Addr
 	peek    wire.DNSPeek
 	hello   wire.HelloView
 	request wire.RequestView
@@ -149,7 +150,7 @@ func (o *observer) use(in Interest) {
 
 // readers makes what all shards read with.
 func (o *observer) readers() {
-	o.scratch, o.name = make([]byte, 0, 64<<10), make([]byte, 1024)
+	o.scratch, o.name, o.addrs = make([]byte, 0, 64<<10), make([]byte, 1024), make([]netip.Addr, 0, 64)
 	o.quic = wire.NewQUICReader()
 }
 

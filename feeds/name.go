@@ -13,6 +13,8 @@ type nameTable struct {
 
 	tails [tailWords]uint64 // hashes of the last two labels of every pattern, as a set of bits
 	slots []nameSlot        // open addressing; its length is a power of two
+	// hashes are those of slots, 0 for an empty one, close together: nearly every look ends there.
+	hashes []uint64
 }
 
 // nameSlot is one pattern, or the plain end of one or more expressions.
@@ -80,7 +82,7 @@ func (t *nameTable) finish() {
 	for size < 4*len(all) {
 		size *= 2
 	}
-	t.slots = make([]nameSlot, size)
+	t.slots, t.hashes = make([]nameSlot, size), make([]uint64, size)
 	for name, s := range all {
 		word, bit := tailBit(hashTail(lastLabels(name)))
 		t.tails[word] |= bit
@@ -89,6 +91,7 @@ func (t *nameTable) finish() {
 			i++
 		}
 		t.slots[i&uint64(size-1)] = *s
+		t.hashes[i&uint64(size-1)] = s.hash
 	}
 }
 
@@ -130,13 +133,14 @@ func (t *nameTable) tail(h uint64) bool {
 
 // hit looks for one suffix of a name.
 func (t *nameTable) hit(h uint64, suffix, name []byte) bool {
-	mask := uint64(len(t.slots) - 1)
+	mask := uint64(len(t.hashes) - 1)
 	for i := h; ; i++ {
-		s := &t.slots[i&mask]
-		if s.name == "" {
+		have := t.hashes[i&mask]
+		if have == 0 {
 			return false
 		}
-		if s.hash != h || s.name != string(suffix) {
+		s := &t.slots[i&mask]
+		if have != h || s.name != string(suffix) {
 			continue
 		}
 		if s.suffix || s.exact && len(suffix) == len(name) {

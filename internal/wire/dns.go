@@ -11,7 +11,7 @@ const (
 	dnsMinQuestion = 5         // shortest question: root, type, class
 	dnsMinRecord   = 11        // shortest record: root, type, class, TTL, length
 	dnsMaxRecords  = 4096      // records and questions looked at in one message
-	dnsMaxAddrs    = 64        // addresses that DNSAddrs gives
+	dnsMaxAddrs    = 64        // addresses that DNSLook gives
 
 	dnsOpcodeDSO = 6 // RFC 8490 5.4: all counts are zero
 
@@ -124,8 +124,8 @@ func (p *DNSPeek) bareOK(msg []byte) bool {
 		alone := p.Response() && len(msg) == dnsHeaderLen
 		return alone || p.Opcode() == dnsOpcodeDSO && len(msg) >= dnsHeaderLen+4
 	}
-	rr, ok := readDNSRR(msg, dnsHeaderLen)
-	return ok && (rr.Type == dnsTypeOPT || rr.Type != 0 && dnsAssigned(rr.Class))
+	var rr dnsRR
+	return rr.read(msg, dnsHeaderLen) && (rr.Type == dnsTypeOPT || rr.Type != 0 && dnsAssigned(rr.Class))
 }
 
 // dnsAssigned tells whether c is one of IANA's "DNS CLASSes" or CSNET, which RFC 1035 3.2.4 has as obsolete.
@@ -139,41 +139,43 @@ func dnsClass(c uint16) uint16 {
 	return c
 }
 
-// DNSAddrs appends the data of the A and AAAA records of the answer section to dst, at most 64 of them, in place and
-// without allocating if dst has room. An IPv4-mapped AAAA stays what it is on the wire. A malformed record ends it.
-func DNSAddrs(msg []byte, p *DNSPeek, dst []netip.Addr) []netip.Addr {
-	most := len(dst) + dnsMaxAddrs
-	w := dnsAnswers(msg, p)
-	for rr, ok := w.next(); ok && len(dst) < most; rr, ok = w.next() {
-		if addr := rr.addr(msg); addr.IsValid() {
-			dst = append(dst, addr)
-		}
+// DNSLook goes over the answer section in place and without allocating if dst has room. It asks in.Name for the owner name of
+// every record, but for the first question's, and for the target of every CNAME, DNAME, HTTPS and SVCB; at the first yes it
+// stops, and wanted is true. Else it has appended the data of the A and AAAA records to dst, at most 64 of them. An
+// IPv4-mapped AAAA stays what it is on the wire. A malformed record ends it. scratch must hold 1024 bytes and is written
+// over, so it must not be where p.Name lies if that is still needed.
+func DNSLook(msg []byte, p *DNSPeek, scratch []byte, in interface{ Name([]byte) bool }, dst []netip.Addr) (addrs []netip.Addr, wanted bool) {
+	last, most := -1, len(dst)+dnsMaxAddrs // last is the owner asked for last, where it is a mere pointer
+	if p.QD > 0 {
+		last = dnsHeaderLen
 	}
-	return dst
-}
-
-// DNSInteresting asks in.Name for the owner name of every record of the answer section and for the target of every
-// CNAME, DNAME, HTTPS and SVCB among them, in place and without allocating; it stops at the first yes. scratch must hold
-// 1024 bytes and is written over, so it must not be where p.Name lies if that is still needed.
-func DNSInteresting(msg []byte, p *DNSPeek, scratch []byte, in interface{ Name([]byte) bool }) bool {
 	w := dnsAnswers(msg, p)
-	last := -1 // owner asked for last, where it is a mere pointer
-	for rr, ok := w.next(); ok; rr, ok = w.next() {
+	for w.next() {
+		rr := &w.rr
 		if ptr := dnsPointer(msg, rr.Start); ptr < 0 || ptr != last {
 			last = ptr
 			if name, _, ok := readDNSName(msg, rr.Start, scratch[:0]); ok && in.Name(name) {
-				return true
+				return dst, true
 			}
 		}
-		at, ok := rr.target()
-		if !ok || !rr.leads() {
-			continue
+		if rr.leads() && rr.leadsTo(msg, scratch, in) {
+			return dst, true
 		}
-		if name, _, ok := readDNSName(msg, at, scratch[:0]); ok && in.Name(name) {
-			return true
+		if addr := rr.addr(msg); addr.IsValid() && len(dst) < most {
+			dst = append(dst, addr)
 		}
 	}
-	return false
+	return dst, false
+}
+
+// leadsTo asks for the name that a record points to.
+func (r *dnsRR) leadsTo(msg, scratch []byte, in interface{ Name([]byte) bool }) bool {
+	at, ok := r.target()
+	if !ok {
+		return false
+	}
+	name, _, ok := readDNSName(msg, at, scratch[:0])
+	return ok && in.Name(name)
 }
 
 // NextDNSTCP takes one message off a stream of DNS over TCP (RFC 1035 4.2.2: two bytes of length before each). rest is

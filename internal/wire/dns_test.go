@@ -175,6 +175,12 @@ func TestPeekDNSWithoutQuestion(t *testing.T) {
 	}
 }
 
+// dnsAddrs gives the addresses of an answer.
+func dnsAddrs(msg []byte, p *DNSPeek, dst []netip.Addr) []netip.Addr {
+	addrs, _ := DNSLook(msg, p, make([]byte, 1024), no{}, dst)
+	return addrs
+}
+
 func TestDNSAddrs(t *testing.T) {
 	msg := dnsMsg(t, true, "www.example.org", dns.TypeA,
 		"www.example.org. 60 IN CNAME edge.example.net.",
@@ -186,25 +192,25 @@ func TestDNSAddrs(t *testing.T) {
 	require.True(t, ok)
 	want := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1"),
 		netip.MustParseAddr("::ffff:192.0.2.9")}
-	require.Equal(t, want, DNSAddrs(msg, &p, nil))
-	require.Equal(t, want[:2], DNSAddrs(msg[:len(msg)-1], &p, nil), "last record cut")
+	require.Equal(t, want, dnsAddrs(msg, &p, nil))
+	require.Equal(t, want[:2], dnsAddrs(msg[:len(msg)-1], &p, nil), "last record cut")
 
 	before := netip.MustParseAddr("10.0.0.1")
-	require.Equal(t, append([]netip.Addr{before}, want...), DNSAddrs(msg, &p, []netip.Addr{before}))
+	require.Equal(t, append([]netip.Addr{before}, want...), dnsAddrs(msg, &p, []netip.Addr{before}))
 }
 
 func TestDNSAddrsBehindSeveralQuestions(t *testing.T) {
 	msg := unhex(t, "1234 8180 0002 0001 0000 0000 01 61 00"+dnsAIN+"01 62 00"+dnsAIN+"c00c"+dnsAIN+"00000001 0004 c0000201")
 	p, ok := PeekDNS(msg, make([]byte, 1024))
 	require.True(t, ok)
-	require.Equal(t, []netip.Addr{netip.MustParseAddr("192.0.2.1")}, DNSAddrs(msg, &p, nil))
+	require.Equal(t, []netip.Addr{netip.MustParseAddr("192.0.2.1")}, dnsAddrs(msg, &p, nil))
 }
 
 func TestDNSAddrsBounded(t *testing.T) {
 	msg := unhex(t, "1234 8180 0001 0064 0000 0000 01 61 00"+dnsAIN+strings.Repeat("c00c"+dnsAIN+"00000001 0004 c0000201", 100))
 	p, ok := PeekDNS(msg, make([]byte, 1024))
 	require.True(t, ok)
-	require.Len(t, DNSAddrs(msg, &p, nil), 64)
+	require.Len(t, dnsAddrs(msg, &p, nil), 64)
 }
 
 // asked is an interest that remembers what it was asked for and says yes to one name.
@@ -218,7 +224,7 @@ func (a *asked) Name(b []byte) bool {
 	return string(b) == a.yes
 }
 
-func TestDNSInteresting(t *testing.T) {
+func TestDNSLookAsks(t *testing.T) {
 	msg := dnsMsg(t, true, "www.example.org", dns.TypeA,
 		"www.example.org. 60 IN CNAME Edge.Example.net.",
 		"edge.example.net. 60 IN DNAME dname.example.net.",
@@ -231,11 +237,14 @@ func TestDNSInteresting(t *testing.T) {
 	scratch := make([]byte, 1024)
 
 	all := &asked{}
-	require.False(t, DNSInteresting(msg, &p, scratch, all))
-	for _, name := range []string{"www.example.org", "edge.example.net", "dname.example.net", "svc.example.net",
+	_, wanted := DNSLook(msg, &p, scratch, all, nil)
+	require.False(t, wanted)
+	require.NotContains(t, all.names, "www.example.org", "the caller has asked for the question's name")
+	for _, name := range []string{"edge.example.net", "dname.example.net", "svc.example.net",
 		"svcb.example.net", "other.example.net"} {
 		require.Contains(t, all.names, name)
-		require.True(t, DNSInteresting(msg, &p, scratch, &asked{yes: name}), name)
+		_, wanted := DNSLook(msg, &p, scratch, &asked{yes: name}, nil)
+		require.True(t, wanted, name)
 	}
 	require.NotContains(t, all.names, "ns.example.net")
 }
@@ -284,7 +293,8 @@ func TestDNSInPlaceDoesNotAllocate(t *testing.T) {
 	peek, scratch, addrs := make([]byte, 1024), make([]byte, 1024), make([]netip.Addr, 0, 64)
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		p, ok := PeekDNS(msg, peek)
-		if !ok || len(DNSAddrs(msg, &p, addrs)) != 1 || DNSInteresting(msg, &p, scratch, no{}) {
+		got, wanted := DNSLook(msg, &p, scratch, no{}, addrs)
+		if !ok || len(got) != 1 || wanted {
 			t.Fail()
 		}
 	}))
@@ -307,8 +317,7 @@ func BenchmarkDNSAnswer(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			p, _ := PeekDNS(msg, peek)
-			DNSAddrs(msg, &p, addrs)
-			DNSInteresting(msg, &p, scratch, no{})
+			DNSLook(msg, &p, scratch, no{}, addrs)
 		}
 	})
 	b.Run("parse", func(b *testing.B) {

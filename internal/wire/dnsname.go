@@ -53,6 +53,21 @@ func readDNSName(msg []byte, off int, dst []byte) (name []byte, next int, ok boo
 
 // appendDNSLabel appends one label as text.
 func appendDNSLabel(dst, label []byte) []byte {
+	if n := len(dst); cap(dst)-n >= len(label) { // most labels have nothing special in them
+		text := dst[n : n+len(label)]
+		i := 0
+		for ; i < len(label); i++ {
+			c := label[i]
+			if c-'A' < 26 {
+				c |= 0x20
+			}
+			if c-33 > 126-33 || c == '.' || c == '\\' {
+				break
+			}
+			text[i] = c
+		}
+		dst, label = dst[:n+i], label[i:]
+	}
 	for _, c := range label {
 		switch {
 		case 'A' <= c && c <= 'Z':

@@ -80,9 +80,8 @@ func (r *dnsReader) question() bool {
 }
 
 // record gives the record at r.off in place and goes behind it; false where the message broke off.
-func (r *dnsReader) record() (dnsRR, bool) {
-	rr, ok := readDNSRR(r.msg, r.off)
-	if !ok || rr.End > len(r.msg) {
+func (r *dnsReader) record() (rr dnsRR, ok bool) {
+	if !rr.read(r.msg, r.off) || rr.End > len(r.msg) {
 		return dnsRR{}, false
 	}
 	r.off = rr.End

@@ -328,8 +328,9 @@ func FuzzPeekDNS(f *testing.F) {
 			require.True(t, 33 <= c && c <= 126 && (c < 'A' || c > 'Z'), "%q", p.Name)
 		}
 		name := string(p.Name)
-		require.LessOrEqual(t, len(DNSAddrs(msg, &p, nil)), 64)
-		require.False(t, DNSInteresting(msg, &p, make([]byte, 1024), no{}))
+		require.LessOrEqual(t, len(dnsAddrs(msg, &p, nil)), 64)
+		_, wanted := DNSLook(msg, &p, make([]byte, 1024), no{}, nil)
+		require.False(t, wanted)
 		require.Equal(t, name, string(p.Name))
 	})
 }
@@ -357,8 +358,8 @@ func FuzzParseDNS(f *testing.F) {
 		}
 		require.LessOrEqual(t, len(d.Questions), int(p.QD))
 		require.LessOrEqual(t, len(d.Answers), int(p.AN))
-		seen := askedSet{}
-		DNSInteresting(msg, &p, make([]byte, 1024), seen)
+		seen := askedSet{string(p.Name): true}
+		DNSLook(msg, &p, make([]byte, 1024), seen, nil)
 		var addrs []netip.Addr
 		for _, a := range d.Answers {
 			require.True(t, utf8.ValidString(a.Data+strings.Join(a.Texts, "")))
@@ -371,7 +372,7 @@ func FuzzParseDNS(f *testing.F) {
 			}
 		}
 		if len(d.Answers) == int(p.AN) && len(addrs) <= 64 {
-			require.Equal(t, addrs, DNSAddrs(msg, &p, nil))
+			require.Equal(t, addrs, dnsAddrs(msg, &p, nil))
 		}
 	})
 }

@@ -13,20 +13,18 @@ type dnsRR struct {
 	Data, End   int    // RDATA
 }
 
-// readDNSRR reads the head of the record at off. RDATA may go beyond the message: the caller looks.
-func readDNSRR(msg []byte, off int) (dnsRR, bool) {
+// read reads the head of the record at off into r. RDATA may go beyond the message: the caller looks.
+func (r *dnsRR) read(msg []byte, off int) bool {
 	at, ok := skipDNSName(msg, off)
 	if !ok || len(msg)-at < 10 {
-		return dnsRR{}, false
+		return false
 	}
-	return dnsRR{
-		Type:  binary.BigEndian.Uint16(msg[at:]),
-		Class: dnsClass(binary.BigEndian.Uint16(msg[at+2:])),
-		TTL:   binary.BigEndian.Uint32(msg[at+4:]),
-		Start: off,
-		Data:  at + 10,
-		End:   at + 10 + int(binary.BigEndian.Uint16(msg[at+8:])),
-	}, true
+	r.Type = binary.BigEndian.Uint16(msg[at:])
+	r.Class = dnsClass(binary.BigEndian.Uint16(msg[at+2:]))
+	r.TTL = binary.BigEndian.Uint32(msg[at+4:])
+	r.Start, r.Data = off, at+10
+	r.End = at + 10 + int(binary.BigEndian.Uint16(msg[at+8:]))
+	return true
 }
 
 // addr gives the address of an A or AAAA record, else the zero Addr. RDATA must lie within msg.
@@ -68,6 +66,7 @@ type dnsWalk struct {
 	msg  []byte
 	off  int // next record; < 0 once the message broke off
 	left int
+	rr   dnsRR // the present record
 }
 
 // dnsAnswers begins a walk over the answer section.
@@ -86,17 +85,16 @@ func dnsAnswers(msg []byte, p *DNSPeek) dnsWalk {
 	return dnsWalk{msg: msg, off: off, left: min(int(p.AN), dnsMaxRecords)}
 }
 
-// next gives the next record, whole; false at the section's end and where the message breaks off.
-func (w *dnsWalk) next() (dnsRR, bool) {
+// next goes to the next record, whole; false at the section's end and where the message breaks off.
+func (w *dnsWalk) next() bool {
 	if w.left == 0 {
-		return dnsRR{}, false
+		return false
 	}
-	rr, ok := readDNSRR(w.msg, w.off)
-	if !ok || rr.End > len(w.msg) {
+	if !w.rr.read(w.msg, w.off) || w.rr.End > len(w.msg) {
 		w.left, w.off = 0, -1
-		return dnsRR{}, false
+		return false
 	}
 	w.left--
-	w.off = rr.End
-	return rr, true
+	w.off = w.rr.End
+	return true
 }
