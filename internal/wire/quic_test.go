@@ -309,6 +309,9 @@ func TestQUICVersions(t *testing.T) {
 }
 
 func TestQUICAllocations(t *testing.T) {
+	if racing {
+		t.Skip("the race detector makes allocations of its own")
+	}
 	datagram := (quicSealer{version: quicV1, dcid: []byte("original")}).packet(t, 0, cryptoFrame(0, quicHello(t)))
 	r := NewQUICReader()
 	var s QUICStream
