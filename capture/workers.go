@@ -15,23 +15,24 @@ const blocksInFlight = 8
 
 // item is one packet, or one tick, on its way to a worker.
 type item struct {
-	d    Decoded
 	pl   place
 	at   uint64
-	tick int64 // time to sweep at, 0 for a packet
+	tick int64  // time to sweep at, 0 for a packet
+	n    uint32 // place of the packet among the block's decoded ones
 	due  shardSet
 }
 
 // work is one block, decoded and dealt out to the workers.
 type work struct {
-	block Block
-	lists [][]item
-	in    Interest
-	last  bool   // no packets: the input is at its end
-	now   int64  // the clock
-	told  *Stats // of the reader; not nil: the sink is to be told how far it came
-	at    uint64
-	left  atomic.Int32
+	block   Block
+	decoded []Decoded // where the workers read them too: a copy of what was just written would wait for all stores before it
+	lists   [][]item
+	in      Interest
+	last    bool   // no packets: the input is at its end
+	now     int64  // the clock
+	told    *Stats // of the reader; not nil: the sink is to be told how far it came
+	at      uint64
+	left    atomic.Int32
 }
 
 // reply is a part of a worker's answer to one block.
@@ -122,9 +123,7 @@ func (c *crew) read(ctx context.Context, src Source) {
 		if c.opt.Interest != nil {
 			k.in = c.opt.Interest()
 		}
-		for w := range k.lists {
-			k.lists[w] = k.lists[w][:0]
-		}
+		k.empty()
 		if k.last {
 			c.flush(k, &clk, math.MaxInt64)
 			k.now, k.at = clk.now, clk.number()
@@ -174,11 +173,10 @@ func (c *crew) dealFrom(k *work, clk *clock, i int) (next int) {
 		p := &k.block.Packets[i]
 		c.pass(k, clk, p.Time)
 		at := clk.number()
-		var d Decoded
-		if c.dec.Decode(p, &d) == LayerNone {
-			continue
+		d := k.next()
+		if c.dec.Decode(p, d) != LayerNone {
+			c.put(k, at)
 		}
-		c.put(k, &d, at)
 	}
 	return len(k.block.Packets)
 }
@@ -198,18 +196,43 @@ func (c *crew) pass(k *work, clk *clock, t int64) {
 
 // flush gives up fragments that have waited too long.
 func (c *crew) flush(k *work, clk *clock, now int64) {
-	v, ok := try(func() { c.dec.Flush(now, func(d *Decoded) { c.put(k, d, clk.number()) }) })
+	v, ok := try(func() {
+		c.dec.Flush(now, func(d *Decoded) {
+			*k.next() = *d
+			c.put(k, clk.number())
+		})
+	})
 	if !ok {
 		c.guard.note(v, nil)
 		c.dec.forget()
 	}
 }
 
-// put gives a packet to the worker that has its flow.
-func (c *crew) put(k *work, d *Decoded, at uint64) {
-	pl := locate(d, &c.seed)
+// put gives the packet at next to the worker that has its flow.
+func (c *crew) put(k *work, at uint64) {
+	n := len(k.decoded)
+	k.decoded = k.decoded[:n+1]
+	pl := locate(&k.decoded[n], &c.seed)
 	w := workerOf(pl, len(k.lists))
-	k.lists[w] = append(k.lists[w], item{d: *d, pl: pl, at: at})
+	k.lists[w] = append(k.lists[w], item{pl: pl, at: at, n: uint32(n)})
+}
+
+// empty makes k ready for another block.
+func (k *work) empty() {
+	k.decoded = k.decoded[:0]
+	for w := range k.lists {
+		k.lists[w] = k.lists[w][:0]
+	}
+}
+
+// next is where the next packet is to be decoded; put makes it one of the block's.
+func (k *work) next() *Decoded {
+	if n := len(k.decoded); n < cap(k.decoded) {
+		return &k.decoded[:n+1][n]
+	}
+	n := len(k.decoded)
+	k.decoded = append(k.decoded, Decoded{})[:n]
+	return &k.decoded[:n+1][n]
 }
 
 // work is worker w: it answers each block in order.
@@ -244,7 +267,7 @@ func (c *crew) work(w int) {
 func (c *crew) look(k *work, o *observer, list []item, i int) (next int) {
 	defer func() {
 		if next == 0 {
-			c.guard.note(recover(), k.packet(&list[i].d))
+			c.guard.note(recover(), k.packet(&k.decoded[list[i].n]))
 			o.renew(list[i].pl.shard())
 			next = i + 1
 		}
@@ -256,7 +279,7 @@ func (c *crew) look(k *work, o *observer, list []item, i int) (next int) {
 		if it := &list[i]; it.tick != 0 {
 			c.sweep(o, it.tick, it.due, false, it.at)
 		} else {
-			o.packet(&it.d, it.pl, it.at)
+			o.packet(&k.decoded[it.n], it.pl, it.at)
 		}
 	}
 	return len(list)

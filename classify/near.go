@@ -64,8 +64,8 @@ func (x *addrIndex) find(a netip.Addr) uint64 {
 	return i
 }
 
-// touch reads the slot where an address most likely stands. The value means nothing.
-func (x *addrIndex) touch(a netip.Addr) int64 { return int64(x.slots[x.home(a)].addr.BitLen()) }
+// taken says that some address stands where this one most likely does.
+func (x *addrIndex) taken(a netip.Addr) bool { return x.slots[x.home(a)].host != nil }
 
 // get gives the host at an address, nil where none is.
 func (x *addrIndex) get(a netip.Addr) *host { return x.slots[x.find(a)].host }
