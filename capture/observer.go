@@ -215,25 +215,29 @@ const (
 	protoICMPv6 = 58
 )
 
-// warm touches the memory of the flows that packets at these places belong to. It changes nothing but the places' peeked.
+// warm touches the memory of the flows that packets at these places, a group at most, belong to. It changes nothing but the
+// places' peeked.
 func (o *observer) warm(places []place) {
-	touched := uint64(0)
+	var tables [groupSize]*flow.Table
+	var slots [groupSize]uint64
+	places = places[:min(len(places), groupSize)]
 	for i := range places {
 		if p := &places[i]; p.kind == placeFlow {
-			touched += o.table(p).Touch(p.hash)
+			tables[i] = o.table(p)
+			slots[i] = tables[i].Touch(p.hash)
 		}
 	}
+	touched := int64(0)
 	for i := range places {
-		if p := &places[i]; p.kind == placeFlow {
-			p.peeked = o.table(p).Peek(p.hash)
+		p := &places[i]
+		if p.kind != placeFlow {
+			continue
+		}
+		if p.peeked = tables[i].Peek(slots[i], p.hash); p.peeked != 0 {
+			touched += tables[i].Warm(p.peeked)
 		}
 	}
-	for i := range places {
-		if p := &places[i]; p.peeked != 0 {
-			touched += uint64(o.table(p).Warm(p.peeked))
-		}
-	}
-	o.touched += int64(touched)
+	o.touched += touched
 }
 
 func (o *observer) table(p *place) *flow.Table { return o.shards[flow.Shard(p.hash)].table }

@@ -132,19 +132,27 @@ func (t *Table) Near(peeked uint32, src, dst *[16]byte, srcPort, dstPort uint16,
 	return e, forward, ok && e.live
 }
 
-// Warming takes three steps, each for many flows before the next, so that their memory is fetched side by side: Touch
-// reads where a flow's slot should be, Peek finds its entry there, Warm reads that.
+// Warming takes two steps, the first for many flows before the second, so that their memory is fetched side by side: Touch
+// reads where a flow's slot should be; Peek finds its entry there, and Warm reads that.
 
-// Touch reads the first slot that a look-up of hash looks at. The value means nothing.
-func (t *Table) Touch(hash uint64) uint64 {
+// Touch gives the first slot that a look-up of hash looks at, for Peek.
+func (t *Table) Touch(hash uint64) (slot uint64) {
 	return t.slots[uint32(hash)&uint32(len(t.slots)-1)]
 }
 
 // Peek gives the number + 1 of the entry that most likely is the flow's, 0 where there is none.
-func (t *Table) Peek(hash uint64) uint32 {
+func (t *Table) Peek(slot, hash uint64) uint32 {
+	if slot == 0 || uint32(slot>>32) == uint32(hash) {
+		return uint32(slot)
+	}
+	return t.peekOn(hash)
+}
+
+// peekOn is Peek for a flow that does not stand in its first slot.
+func (t *Table) peekOn(hash uint64) uint32 {
 	fp := uint32(hash)
 	mask := uint32(len(t.slots) - 1)
-	for pos := fp & mask; ; pos = (pos + 1) & mask {
+	for pos := (fp + 1) & mask; ; pos = (pos + 1) & mask {
 		if s := t.slots[pos]; s == 0 || uint32(s>>32) == fp {
 			return uint32(s)
 		}
