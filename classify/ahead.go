@@ -9,16 +9,19 @@ const aheadMost = 16
 // each. It changes nothing that can be seen.
 func (c *Classifier) Ahead(list []capture.Observation) {
 	list = list[:min(len(list), aheadMost)]
-	var hosts [aheadMost]*host
+	x := &c.hosts.byAddr
+	var homes [aheadMost]uint64
 	var taken [aheadMost]bool
 	for i := range list { // nothing here may branch on what is fetched: a wrong guess would wait for it
 		if obs := &list[i]; obs.Kind == capture.Contact && obs.Src.IsValid() {
-			taken[i] = c.hosts.byAddr.taken(obs.Src.Addr())
+			homes[i] = x.home(obs.Src.Addr())
+			taken[i] = x.slots[homes[i]].host != nil
 		}
 	}
+	var hosts [aheadMost]*host
 	for i := range list {
 		if taken[i] {
-			hosts[i] = c.hosts.byAddr.get(list[i].Src.Addr())
+			hosts[i] = x.slots[x.findFrom(homes[i], list[i].Src.Addr())].host
 		}
 	}
 	touched := int64(0)

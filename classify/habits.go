@@ -12,15 +12,18 @@ import (
 
 // habits is how a host behaves, whatever the vendors: what host roles are read from.
 type habits struct {
-	opened, accepted uint32 // flows that are not DNS
-	dnsFlows         uint32 // packets to DNS servers in DNS flows
-	flowHourAsked    uint32 // questions in DNS flows that ended in flowHour
-	flowHour         int64
-	mostAsked        uint32 // in one hour
-	relay            *relay
-	ttls             [6]ttlCount
-	flowStream       stream // of DNS flows
-	stream           stream // of questions seen one by one
+	// What a client's flows touch stands first: see host.
+	opened        uint32 // flows that are not DNS
+	mostAsked     uint32 // questions in one hour
+	dnsFlows      uint32 // packets to DNS servers in DNS flows
+	flowHourAsked uint32 // questions in DNS flows that ended in flowHour
+	flowHour      int64
+	relay         *relay
+	ttls          [6]ttlCount
+	flowStream    stream // of DNS flows
+
+	accepted uint32 // flows that are not DNS
+	stream   stream // of questions seen one by one
 
 	lookups     uint32 // DNS questions seen, of interest or not, as far as they come here
 	answersGot  uint32

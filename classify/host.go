@@ -10,7 +10,8 @@ import (
 	"avbeacon/internal/beacon"
 )
 
-// host is what is remembered of one machine. What every flow record touches stands first, in two lines of the cache.
+// host is what is remembered of one machine. What every flow record touches stands first, in two lines of the cache, and
+// what those of DNS touch beside it in the third.
 type host struct {
 	active beacon.Hours
 	addr   netip.Addr // the latest

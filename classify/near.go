@@ -1,7 +1,6 @@
 package classify
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"math/rand/v2"
 	"net/netip"
@@ -33,7 +32,7 @@ func newAddrIndex() addrIndex {
 	}
 }
 
-func hashOf(a netip.Addr) uint64 { return capture.Addr16(a.As16()).Hash() }
+func hashOf(a netip.Addr) uint64 { return capture.HashAddr(a) }
 
 // stranger says that no host is at an address; where one may be it is false.
 func (x *addrIndex) stranger(a netip.Addr) bool {
@@ -50,22 +49,20 @@ func (x *addrIndex) len() int { return x.used }
 
 // home is the first slot that an address may stand in.
 func (x *addrIndex) home(a netip.Addr) uint64 {
-	b := a.As16()
-	high, low := bits.Mul64(binary.LittleEndian.Uint64(b[:8])^x.seed[0], binary.LittleEndian.Uint64(b[8:])^x.seed[1])
+	first, second := capture.AddrWords(a)
+	high, low := bits.Mul64(first^x.seed[0], second^x.seed[1])
 	return (high ^ low) & uint64(len(x.slots)-1)
 }
 
 // find gives the slot of an address, or the empty one where it would stand.
-func (x *addrIndex) find(a netip.Addr) uint64 {
-	i := x.home(a)
+func (x *addrIndex) find(a netip.Addr) uint64 { return x.findFrom(x.home(a), a) }
+
+func (x *addrIndex) findFrom(i uint64, a netip.Addr) uint64 {
 	for x.slots[i].host != nil && x.slots[i].addr != a {
 		i = (i + 1) & uint64(len(x.slots)-1)
 	}
 	return i
 }
-
-// taken says that some address stands where this one most likely does.
-func (x *addrIndex) taken(a netip.Addr) bool { return x.slots[x.home(a)].host != nil }
 
 // get gives the host at an address, nil where none is.
 func (x *addrIndex) get(a netip.Addr) *host { return x.slots[x.find(a)].host }

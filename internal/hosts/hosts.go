@@ -83,10 +83,9 @@ func (h *Hosts) Stamp(obs *capture.Observation) {
 	if !who.Addr.IsValid() {
 		return
 	}
-	p := who.Addr.As16()
 	plain, pair := obs.Marks&capture.Plain != 0, uint64(0)
 	if plain {
-		pair = h.recent.hash(macOf(who), &p, who.VLAN, at)
+		pair = h.recent.hash(macOf(who), who.Addr, who.VLAN, at)
 		if router, ok := h.recent.look(pair); ok {
 			if router {
 				who.HasMAC, who.MAC = false, [6]byte{}
@@ -94,6 +93,7 @@ func (h *Hosts) Stamp(obs *capture.Observation) {
 			return
 		}
 	}
+	p := who.Addr.As16()
 	a := h.addrs.get(p)
 	if a == nil {
 		router := h.front(who, p, at)

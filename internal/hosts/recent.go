@@ -1,7 +1,7 @@
 package hosts
 
 import (
-	"encoding/binary"
+	"net/netip"
 	"time"
 
 	"avbeacon/capture"
@@ -51,10 +51,11 @@ func (r *recent) note(pair uint64, router bool) {
 func (r *recent) set(hash uint64) *recentSet { return &r.sets[hash>>32%recentSets] }
 
 // hash makes a pair and the ten minutes one even number.
-func (r *recent) hash(mac uint64, p *place, vlan uint16, at int64) uint64 {
+func (r *recent) hash(mac uint64, a netip.Addr, vlan uint16, at int64) uint64 {
+	first, second := capture.AddrWords(a)
 	v := (mac ^ uint64(vlan)<<48 ^ 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
-	v = (v ^ v>>29 ^ binary.LittleEndian.Uint64(p[:8])) * 0x94d049bb133111eb
-	v = (v ^ v>>31 ^ binary.LittleEndian.Uint64(p[8:])) * 0xbf58476d1ce4e5b9
+	v = (v ^ v>>29 ^ first) * 0x94d049bb133111eb
+	v = (v ^ v>>31 ^ second) * 0xbf58476d1ce4e5b9
 	v = (v ^ v>>32 ^ uint64(at/int64(10*time.Minute))) * 0x94d049bb133111eb
 	return (v ^ r.changes<<1) &^ 1
 }
@@ -66,8 +67,7 @@ func (h *Hosts) Ahead(list []capture.Observation) {
 	for i := range list {
 		obs := &list[i]
 		if who := &obs.Host; obs.Marks&capture.Plain != 0 && obs.Kind == capture.Contact && who.Addr.IsValid() {
-			p := who.Addr.As16()
-			touched += h.recent.set(h.recent.hash(macOf(who), &p, who.VLAN, obs.Time.UnixNano()))[0]
+			touched += h.recent.set(h.recent.hash(macOf(who), who.Addr, who.VLAN, obs.Time.UnixNano()))[0]
 		}
 	}
 	h.recent.touched = touched

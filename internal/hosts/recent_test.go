@@ -48,10 +48,10 @@ func TestFlowsInPassingLoseARoutersAddress(t *testing.T) {
 
 func TestMorePairsThanRecentHolds(t *testing.T) {
 	r := newRecent()
-	var p place
+	var a netip.Addr
 	for i := range uint64(20 * recentSets) {
-		p[0], p[1], p[2] = byte(i), byte(i>>8), byte(i>>16)
-		pair := r.hash(i, &p, 0, 0)
+		a = netip.AddrFrom4([4]byte{10, byte(i), byte(i >> 8), byte(i >> 16)})
+		pair := r.hash(i, a, 0, 0)
 		_, ok := r.look(pair)
 		require.False(t, ok, "a pair that was never there")
 		r.note(pair, i%3 == 0)
@@ -59,9 +59,9 @@ func TestMorePairsThanRecentHolds(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, i%3 == 0, router)
 	}
-	pair := r.hash(1, &p, 0, 0)
+	pair := r.hash(1, a, 0, 0)
 	r.note(pair, false)
 	r.change()
-	_, ok := r.look(r.hash(1, &p, 0, 0))
+	_, ok := r.look(r.hash(1, a, 0, 0))
 	require.False(t, ok, "something new was learnt")
 }

@@ -1,6 +1,10 @@
 package names
 
-import "avbeacon/capture"
+import (
+	"net/netip"
+
+	"avbeacon/capture"
+)
 
 // hotBits and hotCoarse are the sizes of a hotSet: 512 KiB, and 32 KiB that stay in a core's caches and suffice while few
 // pairs are held.
@@ -24,10 +28,12 @@ func (s *hotSet) add(a place) {
 	s.coarse[i/64] |= 1 << (i % 64)
 }
 
-func (s *hotSet) has(a place) bool {
-	i := bitOf(a)
+// has takes what bitOf gives, or bitOfAddr.
+func (s *hotSet) has(i uint64) bool {
 	j := i % hotCoarse
 	return s.coarse[j/64]&(1<<(j%64)) != 0 && s.bits[i/64]&(1<<(i%64)) != 0
 }
 
 func bitOf(b place) uint64 { return capture.Addr16(b).Hash() >> 42 }
+
+func bitOfAddr(a netip.Addr) uint64 { return capture.HashAddr(a) >> 42 }

@@ -126,7 +126,8 @@ func (n *Names) answer(obs *capture.Observation) {
 	as, at := whose(obs.Host.Addr, obs.Host.Machine)
 	if obs.Name == "" {
 		for _, a := range obs.Addrs {
-			if p := a.As16(); n.hot.has(p) {
+			if n.hot.has(bitOfAddr(a)) {
+				p := a.As16()
 				n.unlearn(pair{as, p}, obs.Host.Machine)
 				if as != at {
 					n.unlearn(pair{at, p}, obs.Host.Machine)
@@ -239,10 +240,10 @@ func (n *Names) unlearn(p pair, machine uint32) {
 }
 
 func (n *Names) flow(obs *capture.Observation) {
-	server := obs.Dst.Addr().As16()
-	if !n.hot.has(server) {
+	if !n.hot.has(bitOfAddr(obs.Dst.Addr())) {
 		return
 	}
+	server := obs.Dst.Addr().As16()
 	began := obs.Time.UnixNano()
 	if !obs.Flow.First.IsZero() {
 		began = obs.Flow.First.UnixNano()
