@@ -40,7 +40,9 @@ type FileOptions struct {
 
 // Files is a Source over capture files, one after the other: pcap, pcapng and snoop, plain or in gzip or zstd, told
 // apart by content. A file that cannot be read, or only in part, says so in its Input; the others are read all the same.
-// A Block holds packets of one file. Next leaves Block.Release alone.
+// A Block holds packets of one file; until it is released it may hold a piece of it in mapped memory. Should the file be made
+// shorter in that time, its packets are not there any more: who looks at them is to be ready for the fault
+// (debug.SetPanicOnFault), as Observe is.
 //
 // Next and Close are for one goroutine; Inputs may be called beside them.
 type Files struct {
@@ -87,6 +89,7 @@ func (f *Files) Close() error {
 
 // Next implements Source. ctx is looked at once a block; a read that waits for a pipe is not interrupted.
 func (f *Files) Next(ctx context.Context, b *Block) error {
+	b.done()
 	b.Packets = b.Packets[:0]
 	for {
 		if err := ctx.Err(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"runtime/debug"
 
 	"avbeacon/internal/flow"
 )
@@ -97,6 +98,7 @@ func (c *clock) pass(t int64) (due shardSet) {
 }
 
 func observeInline(ctx context.Context, src Source, opt Options, sink Sink) (Stats, error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // see Files
 	r := inline{
 		dec: NewDecoder(opt.Decoder), o: newObserver(opt.Observer, smallBatch, func(int) bool { return true }),
 		guard: guard{told: opt.Panicked}, sink: &sink,
@@ -285,9 +287,4 @@ func (pl place) shard() int {
 		return 0
 	}
 	return flow.Shard(pl.hash)
-}
-
-// workerOf tells which of n workers a packet belongs to.
-func workerOf(pl place, n int) int {
-	return pl.shard() % n
 }

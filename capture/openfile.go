@@ -18,6 +18,9 @@ type openFile struct {
 	need    int    // bytes that this record wants at least; more than len(rest)
 	offset  int64  // of rest in the decompressed bytes
 	ended   error  // why src gives no more: io.EOF, or what went wrong
+	mapped  bool   // it may be; see window
+	large   bool   // as its records were of late
+	ahead   ahead
 }
 
 // close gives back what the file holds.
@@ -52,6 +55,7 @@ func (c *openFile) recognise() error {
 	c.offset = int64(used)
 	c.format, c.rest = format, append(c.rest, head[used:]...)
 	c.need = len(c.rest) + 1
+	c.mapped = c.mappable()
 	return nil
 }
 
@@ -69,17 +73,21 @@ func formatOf(head []byte) (f recordFormat, used int, err error) {
 	return nil, 0, notCapture(head)
 }
 
-// block reads about size bytes into b and finds the packets in them; there may be none. The error says why it was the
-// file's last block: io.EOF, or what is wrong.
+// block reads about size bytes into b, or maps more, and finds the packets in them; there may be none. The error says why it
+// was the file's last block: io.EOF, or what is wrong.
 func (c *openFile) block(b *Block, size int) error {
+	if done, err := c.window(b); done {
+		return err
+	}
 	buf := b.Buf[:c.fill(b, size)]
 	c.records.packets = b.Packets
-	used, need, err := c.format.cut(buf, &c.records)
+	used, need, err := c.format.cut(buf, nil, &c.records)
 	b.Packets, c.records.packets = c.records.packets, nil
 	c.offset += int64(used)
 	if err != nil {
 		return err
 	}
+	c.measure(len(b.Packets), used)
 	c.rest, c.need = append(c.rest[:0], buf[used:]...), need
 	if c.ended != nil {
 		return c.end()
@@ -124,6 +132,9 @@ func sized(buf []byte, size int) []byte {
 func (c *openFile) end() error {
 	switch err := c.ended; {
 	case err == io.EOF && len(c.rest) == 0:
+		if err := c.shortened(); err != nil {
+			return err
+		}
 		return io.EOF
 	case err == io.EOF:
 		return cutError{fmt.Errorf("the file ends inside a record, of which %d bytes are there and at least %d expected: "+

@@ -11,7 +11,8 @@ import (
 // Panic is a fault of this program that a packet brought to light. The packet is left out, with what is known of the flows
 // in its shard (a sixteenth of all), and all else goes on.
 type Panic struct {
-	// Packet is valid during the call; its Data is nil where no packet was being looked at but time passed.
+	// Packet is valid during the call; its Data is nil where no packet was being looked at but time passed, and where the fault
+	// is that its memory is gone with a file that was made shorter.
 	Packet Packet
 	Reason string
 	Stack  []byte
@@ -32,6 +33,9 @@ func (g *guard) note(v any, p *Packet) {
 	x := &Panic{Reason: fmt.Sprint(v), Stack: debug.Stack()}
 	if p != nil {
 		x.Packet = *p
+	}
+	if faulted(v) { // the packet's memory is not there any more
+		x.Reason, x.Packet.Data = errGone.Error(), nil
 	}
 	g.told(x)
 }

@@ -26,8 +26,8 @@ var errShortHeader = errors.New("the file ends inside its header")
 type recordFormat interface {
 	// cut takes the whole records at the beginning of buf into r. used is how many bytes they took, need how many the
 	// record after them wants to have (a lower bound, more than len(buf)-used). On an error, used is the offset of the
-	// record that is broken.
-	cut(buf []byte, r *fileRecords) (used, need int, err error)
+	// record that is broken. found is where records may begin, for those that make use of it.
+	cut(buf []byte, found []uint32, r *fileRecords) (used, need int, err error)
 }
 
 // fileRecords is what was found in one file: the packets of the block at hand, and sums over all blocks.
@@ -144,10 +144,18 @@ func newPcap(head []byte) (p *pcapFile, ok bool, err error) {
 	return p, true, nil
 }
 
-// cut implements recordFormat. Seconds are unsigned (they end in 2106), so that no time overflows.
-func (p *pcapFile) cut(buf []byte, r *fileRecords) (used, need int, err error) {
-	for {
-		b := buf[used:]
+// cut implements recordFormat. Where found says the same as the record before, the place is taken from there: the processor
+// then goes on without waiting for that record. Seconds are unsigned (they end in 2106), so that no time overflows.
+func (p *pcapFile) cut(buf []byte, found []uint32, r *fileRecords) (used, need int, err error) {
+	for i := 0; ; i++ {
+		at := used
+		if i < len(found) {
+			at = int(found[i])
+			if at != used {
+				at, found = used, nil
+			}
+		}
+		b := buf[at:]
 		if len(b) < p.head {
 			return used, p.head, nil
 		}
@@ -162,8 +170,40 @@ func (p *pcapFile) cut(buf []byte, r *fileRecords) (used, need int, err error) {
 		if end > len(b) {
 			return used, end, nil
 		}
-		at := int64(order32(b, p.big))*1e9 + int64(order32(b[4:], p.big))*p.unit
-		r.add(b[p.head:end:end], at, orig, p.link)
+		t := int64(order32(b, p.big))*1e9 + int64(order32(b[4:], p.big))*p.unit
+		r.add(b[p.head:end:end], t, orig, p.link)
+		used += end
+	}
+}
+
+// cut implements recordFormat. Where found says the same as the record before, the place is taken from there: the processor
+// then goes on without waiting for that record. Seconds are unsigned (they end in 2106), so that no time overflows.
+func (p *pcapFile) cut2(buf []byte, used int, found []uint32, r *fileRecords) (usedx, need int, err error) {
+	for i := 0; ; i++ {
+		at := used
+		if i < len(found) {
+			at = int(found[i])
+			if at != used {
+				at, found = used, nil
+			}
+		}
+		b := buf[at:]
+		if len(b) < p.head {
+			return used, p.head, nil
+		}
+		size, orig := order32(b[8:], p.big), order32(b[12:], p.big)
+		if p.swap == swapAlways || p.swap == swapMaybe && size > orig {
+			size, orig = orig, size
+		}
+		if size > maxRecord {
+			return used, 0, tooLong("record", size)
+		}
+		end := p.head + int(size)
+		if end > len(b) {
+			return used, end, nil
+		}
+		t := int64(order32(b, p.big))*1e9 + int64(order32(b[4:], p.big))*p.unit
+		r.add(b[p.head:end:end], t, orig, p.link)
 		used += end
 	}
 }

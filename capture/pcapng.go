@@ -56,25 +56,43 @@ func newPcapng(head []byte) (p *pcapngFile, ok bool, err error) {
 	return &pcapngFile{}, true, nil
 }
 
-// cut implements recordFormat.
-func (p *pcapngFile) cut(buf []byte, r *fileRecords) (used, need int, err error) {
-	for {
-		b := buf[used:]
-		size, err := p.blockSize(b)
-		if err != nil {
-			return used, 0, err
+// cut implements recordFormat; for found see pcapFile.cut.
+func (p *pcapngFile) cut(buf []byte, found []uint32, r *fileRecords) (used, need int, err error) {
+	for _, at := range found {
+		if int(at) != used {
+			break
 		}
-		if size > len(b) {
-			return used, size, nil
-		}
-		if again := order32(b[size-4:], p.big); int64(again) != int64(size) {
-			return used, 0, fmt.Errorf("block length %d is %d at the block's end: the file is damaged here", size, again)
-		}
-		if err := p.block(order32(b, p.big), b[8:size-4:size-4], r); err != nil {
-			return used, 0, err
+		size, need, err := p.whole(buf[at:], r)
+		if size == 0 {
+			return used, need, err
 		}
 		used += size
 	}
+	for {
+		size, need, err := p.whole(buf[used:], r)
+		if size == 0 {
+			return used, need, err
+		}
+		used += size
+	}
+}
+
+// whole takes the block that b begins with. size is 0 where it is not whole, as need says, or broken.
+func (p *pcapngFile) whole(b []byte, r *fileRecords) (size, need int, err error) {
+	size, err = p.blockSize(b)
+	if err != nil {
+		return 0, 0, err
+	}
+	if size > len(b) {
+		return 0, size, nil
+	}
+	if again := order32(b[size-4:], p.big); int64(again) != int64(size) {
+		return 0, 0, fmt.Errorf("block length %d is %d at the block's end: the file is damaged here", size, again)
+	}
+	if err := p.block(order32(b, p.big), b[8:size-4:size-4], r); err != nil {
+		return 0, 0, err
+	}
+	return size, 0, nil
 }
 
 // blockSize gives the bytes of the block that begins b, or of as much of it as is needed to know.

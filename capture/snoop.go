@@ -36,7 +36,7 @@ func newSnoop(head []byte) (s *snoopFile, ok bool, err error) {
 }
 
 // cut implements recordFormat.
-func (s *snoopFile) cut(buf []byte, r *fileRecords) (used, need int, err error) {
+func (s *snoopFile) cut(buf []byte, _ []uint32, r *fileRecords) (used, need int, err error) {
 	for {
 		b := buf[used:]
 		if len(b) < snoopRecord {

@@ -1,0 +1,93 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+)
+
+const (
+	// windowSize is how many bytes of a file are mapped at once. The headers in them stay in a core's second cache.
+	windowSize = 1 << 20
+	// largeRecord is the mean size of records, in bytes, from which a file is mapped. Reading copies every byte, mapping costs
+	// work for each page and a wait for memory at each header; `make bench` has captures on both sides of it.
+	largeRecord = 700
+)
+
+// mappable says whether a file can be mapped at all: one on disk that we opened, as it is, of which not all bytes are wanted.
+func (c *openFile) mappable() bool {
+	_, file := c.disk.r.(*os.File)
+	_, traced := c.format.(tracer)
+	return file && c.disk.close != nil && traced && c.disk.regular && c.disk.sum == nil && len(c.packed) == 0
+}
+
+// measure notes what the last block's records were like.
+func (c *openFile) measure(packets, bytes int) {
+	c.large = packets > 0 && bytes/packets >= largeRecord
+}
+
+// window is block for a file of large packets, most of whose bytes nobody looks at: it is mapped, not read. done is false
+// where the file is to be read from here on: towards its end, before a record that fits no window, where it cannot be mapped.
+func (c *openFile) window(b *Block) (done bool, err error) {
+	page := os.Getpagesize()
+	if !c.mapped || !c.large || c.need > windowSize-page {
+		return false, nil
+	}
+	file, from := c.disk.r.(*os.File), c.offset-c.offset%int64(page)
+	if st, err := file.Stat(); err != nil || from+windowSize > st.Size() {
+		return false, nil
+	}
+	mem, err := mapFile(file, from, windowSize)
+	if err != nil {
+		c.mapped = false
+		return false, nil
+	}
+	b.Release = func() { unmapFile(mem) }
+	before := c.offset
+	if err = c.cutWindow(b, mem[c.offset-from:]); err == nil {
+		_, err = file.Seek(c.offset, io.SeekStart)
+	}
+	c.disk.read += c.offset - before - int64(len(c.rest))
+	c.rest = c.rest[:0]
+	return true, err
+}
+
+// cutWindow finds the packets in mapped memory. Where the file behind it became shorter or the disk fails, the processor faults
+// on it.
+func (c *openFile) cutWindow(b *Block, buf []byte) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		v := recover()
+		if v != nil && !faulted(v) {
+			panic(v)
+		}
+		if v != nil {
+			b.Packets, c.records.packets, err = c.records.packets, nil, errGone
+		}
+	}()
+	c.ahead.follow(c.format.(tracer), buf)
+	c.records.packets = b.Packets
+	used, need, err := c.format.cut(buf, c.ahead.found, &c.records)
+	b.Packets, c.records.packets = c.records.packets, nil
+	c.offset, c.need = c.offset+int64(used), need
+	c.measure(len(b.Packets), used)
+	return err
+}
+
+var errGone = errors.New("read: the file was made shorter while it was read, or its disk failed")
+
+// faulted says whether a panic is the processor's fault on memory; see debug.SetPanicOnFault.
+func faulted(v any) bool {
+	_, ok := v.(interface{ Addr() uintptr })
+	return ok
+}
+
+// shortened is the error of a file that ends before the size that it had when it was opened; nil where it does not.
+func (c *openFile) shortened() error {
+	if _, file := c.disk.r.(*os.File); !file || c.disk.close == nil || len(c.packed) > 0 || c.disk.read >= c.disk.size {
+		return nil
+	}
+	return cutError{fmt.Errorf("the file had %d bytes when it was opened: it was made shorter while it was read", c.disk.size)}
+}
