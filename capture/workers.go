@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -61,6 +62,7 @@ type crew struct {
 	beat   beat  // of Sink.Tick; the reader's
 	err    error // of the reader; valid after done
 	stats  []ObserverStats
+	worker [flow.Shards]uint8 // that has each shard
 }
 
 func observeSideBySide(ctx context.Context, src Source, opt Options, sink Sink) (Stats, error) {
@@ -95,6 +97,9 @@ func newCrew(opt Options, sink Sink) *crew {
 	for range blocksInFlight {
 		c.free <- &work{lists: make([][]item, n)}
 	}
+	for i := range c.worker {
+		c.worker[i] = uint8(i % n)
+	}
 	for range n {
 		c.todo = append(c.todo, make(chan *work, blocksInFlight))
 		c.answer = append(c.answer, make(chan *reply, 4))
@@ -104,6 +109,7 @@ func newCrew(opt Options, sink Sink) *crew {
 
 // read cuts blocks, decodes them and deals the packets out, until the input's end or ctx is done.
 func (c *crew) read(ctx context.Context, src Source) {
+	debug.SetPanicOnFault(true) // see Files
 	defer close(c.done)
 	defer func() {
 		for _, t := range c.todo {
@@ -213,8 +219,14 @@ func (c *crew) put(k *work, at uint64) {
 	n := len(k.decoded)
 	k.decoded = k.decoded[:n+1]
 	pl := locate(&k.decoded[n], &c.seed)
-	w := workerOf(pl, len(k.lists))
-	k.lists[w] = append(k.lists[w], item{pl: pl, at: at, n: uint32(n)})
+	list := &k.lists[c.worker[pl.shard()]]
+	if len(*list) == cap(*list) {
+		*list = append(*list, item{})
+	} else {
+		*list = (*list)[:len(*list)+1]
+	}
+	it := &(*list)[len(*list)-1] // written in place: a literal would be made elsewhere and copied
+	it.pl, it.at, it.n, it.tick, it.due = pl, at, uint32(n), 0, 0
 }
 
 // empty makes k ready for another block.
@@ -237,6 +249,7 @@ func (k *work) next() *Decoded {
 
 // work is worker w: it answers each block in order.
 func (c *crew) work(w int) {
+	debug.SetPanicOnFault(true)
 	n := len(c.todo)
 	o := newObserver(c.opt.Observer, batchSize, func(shard int) bool { return shard%n == w })
 	defer close(c.answer[w])

@@ -82,6 +82,9 @@ func (x *addrIndex) set(a netip.Addr, h *host) {
 func (x *addrIndex) grow() {
 	old := x.slots
 	x.slots = make([]addrSlot, 2*len(old))
+	for i := 0; i < len(x.slots); i += 64 { // memory that is read before it is written costs the kernel two faults a page
+		x.slots[i].host = nil
+	}
 	for i := range old {
 		if old[i].host != nil {
 			x.slots[x.find(old[i].addr)] = old[i]

@@ -54,6 +54,10 @@ const (
 	chunkSize = 1 << chunkBits
 )
 
+// page is a page of memory in bytes. Memory that the kernel has just given is to be written before it is read: what is read first
+// is a page of zeros that all share, and the write after it is a second fault, which interrupts all other cores.
+const page = 4096
+
 // Table is one shard's flows: open addressing over 8-byte slots, entries in pieces that never move.
 type Table struct {
 	slots  []uint64 // high half: hash, low half: entry number + 1
@@ -239,6 +243,9 @@ func (t *Table) put(fp, i uint32) {
 func (t *Table) grow() {
 	old := t.slots
 	t.slots = make([]uint64, 2*len(old))
+	for i := 0; i < len(t.slots); i += page / 8 {
+		t.slots[i] = 0 // see page
+	}
 	for _, s := range old {
 		if s != 0 {
 			t.put(uint32(s>>32), uint32(s)-1)
