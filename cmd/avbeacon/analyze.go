@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -160,7 +158,7 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 	if err := checkWorkers(o.workers); err != nil {
 		return err
 	}
-	defer steadyMemory()()
+	defer steady(o.workers)()
 	know, err := o.load()
 	if err != nil {
 		return err
@@ -180,7 +178,7 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 	}
 	defer mem.close()
 	inputs = mem.fresh(inputs, o.warner(s.err))
-	src := capture.OpenFiles(inputs, capture.FileOptions{Stdin: s.in, HashUpTo: o.hashLimit()})
+	src := capture.OpenFiles(inputs, capture.FileOptions{Stdin: s.in, HashUpTo: o.hashLimit(), BlockSize: blockSize(o.workers)})
 	defer src.Close()
 	out, err := openOutput(o.output, o.reportTo(s.out))
 	if err != nil {
@@ -307,19 +305,6 @@ func readKey(file string) ([]byte, error) {
 		return nil, fmt.Errorf("--id-key %s: %d bytes are too few for a key, at least 16 are needed", file, len(key))
 	}
 	return key, nil
-}
-
-// steadyMemory makes the collector run in steps of tens of megabytes rather than when the heap has doubled: the tables are
-// large and hold few pointers, so that collecting is cheap, and a ballast that is never touched (and takes no memory for
-// that) keeps it from running at every megabyte while the heap is small. GOGC and GOMEMLIMIT of the environment win. The
-// function it returns is to be called at the end.
-func steadyMemory() (done func()) {
-	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
-		return func() {}
-	}
-	debug.SetGCPercent(40)
-	ballast := make([]byte, 128<<20)
-	return func() { runtime.KeepAlive(ballast) }
 }
 
 // known is what a run knows beside its input.

@@ -50,8 +50,8 @@ func observe(cmd *cobra.Command, s *streams, o *observeOptions, args []string) e
 	if err != nil {
 		return err
 	}
-	defer steadyMemory()()
-	src := capture.OpenFiles(names, capture.FileOptions{Stdin: s.in})
+	defer steady(o.workers)()
+	src := capture.OpenFiles(names, capture.FileOptions{Stdin: s.in, BlockSize: blockSize(o.workers)})
 	defer src.Close()
 	out := bufio.NewWriterSize(s.out, 256<<10)
 	lines := report.Lines{Files: names}

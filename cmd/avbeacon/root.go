@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -121,9 +120,6 @@ func (s *streams) inputs(args []string) ([]string, error) {
 	}
 	return names, nil
 }
-
-// defaultWorkers is one a processor, four at most: the reader is the limit beyond.
-func defaultWorkers() int { return min(runtime.NumCPU(), 4) }
 
 // oneOf refuses a flag's value that is none of the words.
 func oneOf(flag, value string, words ...string) error {
