@@ -16,6 +16,7 @@ type host struct {
 	active beacon.Hours
 	addr   netip.Addr // the latest
 	newest int64      // nanoseconds since 1970: when it was last seen
+	began  int64      // as newest: from when on it was at addr; valid iff placed
 	placed bool       // addr is the last of spans
 	did    habits
 
@@ -60,6 +61,9 @@ func (h *host) seeAt(a netip.Addr, at time.Time) {
 	}
 	if h.placed && a == h.addr {
 		h.newest = max(h.newest, now)
+		if now < h.began { // a flow's record comes when the flow is over, and has the time when it began
+			h.began, h.spans[len(h.spans)-1].From = now, at
+		}
 		return
 	}
 	h.moved(a, at)
@@ -76,6 +80,8 @@ func (h *host) moved(a netip.Addr, at time.Time) {
 	for i := range h.spans {
 		if s := h.spans[i]; s.Address == a {
 			s.To = later(s.To, at)
+			s.From = earlier(s.From, at)
+			h.began = s.From.UnixNano()
 			h.spans = append(append(h.spans[:i], h.spans[i+1:]...), s)
 			return
 		}
@@ -83,6 +89,7 @@ func (h *host) moved(a netip.Addr, at time.Time) {
 	if len(h.spans) >= maxSpans {
 		h.spans = append(h.spans[:0], h.spans[1:]...)
 	}
+	h.began = at.UnixNano()
 	h.spans = append(h.spans, AddressSpan{Address: a, From: at, To: at})
 }
 

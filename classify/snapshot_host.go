@@ -76,7 +76,9 @@ func (h *host) code(c *coder, k *known) {
 		c.instant(&s.From)
 		c.instant(&s.To)
 	})
-	h.placed = len(h.spans) > 0 && h.spans[len(h.spans)-1].Address == h.addr
+	if n := len(h.spans); n > 0 {
+		h.placed, h.began = h.spans[n-1].Address == h.addr, h.spans[n-1].From.UnixNano()
+	}
 	c.bytes(h.mac[:])
 	c.flag(&h.hasMAC)
 	c.flag(&h.own)
@@ -193,6 +195,7 @@ func (h *host) sum() uint64 {
 		uint64(d.iterative) + uint64(d.answeredFlows) + uint64(d.answersGiven) + uint64(d.proxied) + uint64(d.via) + uint64(d.agents.n) +
 		uint64(d.installations) + uint64(d.versions) + uint64(d.phases) + uint64(d.systems) + uint64(d.editions) + uint64(d.managed.n) + uint64(d.consoles.n)
 	n = n*31 + uint64(h.newest)
+	n = n*31 + uint64(h.began)
 	n = n*31 + uint64(len(h.spans)) + uint64(len(h.vlans))<<8
 	for _, r := range h.remarks {
 		n = n*31 + r.Count
