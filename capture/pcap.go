@@ -176,38 +176,6 @@ func (p *pcapFile) cut(buf []byte, found []uint32, r *fileRecords) (used, need i
 	}
 }
 
-// cut implements recordFormat. Where found says the same as the record before, the place is taken from there: the processor
-// then goes on without waiting for that record. Seconds are unsigned (they end in 2106), so that no time overflows.
-func (p *pcapFile) cut2(buf []byte, used int, found []uint32, r *fileRecords) (usedx, need int, err error) {
-	for i := 0; ; i++ {
-		at := used
-		if i < len(found) {
-			at = int(found[i])
-			if at != used {
-				at, found = used, nil
-			}
-		}
-		b := buf[at:]
-		if len(b) < p.head {
-			return used, p.head, nil
-		}
-		size, orig := order32(b[8:], p.big), order32(b[12:], p.big)
-		if p.swap == swapAlways || p.swap == swapMaybe && size > orig {
-			size, orig = orig, size
-		}
-		if size > maxRecord {
-			return used, 0, tooLong("record", size)
-		}
-		end := p.head + int(size)
-		if end > len(b) {
-			return used, end, nil
-		}
-		t := int64(order32(b, p.big))*1e9 + int64(order32(b[4:], p.big))*p.unit
-		r.add(b[p.head:end:end], t, orig, p.link)
-		used += end
-	}
-}
-
 func tooLong(what string, size uint32) error {
 	return fmt.Errorf("%s length %d is over the limit of %d bytes: the file is damaged here", what, size, maxRecord)
 }
