@@ -112,6 +112,10 @@ func TestExplanation(t *testing.T) {
 func TestCSV(t *testing.T) {
 	r := sample()
 	r.Findings[0].Host.Name, r.Findings[0].Product = "=cmd|'/c calc'!A1", "\tx\n\x1b[2J"
+	r.Findings[3].Destinations = r.Findings[3].Destinations[:3]
+	r.Findings[3].Destinations[0].Place = &Place{Level: "X"}
+	r.Findings[3].Destinations[1].Place = &Place{Level: "N"}
+	r.Findings[3].Destinations[2].Place = &Place{Level: "M2", Country: "RU"}
 	var out bytes.Buffer
 	require.NoError(t, r.WriteCSV(&out))
 	rows, err := csv.NewReader(&out).ReadAll()
@@ -120,6 +124,7 @@ func TestCSV(t *testing.T) {
 	require.Equal(t, csvHeader(), rows[0])
 	require.Equal(t, "'=cmd|'/c calc'!A1", rows[1][2])
 	require.Equal(t, `\009x\010\027[2J`, rows[1][7])
+	require.Equal(t, "X; N; M2 RU", rows[4][17], "a place without a country is its step alone")
 	for in, want := range map[string]string{"+1": "'+1", "-1": "'-1", "@a": "'@a", "a=1": "a=1", "": ""} {
 		require.Equal(t, want, noFormula(in))
 	}

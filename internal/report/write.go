@@ -68,7 +68,7 @@ func (f *Finding) row() []string {
 		d := &f.Destinations[i]
 		dests = append(dests, fmt.Sprintf("%s port %d", d.Address, d.Port))
 		if d.Place != nil {
-			places = append(places, d.Place.Level+" "+d.Place.Country)
+			places = append(places, strings.TrimSpace(d.Place.Level+" "+d.Place.Country)) // X and some N have no country
 		} else {
 			places = append(places, "")
 		}
