@@ -47,7 +47,7 @@ func (o *observer) readTLS(g *segment, b []byte) (n int, more bool) {
 				return len(b), false
 			}
 			o.clientHello(g, body)
-			return len(b), false
+			return len(b) - len(scan.Rest()), false
 		case !o.serverMessage(g, typ, body):
 			o.finish(g)
 			return len(b), false

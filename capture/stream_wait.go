@@ -19,8 +19,9 @@ func (o *observer) wait(g *segment, seq, wireLen uint32, b []byte) bool {
 }
 
 // maxWaitSegments is how many early segments of one direction are waited for before the hole is given up: a sender that
-// does not retransmit within that many segments lost them before the tap.
-const maxWaitSegments = 32
+// does not retransmit within that many segments lost them before the tap. A window of 64 KiB holds 45 full segments, or more
+// small ones.
+const maxWaitSegments = 96
 
 func (o *observer) open(g *segment) uint32 {
 	if g.e.Pend[g.dir] == 0 {

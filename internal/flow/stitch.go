@@ -56,6 +56,7 @@ const (
 	spareMax    = 64
 	pendCost    = 128 // bytes of a Pend
 	segmentCost = 48  // bytes of an early segment beside its data
+	earlyMax    = 128 // segments of one direction that came before their turn
 )
 
 // NewStitcher makes one that keeps at most each bytes for one direction, and all of them in limit bytes of memory.
@@ -166,7 +167,7 @@ func (s *Stitcher) Keep(h uint32, b []byte) bool {
 // begins replaces it only if it is longer. false: the direction's limit is reached.
 func (s *Stitcher) Early(h uint32, seq, wire uint32, b []byte) bool {
 	p := &s.pends[h]
-	if p.bytes+len(b) > s.each || len(p.early) >= 64 {
+	if p.bytes+len(b) > s.each || len(p.early) >= earlyMax {
 		s.stats.Full++
 		return false
 	}

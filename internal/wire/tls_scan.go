@@ -48,6 +48,14 @@ func (s *HandshakeScan) Next() (typ byte, body []byte, st Status) {
 	return s.join()
 }
 
+// Rest is what lies behind the record that Next looked at last; nothing where it is not all there or holds a further message.
+func (s *HandshakeScan) Rest() []byte {
+	if s.cut || len(s.part) > 0 {
+		return nil
+	}
+	return s.records
+}
+
 // messageSize gives the length of the handshake message at b with its header, if the header is there.
 func messageSize(b []byte) (int, bool) {
 	if len(b) < handshakeHeader {
