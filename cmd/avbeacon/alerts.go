@@ -29,7 +29,7 @@ type alertFlags struct {
 
 func (a *alertFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&a.file, "alerts", "", "write the alerts that 'monitor' would have sent to this `FILE`; - is standard output, in place of the report")
-	f.StringVar(&a.format, "alert-format", "ecs", "of --alerts: "+join(siem.Formats()))
+	f.StringVar(&a.format, "alert-format", "", "of --alerts: "+join(siem.Formats())+" (default ecs)")
 	f.StringVarP(&a.config, "config", "c", "", "send alerts to the sinks of this configuration `FILE` of 'monitor', by its rules of what is told (beside --alerts it may have none)")
 }
 
@@ -37,8 +37,14 @@ func (a *alertFlags) flags(f *pflag.FlagSet) {
 func (a *alertFlags) wanted() bool { return a.file != "" || a.config != "" }
 
 func (a *alertFlags) check(format string) error {
+	if a.file == "" && a.format != "" {
+		return errors.New("--alert-format is of --alerts FILE, which is not given (a sink's format stands in --config)")
+	}
 	if a.file == "" {
 		return nil
+	}
+	if a.format == "" {
+		a.format = "ecs"
 	}
 	if err := oneOf("alert-format", a.format, siem.Formats()...); err != nil {
 		return err
