@@ -15,8 +15,10 @@ const (
 type tracer interface {
 	recordFormat
 	stride() stride
-	// find gives the first place in buf from byte from on where a record seems to begin, or 0. buf begins with a record.
-	find(buf []byte, from int) int
+	// mark gives bytes that stand in each record, or most of them, and where in it. buf begins with a record.
+	mark(buf []byte) (mark []byte, at int)
+	// seems says whether a record with the mark seems to begin at k in buf, which begins with one.
+	seems(buf []byte, k int) bool
 }
 
 // stride says where a record's length stands, and how many bytes it has beside those.
@@ -43,7 +45,7 @@ func (a *ahead) follow(f tracer, buf []byte) {
 	var at, end [chains]int
 	n := 1
 	for j := 1; j < chains; j++ {
-		if k := f.find(buf, j*(len(buf)/chains)); k > at[n-1] {
+		if k := find(f, buf, j*(len(buf)/chains)); k > at[n-1] {
 			at[n], end[n-1] = k, k
 			n++
 		}
@@ -86,65 +88,61 @@ const (
 	findTries = 16
 )
 
-// find implements tracer: the upper two bytes of the time, which change every 18 hours, stand where they do in the first record.
-func (p *pcapFile) find(buf []byte, from int) int {
-	mark := 2
-	if p.big {
-		mark = 0
-	}
-	high := buf[mark : mark+2]
+// find gives the first place in buf from byte from on where a record seems to begin, or 0. buf begins with a record.
+func find(f tracer, buf []byte, from int) int {
+	mark, at := f.mark(buf)
 	for range findTries {
-		i := bytes.Index(buf[from:min(from+findReach, len(buf))], high)
+		i := bytes.Index(buf[from:min(from+findReach, len(buf))], mark)
 		if i < 0 {
 			return 0
 		}
-		if k := from + i - mark; k > 0 && p.seems(buf[k:], mark, high) {
+		if k := from + i - at; k > 0 && f.seems(buf, k) {
 			return k
 		}
 		from += i + 1
 	}
 	return 0
-}
-
-// seems says whether b looks like the beginning of a record with another one behind it.
-func (p *pcapFile) seems(b []byte, mark int, high []byte) bool {
-	const most = 256 << 10 // tcpdump's snap length
-	if len(b) < p.head {
-		return false
-	}
-	size, orig := order32(b[8:], p.big), order32(b[12:], p.big)
-	next := p.head + int(size)
-	return size <= min(orig, most) && next+4 <= len(b) && bytes.Equal(b[next+mark:next+mark+2], high)
 }
 
 func (p *pcapFile) stride() stride { return stride{at: 8, head: p.head, big: p.big} }
 
-// find implements tracer: an Enhanced Packet Block, whose length stands at both ends.
-func (p *pcapngFile) find(buf []byte, from int) int {
-	kind := []byte{ngEnhanced, 0, 0, 0}
-	if p.big {
-		kind = []byte{0, 0, 0, ngEnhanced}
+// mark implements tracer: the upper two bytes of the time, which change every 18 hours.
+func (p *pcapFile) mark(buf []byte) (mark []byte, at int) {
+	if !p.big {
+		at = 2
 	}
-	for range findTries {
-		i := bytes.Index(buf[from:min(from+findReach, len(buf))], kind)
-		if i < 0 {
-			return 0
-		}
-		if k := from + i; k%4 == 0 && p.seems(buf[k:]) {
-			return k
-		}
-		from += i + 1
-	}
-	return 0
+	return buf[at : at+2], at
 }
 
-// seems says whether b looks like the beginning of a block.
-func (p *pcapngFile) seems(b []byte) bool {
-	if len(b) < ngMinBlock {
+// seems implements tracer: the lengths make sense, and another record stands behind.
+func (p *pcapFile) seems(buf []byte, k int) bool {
+	const most = 256 << 10 // tcpdump's snap length
+	b := buf[k:]
+	if len(b) < p.head {
+		return false
+	}
+	size, orig := order32(b[8:], p.big), order32(b[12:], p.big)
+	mark, at := p.mark(buf)
+	next := p.head + int(size) + at
+	return size <= min(orig, most) && next+len(mark) <= len(b) && bytes.Equal(b[next:next+len(mark)], mark)
+}
+
+func (p *pcapngFile) stride() stride { return stride{at: 4, big: p.big} }
+
+// mark implements tracer: the type of an Enhanced Packet Block.
+func (p *pcapngFile) mark([]byte) (mark []byte, at int) {
+	if p.big {
+		return []byte{0, 0, 0, ngEnhanced}, 0
+	}
+	return []byte{ngEnhanced, 0, 0, 0}, 0
+}
+
+// seems implements tracer: a block's length stands at both ends.
+func (p *pcapngFile) seems(buf []byte, k int) bool {
+	b := buf[k:]
+	if k%4 != 0 || len(b) < ngMinBlock {
 		return false
 	}
 	size := order32(b[4:], p.big)
 	return size >= ngMinBlock && int64(size) <= int64(len(b)) && order32(b[size-4:], p.big) == size
 }
-
-func (p *pcapngFile) stride() stride { return stride{at: 4, big: p.big} }

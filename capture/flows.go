@@ -181,9 +181,10 @@ func idle(e *flow.Entry) time.Duration {
 		return idleAttempt
 	case e.Proto == protoTCP:
 		return idleTCP
-	case (e.PortB == 53 || e.PortA == 53) && e.Flags&flowAnswered != 0:
-		return idleClosed
 	case e.PortB == 53 || e.PortA == 53:
+		if e.Flags&flowAnswered != 0 {
+			return idleClosed
+		}
 		return idleDNS
 	default:
 		return idleUDP

@@ -16,32 +16,38 @@ const (
 	largeRecord = 700
 )
 
-// mappable says whether a file can be mapped at all: one on disk that we opened, as it is, of which not all bytes are wanted.
-func (c *openFile) mappable() bool {
-	_, file := c.disk.r.(*os.File)
-	_, traced := c.format.(tracer)
-	return file && c.disk.close != nil && traced && c.disk.regular && c.disk.sum == nil && len(c.packed) == 0
+// plain gives a file on disk that we opened and that is read as it is, nil for any other.
+func (c *openFile) plain() *os.File {
+	file, ok := c.disk.r.(*os.File)
+	if !ok || c.disk.close == nil || !c.disk.regular || len(c.packed) > 0 {
+		return nil
+	}
+	return file
 }
 
-// measure notes what the last block's records were like.
-func (c *openFile) measure(packets, bytes int) {
-	c.large = packets > 0 && bytes/packets >= largeRecord
+// mappable gives the format of a file that can be mapped: a plain one of which not all bytes are wanted.
+func (c *openFile) mappable() tracer {
+	if c.plain() == nil || c.disk.sum != nil {
+		return nil
+	}
+	format, _ := c.format.(tracer)
+	return format
 }
 
 // window is block for a file of large packets, most of whose bytes nobody looks at: it is mapped, not read. done is false
 // where the file is to be read from here on: towards its end, before a record that fits no window, where it cannot be mapped.
 func (c *openFile) window(b *Block) (done bool, err error) {
 	page := os.Getpagesize()
-	if !c.mapped || !c.large || c.need > windowSize-page {
+	if c.maps == nil || !c.large || c.need > windowSize-page {
 		return false, nil
 	}
-	file, from := c.disk.r.(*os.File), c.offset-c.offset%int64(page)
+	file, from := c.plain(), c.offset-c.offset%int64(page)
 	if st, err := file.Stat(); err != nil || from+windowSize > st.Size() {
 		return false, nil
 	}
 	mem, err := mapFile(file, from, windowSize)
 	if err != nil {
-		c.mapped = false
+		c.maps = nil
 		return false, nil
 	}
 	b.Release = func() { unmapFile(mem) }
@@ -67,12 +73,8 @@ func (c *openFile) cutWindow(b *Block, buf []byte) (err error) {
 			b.Packets, c.records.packets, err = c.records.packets, nil, errGone
 		}
 	}()
-	c.ahead.follow(c.format.(tracer), buf)
-	c.records.packets = b.Packets
-	used, need, err := c.format.cut(buf, c.ahead.found, &c.records)
-	b.Packets, c.records.packets = c.records.packets, nil
-	c.offset, c.need = c.offset+int64(used), need
-	c.measure(len(b.Packets), used)
+	c.ahead.follow(c.maps, buf)
+	_, err = c.cut(b, buf, c.ahead.found)
 	return err
 }
 
@@ -86,7 +88,7 @@ func faulted(v any) bool {
 
 // shortened is the error of a file that ends before the size that it had when it was opened; nil where it does not.
 func (c *openFile) shortened() error {
-	if _, file := c.disk.r.(*os.File); !file || c.disk.close == nil || len(c.packed) > 0 || c.disk.read >= c.disk.size {
+	if c.plain() == nil || c.disk.read >= c.disk.size {
 		return nil
 	}
 	return cutError{fmt.Errorf("the file had %d bytes when it was opened: it was made shorter while it was read", c.disk.size)}

@@ -18,7 +18,7 @@ type openFile struct {
 	need    int    // bytes that this record wants at least; more than len(rest)
 	offset  int64  // of rest in the decompressed bytes
 	ended   error  // why src gives no more: io.EOF, or what went wrong
-	mapped  bool   // it may be; see window
+	maps    tracer // its format, where it may be mapped; see window
 	large   bool   // as its records were of late
 	ahead   ahead
 }
@@ -55,7 +55,7 @@ func (c *openFile) recognise() error {
 	c.offset = int64(used)
 	c.format, c.rest = format, append(c.rest, head[used:]...)
 	c.need = len(c.rest) + 1
-	c.mapped = c.mappable()
+	c.maps = c.mappable()
 	return nil
 }
 
@@ -80,19 +80,39 @@ func (c *openFile) block(b *Block, size int) error {
 		return err
 	}
 	buf := b.Buf[:c.fill(b, size)]
-	c.records.packets = b.Packets
-	used, need, err := c.format.cut(buf, nil, &c.records)
-	b.Packets, c.records.packets = c.records.packets, nil
-	c.offset += int64(used)
+	used, err := c.cut(b, buf, nil)
 	if err != nil {
 		return err
 	}
-	c.measure(len(b.Packets), used)
-	c.rest, c.need = append(c.rest[:0], buf[used:]...), need
+	c.rest = append(c.rest[:0], buf[used:]...)
 	if c.ended != nil {
 		return c.end()
 	}
 	return nil
+}
+
+// cut takes the whole records at the beginning of buf into b. used is how many bytes they took; on an error, it is the offset
+// of the record that is broken. found is where records may begin. Where it says the same as the record before, the place is
+// taken from there: the processor then goes on without waiting for that record.
+func (c *openFile) cut(b *Block, buf []byte, found []uint32) (used int, err error) {
+	c.records.packets = b.Packets
+	for i, size := 0, 0; ; i++ {
+		at := used
+		if i < len(found) {
+			at = int(found[i])
+			if at != used {
+				at, found = used, nil
+			}
+		}
+		if size, c.need, err = c.format.record(buf[at:], &c.records); size == 0 {
+			break
+		}
+		used += size
+	}
+	b.Packets, c.records.packets = c.records.packets, nil
+	c.offset += int64(used)
+	c.large = len(b.Packets) > 0 && used/len(b.Packets) >= largeRecord
+	return used, err
 }
 
 // fill puts the rest of the block before and what is read now into b.Buf and says how many bytes that is. Of a file it

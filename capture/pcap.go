@@ -24,10 +24,9 @@ var errShortHeader = errors.New("the file ends inside its header")
 
 // recordFormat reads the records of one capture file.
 type recordFormat interface {
-	// cut takes the whole records at the beginning of buf into r. used is how many bytes they took, need how many the
-	// record after them wants to have (a lower bound, more than len(buf)-used). On an error, used is the offset of the
-	// record that is broken. found is where records may begin, for those that make use of it.
-	cut(buf []byte, found []uint32, r *fileRecords) (used, need int, err error)
+	// record takes the record at the beginning of b into r. size is how many bytes it took: 0 where it is not whole, and need
+	// is then how many it wants to have (a lower bound, more than len(b)), or where it is broken, as err says.
+	record(b []byte, r *fileRecords) (size, need int, err error)
 }
 
 // fileRecords is what was found in one file: the packets of the block at hand, and sums over all blocks.
@@ -57,14 +56,19 @@ func (r *fileRecords) add(data []byte, at int64, orig uint32, link LinkType) {
 	r.time = at
 	r.bytes += uint64(len(data))
 	r.first, r.last = min(r.first, at), max(r.last, at)
-	if len(r.packets) == cap(r.packets) {
-		r.packets = append(r.packets, Packet{})
-	} else {
-		r.packets = r.packets[:len(r.packets)+1]
-	}
-	p := &r.packets[len(r.packets)-1] // written in place: a literal would be made elsewhere and copied
+	r.packets = longer(r.packets)
+	p := &r.packets[len(r.packets)-1]
 	p.Data, p.Time, p.Frame, p.OrigLen = data, at, r.frame, max(orig, uint32(len(data)))
 	p.Input, p.Link, p.VLAN, p.HasVLAN = r.input, link, 0, false
+}
+
+// longer gives s one element more, of any content, to be written in place: a literal would be made elsewhere and copied.
+func longer[T any](s []T) []T {
+	if len(s) < cap(s) {
+		return s[:len(s)+1]
+	}
+	var zero T
+	return append(s, zero)
 }
 
 // drop adds n lost packets.
@@ -144,36 +148,25 @@ func newPcap(head []byte) (p *pcapFile, ok bool, err error) {
 	return p, true, nil
 }
 
-// cut implements recordFormat. Where found says the same as the record before, the place is taken from there: the processor
-// then goes on without waiting for that record. Seconds are unsigned (they end in 2106), so that no time overflows.
-func (p *pcapFile) cut(buf []byte, found []uint32, r *fileRecords) (used, need int, err error) {
-	for i := 0; ; i++ {
-		at := used
-		if i < len(found) {
-			at = int(found[i])
-			if at != used {
-				at, found = used, nil
-			}
-		}
-		b := buf[at:]
-		if len(b) < p.head {
-			return used, p.head, nil
-		}
-		size, orig := order32(b[8:], p.big), order32(b[12:], p.big)
-		if p.swap == swapAlways || p.swap == swapMaybe && size > orig {
-			size, orig = orig, size
-		}
-		if size > maxRecord {
-			return used, 0, tooLong("record", size)
-		}
-		end := p.head + int(size)
-		if end > len(b) {
-			return used, end, nil
-		}
-		t := int64(order32(b, p.big))*1e9 + int64(order32(b[4:], p.big))*p.unit
-		r.add(b[p.head:end:end], t, orig, p.link)
-		used += end
+// record implements recordFormat. Seconds are unsigned (they end in 2106), so that no time overflows.
+func (p *pcapFile) record(b []byte, r *fileRecords) (size, need int, err error) {
+	if len(b) < p.head {
+		return 0, p.head, nil
 	}
+	have, orig := order32(b[8:], p.big), order32(b[12:], p.big)
+	if p.swap == swapAlways || p.swap == swapMaybe && have > orig {
+		have, orig = orig, have
+	}
+	if have > maxRecord {
+		return 0, 0, tooLong("record", have)
+	}
+	end := p.head + int(have)
+	if end > len(b) {
+		return 0, end, nil
+	}
+	at := int64(order32(b, p.big))*1e9 + int64(order32(b[4:], p.big))*p.unit
+	r.add(b[p.head:end:end], at, orig, p.link)
+	return end, 0, nil
 }
 
 func tooLong(what string, size uint32) error {

@@ -56,29 +56,8 @@ func newPcapng(head []byte) (p *pcapngFile, ok bool, err error) {
 	return &pcapngFile{}, true, nil
 }
 
-// cut implements recordFormat; for found see pcapFile.cut.
-func (p *pcapngFile) cut(buf []byte, found []uint32, r *fileRecords) (used, need int, err error) {
-	for _, at := range found {
-		if int(at) != used {
-			break
-		}
-		size, need, err := p.whole(buf[at:], r)
-		if size == 0 {
-			return used, need, err
-		}
-		used += size
-	}
-	for {
-		size, need, err := p.whole(buf[used:], r)
-		if size == 0 {
-			return used, need, err
-		}
-		used += size
-	}
-}
-
-// whole takes the block that b begins with. size is 0 where it is not whole, as need says, or broken.
-func (p *pcapngFile) whole(b []byte, r *fileRecords) (size, need int, err error) {
+// record implements recordFormat: a block, of any kind.
+func (p *pcapngFile) record(b []byte, r *fileRecords) (size, need int, err error) {
 	size, err = p.blockSize(b)
 	if err != nil {
 		return 0, 0, err

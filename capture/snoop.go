@@ -35,30 +35,27 @@ func newSnoop(head []byte) (s *snoopFile, ok bool, err error) {
 	}
 }
 
-// cut implements recordFormat.
-func (s *snoopFile) cut(buf []byte, _ []uint32, r *fileRecords) (used, need int, err error) {
-	for {
-		b := buf[used:]
-		if len(b) < snoopRecord {
-			return used, snoopRecord, nil
-		}
-		orig, size, whole := order32(b, true), order32(b[4:], true), order32(b[8:], true)
-		if whole > maxRecord {
-			return used, 0, tooLong("record", whole)
-		}
-		if whole < snoopRecord || size > whole-snoopRecord {
-			return used, 0, fmt.Errorf("record of %d bytes says it holds a packet of %d: the file is damaged here", whole, size)
-		}
-		if int(whole) > len(b) {
-			return used, int(whole), nil
-		}
-		if lost := order32(b[12:], true); lost > s.lost {
-			r.drop(uint64(lost - s.lost))
-			s.lost = lost
-		}
-		at := int64(order32(b[16:], true))*1e9 + int64(order32(b[20:], true))*1000
-		end := snoopRecord + int(size)
-		r.add(b[snoopRecord:end:end], at, orig, s.link)
-		used += int(whole)
+// record implements recordFormat.
+func (s *snoopFile) record(b []byte, r *fileRecords) (size, need int, err error) {
+	if len(b) < snoopRecord {
+		return 0, snoopRecord, nil
 	}
+	orig, have, whole := order32(b, true), order32(b[4:], true), order32(b[8:], true)
+	if whole > maxRecord {
+		return 0, 0, tooLong("record", whole)
+	}
+	if whole < snoopRecord || have > whole-snoopRecord {
+		return 0, 0, fmt.Errorf("record of %d bytes says it holds a packet of %d: the file is damaged here", whole, have)
+	}
+	if int(whole) > len(b) {
+		return 0, int(whole), nil
+	}
+	if lost := order32(b[12:], true); lost > s.lost {
+		r.drop(uint64(lost - s.lost))
+		s.lost = lost
+	}
+	at := int64(order32(b[16:], true))*1e9 + int64(order32(b[20:], true))*1000
+	end := snoopRecord + int(have)
+	r.add(b[snoopRecord:end:end], at, orig, s.link)
+	return int(whole), 0, nil
 }

@@ -220,12 +220,8 @@ func (c *crew) put(k *work, at uint64) {
 	k.decoded = k.decoded[:n+1]
 	pl := locate(&k.decoded[n], &c.seed)
 	list := &k.lists[c.worker[pl.shard()]]
-	if len(*list) == cap(*list) {
-		*list = append(*list, item{})
-	} else {
-		*list = (*list)[:len(*list)+1]
-	}
-	it := &(*list)[len(*list)-1] // written in place: a literal would be made elsewhere and copied
+	*list = longer(*list)
+	it := &(*list)[len(*list)-1]
 	it.pl, it.at, it.n, it.tick, it.due = pl, at, uint32(n), 0, 0
 }
 
@@ -239,11 +235,8 @@ func (k *work) empty() {
 
 // next is where the next packet is to be decoded; put makes it one of the block's.
 func (k *work) next() *Decoded {
-	if n := len(k.decoded); n < cap(k.decoded) {
-		return &k.decoded[:n+1][n]
-	}
 	n := len(k.decoded)
-	k.decoded = append(k.decoded, Decoded{})[:n]
+	k.decoded = longer(k.decoded)[:n]
 	return &k.decoded[:n+1][n]
 }
 

@@ -67,6 +67,7 @@ func (h *host) seeAt(a netip.Addr, at time.Time) {
 		return
 	}
 	h.moved(a, at)
+	h.began = h.spans[len(h.spans)-1].From.UnixNano()
 	h.newest = max(h.newest, now)
 }
 
@@ -81,7 +82,6 @@ func (h *host) moved(a netip.Addr, at time.Time) {
 		if s := h.spans[i]; s.Address == a {
 			s.To = later(s.To, at)
 			s.From = earlier(s.From, at)
-			h.began = s.From.UnixNano()
 			h.spans = append(append(h.spans[:i], h.spans[i+1:]...), s)
 			return
 		}
@@ -89,7 +89,6 @@ func (h *host) moved(a netip.Addr, at time.Time) {
 	if len(h.spans) >= maxSpans {
 		h.spans = append(h.spans[:0], h.spans[1:]...)
 	}
-	h.began = at.UnixNano()
 	h.spans = append(h.spans, AddressSpan{Address: a, From: at, To: at})
 }
 

@@ -37,13 +37,12 @@ func (a *alertFlags) flags(f *pflag.FlagSet) {
 func (a *alertFlags) wanted() bool { return a.file != "" || a.config != "" }
 
 func (a *alertFlags) check(format string) error {
-	if a.file == "" && a.format != "" {
+	switch {
+	case a.file == "" && a.format != "":
 		return errors.New("--alert-format is of --alerts FILE, which is not given (a sink's format stands in --config)")
-	}
-	if a.file == "" {
+	case a.file == "":
 		return nil
-	}
-	if a.format == "" {
+	case a.format == "":
 		a.format = "ecs"
 	}
 	if err := oneOf("alert-format", a.format, siem.Formats()...); err != nil {
