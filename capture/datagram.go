@@ -1,7 +1,7 @@
 package capture
 
 import (
-	"avbeacon/internal/wire"
+	"avbeacon/capture/wire"
 )
 
 // Well-known UDP ports (https://www.iana.org/assignments/service-names-port-numbers).

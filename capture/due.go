@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"avbeacon/internal/flow"
+	"avbeacon/capture/flow"
 )
 
 // ending is a flow whose time has come.

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"time"
 
-	"avbeacon/internal/flow"
+	"avbeacon/capture/flow"
 )
 
 // Facts about a flow, in flow.Entry.Flags. The sides are A, which sent the first packet seen, and B.

@@ -3,7 +3,7 @@ package capture
 import (
 	"net/netip"
 
-	"avbeacon/internal/wire"
+	"avbeacon/capture/wire"
 )
 
 // readDNS reads the messages of DNS over TCP.

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	"avbeacon/internal/wire"
+	"avbeacon/capture/wire"
 )
 
 // Kind says what was seen.

@@ -7,7 +7,7 @@ import (
 	"math"
 	"runtime/debug"
 
-	"avbeacon/internal/flow"
+	"avbeacon/capture/flow"
 )
 
 // Options say how to observe.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"avbeacon/internal/wire"
+	"avbeacon/capture/wire"
 )
 
 // neighbourPacket is an ICMPv6 message on Ethernet, with a hop limit.

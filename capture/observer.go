@@ -4,8 +4,8 @@ import (
 	"net/netip"
 	"time"
 
-	"avbeacon/internal/flow"
-	"avbeacon/internal/wire"
+	"avbeacon/capture/flow"
+	"avbeacon/capture/wire"
 )
 
 // ObserverOptions bound an Observer. Zero values mean the defaults, which hold for all shards together.

@@ -1,8 +1,8 @@
 package capture
 
 import (
-	"avbeacon/internal/flow"
-	"avbeacon/internal/wire"
+	"avbeacon/capture/flow"
+	"avbeacon/capture/wire"
 )
 
 // What a flow was recognised as, in flow.Entry.Class.

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"avbeacon/internal/wire"
+	"avbeacon/capture/wire"
 )
 
 // What one direction of an HTTP flow is in the middle of.

@@ -1,6 +1,6 @@
 package capture
 
-import "avbeacon/internal/wire"
+import "avbeacon/capture/wire"
 
 // TCP ports of SMB, bare and over NetBIOS. Elsewhere its first byte, a zero, says nothing.
 const (

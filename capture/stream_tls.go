@@ -1,6 +1,6 @@
 package capture
 
-import "avbeacon/internal/wire"
+import "avbeacon/capture/wire"
 
 // How far one direction of a TLS flow has come, in flow.Entry.Phase.
 const (

@@ -1,6 +1,6 @@
 package capture
 
-import "avbeacon/internal/flow"
+import "avbeacon/capture/flow"
 
 // wait keeps an early segment. false: not worth it, or no room.
 func (o *observer) wait(g *segment, seq, wireLen uint32, b []byte) bool {

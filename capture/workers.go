@@ -9,7 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"avbeacon/internal/flow"
+	"avbeacon/capture/flow"
 )
 
 const blocksInFlight = 8

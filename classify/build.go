@@ -7,8 +7,8 @@ import (
 	"sort"
 	"time"
 
+	"avbeacon/classify/beacon"
 	"avbeacon/feeds"
-	"avbeacon/internal/beacon"
 )
 
 // finding makes the snapshot of a track; nil where there is no verdict.

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"avbeacon/capture"
+	"avbeacon/capture/wire"
 	"avbeacon/feeds"
-	"avbeacon/internal/wire"
 
 	"github.com/stretchr/testify/require"
 )

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"avbeacon/capture"
+	"avbeacon/classify/beacon"
 	"avbeacon/feeds"
-	"avbeacon/internal/beacon"
 )
 
 // host is what is remembered of one machine. What every flow record touches stands first, in two lines of the cache, and

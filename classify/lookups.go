@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"avbeacon/capture"
+	"avbeacon/capture/wire"
 	"avbeacon/feeds"
-	"avbeacon/internal/wire"
 )
 
 // lookup takes a DNS question. It waits for its answer before it is judged.

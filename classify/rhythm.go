@@ -1,6 +1,6 @@
 package classify
 
-import "avbeacon/internal/beacon"
+import "avbeacon/classify/beacon"
 
 // rhythm says how regular a beat of the host is. It is judged anew where there was a start since, or an hour in which the
 // host was active.

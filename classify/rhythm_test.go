@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"avbeacon/internal/beacon"
-	"avbeacon/internal/wire"
+	"avbeacon/capture/wire"
+	"avbeacon/classify/beacon"
 )
 
 // beating gives a beat of n starts, a step of seconds apart.

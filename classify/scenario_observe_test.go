@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"avbeacon/capture"
-	"avbeacon/internal/wire"
+	"avbeacon/capture/wire"
 )
 
 var resolverAddr = netip.MustParseAddr("10.0.0.53")

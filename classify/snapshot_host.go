@@ -1,8 +1,8 @@
 package classify
 
 import (
+	"avbeacon/classify/beacon"
 	"avbeacon/feeds"
-	"avbeacon/internal/beacon"
 )
 
 // entryKey is by what an entry of the catalogue is known again in another build of it.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"avbeacon/internal/beacon"
+	"avbeacon/classify/beacon"
 
 	"github.com/stretchr/testify/require"
 )

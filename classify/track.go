@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"avbeacon/capture"
+	"avbeacon/classify/beacon"
 	"avbeacon/feeds"
-	"avbeacon/internal/beacon"
 )
 
 // track is what is remembered of one vendor on one host: a finding in the making.

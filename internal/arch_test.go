@@ -26,12 +26,12 @@ const module = "avbeacon"
 // arrows says which of our packages each package may import. A new arrow is a change of the plan: this table and the one
 // in ARCHITECTURE.md change in the same commit, and its message says why.
 func arrows() map[string][]string {
-	judged := []string{"capture", "internal/wire", "feeds", "classify", "internal/policy", "internal/alert"}
+	judged := []string{"capture", "capture/wire", "feeds", "classify", "internal/policy", "internal/alert"}
 	return map[string][]string{
 		"feeds":              {},
-		"internal/wire":      {},
-		"internal/flow":      {},
-		"internal/beacon":    {},
+		"capture/wire":       {},
+		"capture/flow":       {},
+		"classify/beacon":    {},
 		"internal/config":    {"internal/yamlfile"},
 		"internal/yamlfile":  {},
 		"internal/metrics":   {},
@@ -39,10 +39,10 @@ func arrows() map[string][]string {
 		"internal/lockfile":  {},
 		"internal/logs":      {"internal/config"},
 		"internal/testkit":   {},
-		"capture":            {"internal/wire", "internal/flow"},
-		"internal/hosts":     {"capture", "internal/wire"},
-		"internal/names":     {"capture", "internal/wire"},
-		"classify":           {"capture", "internal/wire", "feeds", "internal/beacon"},
+		"capture":            {"capture/wire", "capture/flow"},
+		"internal/hosts":     {"capture", "capture/wire"},
+		"internal/names":     {"capture", "capture/wire"},
+		"classify":           {"capture", "capture/wire", "feeds", "classify/beacon"},
 		"internal/policy":    {"classify", "feeds", "internal/yamlfile"},
 		"internal/alert":     {"classify", "internal/policy", "internal/config"},
 		"internal/spool":     {"internal/alert", "internal/config", "internal/lockfile"},
@@ -50,7 +50,7 @@ func arrows() map[string][]string {
 		"internal/report":    judged,
 		"internal/store":     append([]string{"internal/report", "internal/lockfile"}, judged...),
 		"internal/web":       {"internal/store", "internal/report"},
-		"internal/daemon": {"capture", "feeds", "internal/flow", "internal/hosts", "internal/names", "classify", "internal/policy", "internal/alert",
+		"internal/daemon": {"capture", "feeds", "capture/flow", "internal/hosts", "internal/names", "classify", "internal/policy", "internal/alert",
 			"internal/spool", "internal/siem", "internal/report", "internal/store", "internal/pipeline", "internal/privilege", "internal/config", "internal/metrics"},
 		"internal/pipeline": {"capture", "feeds", "internal/hosts", "internal/names", "classify", "internal/policy", "internal/alert", "internal/spool"},
 	}
@@ -176,8 +176,8 @@ func TestLibrariesStayInTheirPlace(t *testing.T) {
 
 // timeless packages know packet time alone.
 func timeless() []string {
-	return []string{"capture", "classify", "feeds", "internal/wire", "internal/flow", "internal/hosts", "internal/names",
-		"internal/beacon", "internal/policy"}
+	return []string{"capture", "classify", "feeds", "capture/wire", "capture/flow", "internal/hosts", "internal/names",
+		"classify/beacon", "internal/policy"}
 }
 
 func TestCodeKeepsTheRules(t *testing.T) {

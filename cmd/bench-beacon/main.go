@@ -12,7 +12,7 @@ import (
 	"text/tabwriter"
 	"unsafe"
 
-	"avbeacon/internal/beacon"
+	"avbeacon/classify/beacon"
 )
 
 func main() {

@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"avbeacon/internal/beacon"
+	"avbeacon/classify/beacon"
 )
 
 // outcome is how one timeline came out.

@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"avbeacon/internal/beacon"
+	"avbeacon/classify/beacon"
 )
 
 // Seconds.

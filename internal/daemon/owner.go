@@ -13,9 +13,9 @@ import (
 	"go.uber.org/zap"
 
 	"avbeacon/capture"
+	"avbeacon/capture/flow"
 	"avbeacon/classify"
 	"avbeacon/internal/alert"
-	"avbeacon/internal/flow"
 	"avbeacon/internal/hosts"
 	"avbeacon/internal/metrics"
 	"avbeacon/internal/names"

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"avbeacon/capture"
-	"avbeacon/internal/wire"
+	"avbeacon/capture/wire"
 )
 
 // learn takes what an Observation says of who is where.

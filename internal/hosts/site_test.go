@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"avbeacon/capture"
-	"avbeacon/internal/wire"
+	"avbeacon/capture/wire"
 
 	"github.com/stretchr/testify/require"
 )

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"avbeacon/capture"
-	"avbeacon/internal/wire"
+	"avbeacon/capture/wire"
 )
 
 // Options bounds a Names. Zero values take the defaults.

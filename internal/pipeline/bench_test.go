@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"avbeacon/capture"
+	"avbeacon/capture/wire"
 	"avbeacon/classify"
 	"avbeacon/feeds"
 	"avbeacon/internal/hosts"
 	"avbeacon/internal/names"
-	"avbeacon/internal/wire"
 
 	"github.com/stretchr/testify/require"
 )

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"avbeacon/capture"
+	"avbeacon/capture/wire"
 	"avbeacon/classify"
-	"avbeacon/internal/wire"
 
 	"github.com/stretchr/testify/require"
 )

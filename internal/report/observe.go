@@ -4,7 +4,7 @@ import (
 	"strconv"
 
 	"avbeacon/capture"
-	"avbeacon/internal/wire"
+	"avbeacon/capture/wire"
 )
 
 // Lines encodes Observations as `avbeacon observe` prints them: one JSON object a line (OUTPUT.md). The zero value with

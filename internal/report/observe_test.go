@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/capture"
-	"avbeacon/internal/wire"
+	"avbeacon/capture/wire"
 )
 
 // some is an Observation with what all have.

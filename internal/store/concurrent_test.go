@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"avbeacon/capture"
+	"avbeacon/capture/wire"
 	"avbeacon/internal/policy"
-	"avbeacon/internal/wire"
 
 	"github.com/stretchr/testify/require"
 )
