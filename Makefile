@@ -78,8 +78,8 @@ bench-siem: ## Alerts a second per format and through the durable spool to each 
 
 bench: build ## Speed, allocations and memory beside a bare read loop and tcpdump (SIZE=full for the large captures)
 	$(GO) build -o .cache/bin/mkbench ./cmd/mkbench
-	$(GO) build -o .cache/bin/avbeacon-bench ./cmd/avbeacon-bench
-	.cache/bin/avbeacon-bench -avbeacon ./avbeacon -mkbench .cache/bin/mkbench -size $(SIZE) -runs $(RUNS) -seed $(SEED)
+	$(GO) build -o .cache/bin/bench-files ./cmd/bench-files
+	.cache/bin/bench-files -avbeacon ./avbeacon -mkbench .cache/bin/mkbench -size $(SIZE) -runs $(RUNS) -seed $(SEED)
 	AVBEACON_BENCH='$(CURDIR)/.cache/bench/*-$(SIZE)-$(SEED).pcap' $(GO) test -run '^$$' -bench BenchmarkCommands -benchtime 1x ./cmd/avbeacon
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime 0.3s ./capture ./capture/wire ./feeds ./classify ./classify/beacon ./internal/pipeline
 

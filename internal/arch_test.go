@@ -39,6 +39,7 @@ func arrows() map[string][]string {
 		"internal/lockfile":  {},
 		"internal/logs":      {"internal/config"},
 		"internal/testkit":   {},
+		"internal/measure":   {}, // for cmd/bench-*
 		"capture":            {"capture/wire", "capture/flow"},
 		"internal/hosts":     {"capture", "capture/wire"},
 		"internal/names":     {"capture", "capture/wire"},

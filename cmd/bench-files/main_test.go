@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"avbeacon/internal/measure"
 )
 
 // capturePieces is a little-endian pcap file with packets of these lengths.
@@ -29,7 +31,7 @@ func TestReadLoopSeesEveryPacket(t *testing.T) {
 	whole := capturePieces(60, 10, 1514, 700_000, 900_000, 42)
 	require.NoError(t, os.WriteFile(name, whole, 0o600))
 	var out bytes.Buffer
-	require.NoError(t, run(context.Background(), []string{"-floor", name}, &out, &out))
+	require.NoError(t, run(context.Background(), []string{"-floor", name}, nil, &out, &out))
 	require.True(t, strings.HasPrefix(out.String(), "6 packets "), out.String())
 
 	require.NoError(t, os.WriteFile(name, whole[:len(whole)-1], 0o600))
@@ -38,19 +40,19 @@ func TestReadLoopSeesEveryPacket(t *testing.T) {
 
 func TestRatiosAreTakenRoundByRound(t *testing.T) {
 	// The machine is three times as slow in the second round: that is no difference between the two.
-	cpu := func(seconds ...int) []cost {
-		var all []cost
+	cpu := func(seconds ...int) []measure.Cost {
+		var all []measure.Cost
 		for _, s := range seconds {
-			all = append(all, cost{cpu: time.Duration(s) * time.Second, wall: time.Second})
+			all = append(all, measure.Cost{CPU: time.Duration(s) * time.Second, Wall: time.Second})
 		}
 		return all
 	}
 	floor := &command{label: readLoopLabel, costs: cpu(1, 3, 1)}
 	one := &command{label: "analyze --workers 1", costs: cpu(4, 12, 5)}
 	all := []*command{floor, one}
-	require.Equal(t, "4.00", ratio(one, all, readLoopLabel))
-	require.Equal(t, "1.00", ratio(floor, all, readLoopLabel))
-	require.Equal(t, "-", ratio(one, all, tcpdumpLabel), "tcpdump is not installed")
+	require.Equal(t, "4.00", ratio(all, one.label, readLoopLabel, cpuOf))
+	require.Equal(t, "1.00", ratio(all, readLoopLabel, readLoopLabel, cpuOf))
+	require.Equal(t, "-", ratio(all, one.label, tcpdumpLabel, cpuOf), "tcpdump is not installed")
 }
 
 func TestLinesAreCountedByKindAndName(t *testing.T) {

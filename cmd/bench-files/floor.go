@@ -10,7 +10,7 @@ import (
 )
 
 // readLoop is the least that reading a capture costs: it reads a classic little-endian pcap file in pieces of 1 MB and
-// touches the addresses of each packet.
+// touches the addresses of each packet. It does not use our readers, so that it stays the same while they change.
 func readLoop(name string, stdout io.Writer) error {
 	f, err := os.Open(name)
 	if err != nil {
@@ -18,7 +18,7 @@ func readLoop(name string, stdout io.Writer) error {
 	}
 	defer f.Close()
 	r := bufio.NewReaderSize(f, 1<<20)
-	if _, err := r.Discard(24); err != nil { // the file's header
+	if _, err := r.Discard(24); err != nil { // file header
 		return err
 	}
 	var packets, mixed uint64

@@ -1,0 +1,13 @@
+//go:build !unix
+
+package measure
+
+import (
+	"os"
+	"time"
+)
+
+// CPUTime returns 0: this system does not report it in a way that Go reads.
+func CPUTime() time.Duration { return 0 }
+
+func peak(*os.ProcessState) int64 { return 0 }
