@@ -40,7 +40,7 @@ func TestFramesThatCanBeSent(t *testing.T) {
 	require.Len(t, frames, 3)
 	require.Len(t, frames[2], longest)
 	_, err = framesOf(someFile(t, 3))
-	require.ErrorContains(t, err, "no frame in it")
+	require.ErrorContains(t, err, "no frame that")
 	name := filepath.Join(t.TempDir(), "text")
 	require.NoError(t, os.WriteFile(name, bytes.Repeat([]byte("text"), 20), 0o600))
 	_, err = framesOf(name)
@@ -49,9 +49,9 @@ func TestFramesThatCanBeSent(t *testing.T) {
 
 func TestFlags(t *testing.T) {
 	for want, args := range map[string][]string{
-		"give captures":     nil,
+		"no captures given": nil,
 		"-rates":            {"-rates", "fast", "x"},
-		"it is count, avbe": {"-role", "sing"},
+		"must be count, av": {"-role", "sing"},
 	} {
 		require.ErrorContains(t, run(context.Background(), args, strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{}), want)
 	}
@@ -88,7 +88,7 @@ func TestAllThatIsSentIsHeard(t *testing.T) {
 
 // Only rates at which neither loses a packet are compared.
 func TestRatesWithoutALossAreCompared(t *testing.T) {
-	r := result{best: map[string]float64{}}
+	r := summary{best: map[string]float64{}}
 	one := func(role string, seen, drops uint64) *step {
 		return &step{role: role, sent: sent{Packets: 100, Seconds: 1}, heard: heard{Packets: seen, Drops: drops, CPU: 1000}}
 	}

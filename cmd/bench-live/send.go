@@ -11,19 +11,20 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// batch is how many packets one system call sends.
+// batch is the number of packets that one system call sends.
 const batch = 64
 
-// longest is the longest frame that is sent: that of the veth pair's MTU.
+// longest is the longest frame that is sent, in bytes: the MTU of the veth pair and an Ethernet header.
 const longest = 9014
 
-// sent is what the sender did.
+// sent is the sender's result.
 type sent struct {
 	Packets int
 	Seconds float64
@@ -36,8 +37,8 @@ type message struct {
 	_    [4]byte
 }
 
-// send replays a capture at rate packets a second for as long as it is told, or to its end: a second time the same flows would
-// cost less than new ones.
+// send replays a capture at rate packets a second until length is over or the capture ends. It never starts again from the
+// beginning, because flows that are known cost the listener less than new ones.
 func send(ctx context.Context, name, file string, rate int, length time.Duration, stdout io.Writer) error {
 	frames, err := framesOf(file)
 	if err != nil {
@@ -90,7 +91,7 @@ func openSender(name string) (int, error) {
 	return fd, nil
 }
 
-// sendBatch sends all messages, whatever it takes.
+// sendBatch sends all messages. It tries again while the queue is full.
 func sendBatch(fd int, messages []message) (int, error) {
 	for done := 0; done < len(messages); {
 		rest := messages[done:]
@@ -106,14 +107,15 @@ func sendBatch(fd int, messages []message) (int, error) {
 	return len(messages), nil
 }
 
-// framesOf gives the frames of a classic little-endian pcap file.
+// framesOf returns the frames of a classic little-endian pcap file that can be sent.
 func framesOf(name string) ([][]byte, error) {
 	b, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}
 	const header, record = 24, 16
-	if len(b) < header || !isPcap(binary.LittleEndian.Uint32(b)) {
+	magics := []uint32{0xa1b2c3d4, 0xa1b23c4d} // times in microseconds, in nanoseconds
+	if len(b) < header || !slices.Contains(magics, binary.LittleEndian.Uint32(b)) {
 		return nil, fmt.Errorf("%s: not a classic little-endian pcap file", name)
 	}
 	var frames [][]byte
@@ -128,10 +130,7 @@ func framesOf(name string) ([][]byte, error) {
 		b = b[record+n:]
 	}
 	if len(frames) == 0 {
-		return nil, errors.New(name + ": no frame in it that can be sent")
+		return nil, errors.New(name + ": no frame that can be sent")
 	}
 	return frames, nil
 }
-
-// isPcap knows the magic numbers of files with microseconds and with nanoseconds.
-func isPcap(magic uint32) bool { return magic == 0xa1b2c3d4 || magic == 0xa1b23c4d }
