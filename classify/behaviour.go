@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"avbeacon/classify/place"
 	"avbeacon/feeds"
 )
 
@@ -43,10 +44,10 @@ func (t *track) seeMember(g *sign) {
 type fallback struct {
 	failed      time.Time // when a look-up of the vendor's names at another resolver last failed
 	start, last time.Time // of the present run
-	place       int       // in the vendor's list, that the run has come to
-	seen        uint32    // bits of the places in the run
+	step        int       // index in the vendor's list that the run has reached
+	seen        uint32    // bitmap of the steps in the run
 	caused      bool      // a failure came before the run
-	best        uint32    // places of the longest run that a failure caused
+	best        uint32    // steps of the longest run that a failure caused
 	first, till time.Time // of best
 }
 
@@ -58,12 +59,12 @@ const (
 )
 
 // ask notes a question for the vendor's names to one of the fallback resolvers.
-func (f *fallback) ask(place int, at time.Time) {
-	if f.seen == 0 || at.Sub(f.last) > fallbackGap || place < f.place {
+func (f *fallback) ask(step int, at time.Time) {
+	if f.seen == 0 || at.Sub(f.last) > fallbackGap || step < f.step {
 		f.seen, f.start, f.caused = 0, at, false
 	}
-	f.seen |= 1 << place
-	f.place, f.last = place, at
+	f.seen |= 1 << step
+	f.step, f.last = step, at
 	f.credit()
 }
 
@@ -83,14 +84,14 @@ func (f *fallback) credit() {
 	}
 }
 
-// steps is how many resolvers were asked in order after a failure.
+// steps returns how many resolvers were asked in order after a failure.
 func (f *fallback) steps() int { return bits.OnesCount32(f.best) }
 
 // noteFallback takes a question for one of the vendor's names, as soon as it is asked.
 func (c *Classifier) noteFallback(l *lookup, server netip.Addr) {
 	for _, e := range l.entries {
-		if place := slices.Index(e.Vendor.Fallback, server); place >= 0 && place < 32 {
-			c.trackOf(l.host, e.Vendor).fallback.ask(place, l.time)
+		if step := slices.Index(e.Vendor.Fallback, server); step >= 0 && step < 32 {
+			c.trackOf(l.host, e.Vendor).fallback.ask(step, l.time)
 		}
 	}
 }
@@ -148,12 +149,12 @@ func (t *track) failures(heard bool) uint32 { return t.tries.failures(heard) + t
 
 // placesSeen says where home is, one piece a level.
 func (c *Classifier) placesSeen(t *track, f *Finding) []Evidence {
-	var n [PlaceM3 + 1]int
+	var n [place.M3 + 1]int
 	for i := range f.Destinations {
 		n[f.Destinations[i].Place.Level]++
 	}
 	var out []Evidence
-	for l := PlaceM3; l >= PlaceR1; l-- {
+	for l := place.M3; l >= place.R1; l-- {
 		if n[l] == 0 {
 			continue
 		}

@@ -62,7 +62,10 @@ func (c *Classifier) destinations(t *track) []Destination {
 			x.ASN, x.Owner = asn, owner
 		}
 		if c.opt.Locate != nil {
-			x.Place = c.placed(d)
+			x.Place = c.opt.Locate(d.Address)
+			if at := c.opt.SensorAt; at != nil && !d.Proxy {
+				x.Place = x.Place.Refute(c.trips[d.Address], *at)
+			}
 		}
 		if x.ASN == 0 {
 			x.ASN, x.Owner = x.Place.ASN, cmp.Or(x.Owner, x.Place.Owner)

@@ -5,19 +5,20 @@ import (
 	"time"
 
 	"avbeacon/capture"
+	"avbeacon/classify/place"
 	"avbeacon/feeds"
 )
 
 // Options says what a Classifier works with. Zero limits take the defaults.
 type Options struct {
-	Catalog *feeds.Catalog           // needed
-	Locate  func(a netip.Addr) Place // nil: destinations have no place
-	Home    []netip.Prefix           // the site's own addresses; nil: private, link-local and shared ranges
-	Sensor  string                   // part of finding IDs
-	IDKey   []byte                   // key of the hashes that stand for personal identifiers
+	Catalog *feeds.Catalog                    // needed
+	Locate  func(a netip.Addr) place.Location // nil: destinations have no place
+	Home    []netip.Prefix                    // the site's own addresses; nil: private, link-local and shared ranges
+	Sensor  string                            // part of finding IDs
+	IDKey   []byte                            // key of the hashes that stand for personal identifiers
 	// SensorAt is where the tap is, nil where that is not known. With it the shortest handshake with a destination bounds
-	// its distance, and can refute a place; see Place.Refute.
-	SensorAt *Point
+	// its distance, and can refute a place; see place.Location.Refute.
+	SensorAt *place.Point
 
 	MaxHosts        int // hosts remembered (131,072)
 	MaxEvidence     int // pieces of evidence a finding (64)
@@ -51,7 +52,7 @@ type Classifier struct {
 	stats   Stats
 	masker  masker
 	agents  agentCache
-	reach   reach
+	trips   place.RoundTrips
 	traffic traffic
 	freed   uint64 // hosts.evicted when their flows were last looked for
 
@@ -91,7 +92,7 @@ func New(opt Options) *Classifier {
 		pending: newPendingTable(opt.MaxPending),
 		masker:  masker{key: opt.IDKey},
 		agents:  newAgentCache(opt.Catalog),
-		reach:   reach{},
+		trips:   place.RoundTrips{},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"avbeacon/capture"
 	"avbeacon/capture/wire"
+	"avbeacon/classify/place"
 	"avbeacon/feeds"
 
 	"github.com/stretchr/testify/require"
@@ -174,13 +175,13 @@ func TestSnapshots(t *testing.T) {
 }
 
 func TestPlaceOfDestinations(t *testing.T) {
-	place := Place{Level: PlaceM2, Words: "Moscow by one"}
-	c := New(Options{Catalog: embedded(t), Locate: func(netip.Addr) Place { return place }})
+	moscow := place.Location{Level: place.M2, Words: "Moscow by one"}
+	c := New(Options{Catalog: embedded(t), Locate: func(netip.Addr) place.Location { return moscow }})
 	o := helloFrom(addrOf(1), "ds.kaspersky.com", day)
 	o.Dst = netip.MustParseAddrPort("77.74.178.1:443")
 	c.Observe(o)
 	d := c.Findings()[0].Destinations[0]
-	require.Equal(t, PlaceM2, d.Place.Level)
+	require.Equal(t, place.M2, d.Place.Level)
 	require.NotZero(t, d.ASN)
 	require.NotEmpty(t, d.Owner)
 	require.Equal(t, []string{"ds.kaspersky.com"}, d.Names)

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -243,7 +244,7 @@ func networkText(e *feeds.Entry) string {
 // outcome counts how a flow went for every vendor it is a contact of.
 func (c *Classifier) outcome(obs *capture.Observation, f *flow, k flowKey) {
 	how := endOf(obs.Flow)
-	c.noteReach(k.server.Addr(), obs.Flow.RTT, f, how == worked)
+	c.noteTrip(k.server.Addr(), obs.Flow.RTT, f, how == worked)
 	for _, t := range f.tracks {
 		d := t.dest(k.server)
 		if rtt := obs.Flow.RTT; rtt > 0 && (d.RTT == 0 || rtt < d.RTT) {
@@ -293,4 +294,12 @@ func endOf(r *capture.FlowRecord) ending {
 		return worked
 	}
 	return unknownEnd
+}
+
+// noteTrip keeps a handshake's round trip, which bounds how far away the server is. A proxy answers in the server's stead, so
+// its time does not bound the server's distance. A firewall that rejects may do the same: failed connections do not count.
+func (c *Classifier) noteTrip(server netip.Addr, rtt time.Duration, f *flow, ok bool) {
+	if c.opt.SensorAt != nil && ok && !f.proxy && rtt > 0 {
+		c.trips.Note(server, rtt)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"avbeacon/classify/place"
 	"avbeacon/feeds"
 )
 
@@ -152,7 +153,7 @@ type Destination struct {
 	Contacts uint64
 	Failed   uint64 // of the contacts: no answer, refused, reset or alert
 	Proxy    bool   // the address is a proxy's, not the vendor's
-	Place    Place
+	Place    place.Location
 }
 
 // Beacon says how regularly the host calls in one role.

@@ -90,3 +90,23 @@ func (c *Classifier) failuresNow(t *track) uint32 {
 }
 
 func stamp(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") }
+
+// refutedReason says in one sentence that round trips rule out the places that databases name; "" if none is ruled out.
+func refutedReason(list []Destination) string {
+	var n int
+	var least *Destination
+	for i := range list {
+		if d := &list[i]; d.Place.Refuted != nil {
+			n++
+			if least == nil || d.Place.Refuted.RTT < least.Place.Refuted.RTT {
+				least = d
+			}
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	r := least.Place.Refuted
+	return fmt.Sprintf("%d of %d destinations cannot be where the databases place them: %s answered in %.1f ms, so it is within %.0f km of the sensor, "+
+		"unless a proxy or middlebox near the sensor answered in its place.", n, len(list), least.Address, float64(r.RTT)/float64(time.Millisecond), r.MaxKM)
+}

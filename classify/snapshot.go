@@ -136,10 +136,10 @@ func (c *Classifier) addresses(x *coder, h *host) {
 // reaches are the shortest round trips to the track's destinations.
 func (c *Classifier) reaches(x *coder, t *track) {
 	for _, d := range t.dests {
-		least := int64(c.reach[d.Address])
+		least := int64(c.trips[d.Address])
 		code(x, &least)
 		if x.reads && x.err == nil {
-			c.reach.note(d.Address, time.Duration(least))
+			c.trips.Note(d.Address, time.Duration(least))
 		}
 	}
 }

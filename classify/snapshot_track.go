@@ -98,7 +98,7 @@ func (t *track) codeBehaviour(c *coder, k *known) {
 	c.instant(&f.failed)
 	c.instant(&f.start)
 	c.instant(&f.last)
-	codeMost(c, &f.place, 31)
+	codeMost(c, &f.step, 31)
 	code(c, &f.seen)
 	c.flag(&f.caused)
 	code(c, &f.best)

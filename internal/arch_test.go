@@ -26,7 +26,7 @@ const module = "avbeacon"
 // arrows says which of our packages each package may import. A new arrow is a change of the plan: this table and the one
 // in ARCHITECTURE.md change in the same commit, and its message says why.
 func arrows() map[string][]string {
-	judged := []string{"capture", "capture/wire", "feeds", "classify", "internal/policy", "internal/alert"}
+	judged := []string{"capture", "capture/wire", "feeds", "classify", "classify/place", "internal/policy", "internal/alert"}
 	return map[string][]string{
 		"feeds":              {},
 		"capture/wire":       {},
@@ -43,15 +43,16 @@ func arrows() map[string][]string {
 		"capture":            {"capture/wire", "capture/flow"},
 		"internal/hosts":     {"capture", "capture/wire"},
 		"internal/names":     {"capture", "capture/wire"},
-		"classify":           {"capture", "capture/wire", "feeds", "classify/beacon"},
-		"internal/policy":    {"classify", "feeds", "internal/yamlfile"},
-		"internal/alert":     {"classify", "internal/policy", "internal/config"},
+		"classify/place":     {"feeds"},
+		"classify":           {"capture", "capture/wire", "feeds", "classify/beacon", "classify/place"},
+		"internal/policy":    {"classify", "classify/place", "feeds", "internal/yamlfile"},
+		"internal/alert":     {"classify", "classify/place", "internal/policy", "internal/config"},
 		"internal/spool":     {"internal/alert", "internal/config", "internal/lockfile"},
 		"internal/siem":      {"internal/alert", "internal/config"},
 		"internal/report":    judged,
 		"internal/store":     append([]string{"internal/report", "internal/lockfile"}, judged...),
 		"internal/web":       {"internal/store", "internal/report"},
-		"internal/daemon": {"capture", "feeds", "capture/flow", "internal/hosts", "internal/names", "classify", "internal/policy", "internal/alert",
+		"internal/daemon": {"capture", "feeds", "capture/flow", "internal/hosts", "internal/names", "classify", "classify/place", "internal/policy", "internal/alert",
 			"internal/spool", "internal/siem", "internal/report", "internal/store", "internal/pipeline", "internal/privilege", "internal/config", "internal/metrics"},
 		"internal/pipeline": {"capture", "feeds", "internal/hosts", "internal/names", "classify", "internal/policy", "internal/alert", "internal/spool"},
 	}

@@ -13,6 +13,7 @@ import (
 
 	"avbeacon/capture"
 	"avbeacon/classify"
+	"avbeacon/classify/place"
 	"avbeacon/feeds"
 	"avbeacon/internal/hosts"
 	"avbeacon/internal/names"
@@ -236,7 +237,7 @@ func (o *analyzeOptions) run(ctx context.Context, s *streams, src capture.Source
 		Hosts: hosts.New(hosts.Options{}),
 		Names: names.New(names.Options{Interest: know.catalog}),
 		Classifier: classify.New(classify.Options{
-			Catalog: know.catalog, Locate: classify.Placer(know.places), Sensor: o.sensor, IDKey: key,
+			Catalog: know.catalog, Locate: place.Locator(know.places), Sensor: o.sensor, IDKey: key,
 			Home: home, SensorAt: at,
 		}),
 		Catalog: know.catalog,

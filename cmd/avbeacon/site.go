@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"avbeacon/classify"
+	"avbeacon/classify/place"
 )
 
 // site are the flags that say where the tap is and which addresses are the site's own.
@@ -24,7 +25,7 @@ func (t *site) flags(f *pflag.FlagSet) {
 }
 
 // options gives what the flags say to the classifier.
-func (t *site) options() (home []netip.Prefix, at *classify.Point, err error) {
+func (t *site) options() (home []netip.Prefix, at *place.Point, err error) {
 	for _, word := range t.home {
 		list, err := homePrefix(word)
 		if err != nil {
@@ -60,9 +61,9 @@ func homePrefix(word string) ([]netip.Prefix, error) {
 }
 
 // parsePoint reads LAT,LON in decimal degrees.
-func parsePoint(text string) (*classify.Point, error) {
+func parsePoint(text string) (*place.Point, error) {
 	lat, lon, ok := strings.Cut(text, ",")
-	var p classify.Point
+	var p place.Point
 	var errs [2]error
 	p.Lat, errs[0] = strconv.ParseFloat(strings.TrimSpace(lat), 64)
 	p.Lon, errs[1] = strconv.ParseFloat(strings.TrimSpace(lon), 64)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/classify"
+	"avbeacon/classify/place"
 	"avbeacon/feeds"
 	"avbeacon/internal/config"
 	"avbeacon/internal/policy"
@@ -26,7 +27,7 @@ func crowd(tb testing.TB, n int, cfg config.Alerts) (*Book, []*classify.Finding,
 	var signs []classify.Evidence
 	for j := range 8 {
 		x := classify.Destination{Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(j)}), Port: 443}
-		x.Place.Level, x.Place.Country = []classify.PlaceLevel{classify.PlaceM3, classify.PlaceN}[j%2], "RU"
+		x.Place.Level, x.Place.Country = []place.Level{place.M3, place.N}[j%2], "RU"
 		calls = append(calls, x)
 		signs = append(signs, classify.Evidence{Kind: classify.KindSNI, Value: "dnl-01.geo.kaspersky.com", Supports: true,
 			Strength: feeds.Strong, Role: feeds.RoleUpdate})

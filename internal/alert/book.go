@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"avbeacon/classify"
+	"avbeacon/classify/place"
 	"avbeacon/internal/config"
 	"avbeacon/internal/policy"
 )
@@ -199,7 +200,7 @@ func (b *Book) elsewhere(r *record, f *classify.Finding) bool {
 	return false
 }
 
-func (r *record) knows(p *classify.Place) bool {
+func (r *record) knows(p *place.Location) bool {
 	level := p.Level.String()
 	for i := range r.places {
 		if r.places[i].level == level && r.places[i].country == p.Country {

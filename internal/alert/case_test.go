@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/classify"
+	"avbeacon/classify/place"
 	"avbeacon/feeds"
 	"avbeacon/internal/config"
 	"avbeacon/internal/policy"
@@ -190,10 +191,10 @@ func findingOf(t *testing.T, id string, words []string, now time.Time) (*classif
 	return f, d
 }
 
-func destinationOf(place string, n int) classify.Destination {
-	level, country, _ := strings.Cut(place, "/")
+func destinationOf(where string, n int) classify.Destination {
+	level, country, _ := strings.Cut(where, "/")
 	d := classify.Destination{Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(n + 1)}), Port: 443, Contacts: uint64(100 - n)}
-	for l := classify.PlaceNone; l <= classify.PlaceM3; l++ {
+	for l := place.None; l <= place.M3; l++ {
 		if l.String() == level {
 			d.Place.Level = l
 		}

@@ -5,19 +5,20 @@ import (
 	"strings"
 
 	"avbeacon/classify"
+	"avbeacon/classify/place"
 	"avbeacon/internal/policy"
 )
 
 // placeKey is what makes a place another one: how sure it is, and which country.
 type placeKey struct{ level, country string }
 
-func keyOf(p *classify.Place) placeKey { return placeKey{p.Level.String(), p.Country} }
+func keyOf(p *place.Location) placeKey { return placeKey{p.Level.String(), p.Country} }
 
 // mostPlaces bounds what is remembered of a finding; what is beyond it is not told as new.
 const mostPlaces = 64
 
 func inMoscow(_ *classify.Finding, d *classify.Destination) bool {
-	return d.Place.Level >= classify.PlaceM2
+	return d.Place.Level >= place.M2
 }
 
 // PlacesOf gives Options.Concern for a policy: a destination is in a place of concern where a rule that names places,

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/classify"
+	"avbeacon/classify/place"
 	"avbeacon/feeds"
 	"avbeacon/internal/config"
 	"avbeacon/internal/policy"
@@ -69,7 +70,7 @@ func grow(rng *rand.Rand, f *classify.Finding, now time.Time) {
 	if rng.IntN(3) == 0 && len(f.Destinations) < 40 {
 		for range 1 + rng.IntN(3) {
 			d := classify.Destination{Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(len(f.Destinations))}), Contacts: 1}
-			d.Place.Level = pick(rng, classify.PlaceN, classify.PlaceM2, classify.PlaceM3)
+			d.Place.Level = pick(rng, place.N, place.M2, place.M3)
 			d.Place.Country = pick(rng, "RU", "RU", "BY", "KZ")
 			f.Destinations = append(f.Destinations, d)
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"avbeacon/capture"
-	"avbeacon/classify"
+	"avbeacon/classify/place"
 	"avbeacon/feeds"
 	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
@@ -27,7 +27,7 @@ func Check(ctx context.Context, opt Options) (notes []string, err error) {
 	errs := []error{err}
 	if err == nil {
 		defer know.close()
-		notes = append(classify.StalePlaces(know.places.Databases(), time.Now()), know.policy.Warnings()...)
+		notes = append(place.Stale(know.places.Databases(), time.Now()), know.policy.Warnings()...)
 		notes = append(notes, strangers(d.cfg, know.catalog)...)
 	}
 	missing, named := d.checkNames()

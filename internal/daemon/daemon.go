@@ -16,7 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"avbeacon/capture"
-	"avbeacon/classify"
+	"avbeacon/classify/place"
 	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
 	"avbeacon/internal/metrics"
@@ -30,7 +30,7 @@ type Options struct {
 	Config   config.Config
 	File     string // of the configuration; "" for none
 	Home     []netip.Prefix
-	SensorAt *classify.Point
+	SensorAt *place.Point
 	Version  string
 	Stdin    io.Reader
 	Stdout   io.Writer // of the sink of type stdout, which is the only one where none is configured

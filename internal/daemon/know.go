@@ -5,6 +5,7 @@ import (
 
 	"avbeacon/capture"
 	"avbeacon/classify"
+	"avbeacon/classify/place"
 	"avbeacon/feeds"
 	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
@@ -61,7 +62,7 @@ const mostFlows = 16384
 // classifier makes one that judges by k.
 func (d *Daemon) classifier(k *knowledge, key []byte) *classify.Classifier {
 	return classify.New(classify.Options{
-		Catalog: k.catalog, Locate: classify.Placer(k.places), Home: d.opt.Home, SensorAt: d.opt.SensorAt,
+		Catalog: k.catalog, Locate: place.Locator(k.places), Home: d.opt.Home, SensorAt: d.opt.SensorAt,
 		Sensor: d.cfg.Sensor, IDKey: key, MaxHosts: d.cfg.Limits.Hosts, MaxFlows: min(d.cfg.Limits.Hosts, mostFlows),
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"avbeacon/classify"
+	"avbeacon/classify/place"
 )
 
 // environment is what an expression sees of a finding. README.md describes every name; the tags are the language.
@@ -51,17 +52,17 @@ type destination struct {
 	Contacts int      `expr:"contacts"`
 	Failed   int      `expr:"failed"`
 	Proxy    bool     `expr:"proxy"`
-	Place    place    `expr:"place"`
+	Place    location `expr:"place"`
 }
 
-type place struct {
+type location struct {
 	Level      string `expr:"level"`
 	Country    string `expr:"country"`
 	City       string `expr:"city"`
 	Registered string `expr:"registered"`
 	Refuted    bool   `expr:"refuted"`
 
-	of *classify.Place // what in_city and within ask; out of the language's reach
+	of *place.Location // what in_city and within ask; out of the language's reach
 }
 
 type beacon struct {
@@ -127,7 +128,7 @@ func newDestination(d *classify.Destination) destination {
 	return destination{
 		Address: text(d.Address), Port: int(d.Port), Names: d.Names, ASN: int(d.ASN), Owner: d.Owner,
 		RTT: float64(d.RTT) / float64(time.Millisecond), Contacts: whole(d.Contacts), Failed: whole(d.Failed), Proxy: d.Proxy,
-		Place: place{Level: p.Level.String(), Country: p.Country, City: p.City, Registered: p.Registered, Refuted: p.Refuted != nil, of: p},
+		Place: location{Level: p.Level.String(), Country: p.Country, City: p.City, Registered: p.Registered, Refuted: p.Refuted != nil, of: p},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"avbeacon/classify"
+	"avbeacon/classify/place"
 	"avbeacon/feeds"
 
 	"github.com/stretchr/testify/require"
@@ -24,16 +25,16 @@ func full() *classify.Finding {
 		Verdict: classify.Likely, State: classify.Active, Contacts: 12, Lookups: 40,
 		Destinations: []classify.Destination{
 			{Address: netip.MustParseAddr("91.103.66.9"), Port: 443, ASN: 200107, Owner: "Kaspersky Lab", Names: []string{"a.avast.com"}, Contacts: 11,
-				RTT: 40 * time.Millisecond, Place: classify.Ladder(netip.MustParseAddr("91.103.66.9"), []feeds.Opinion{
+				RTT: 40 * time.Millisecond, Place: place.Grade(netip.MustParseAddr("91.103.66.9"), []feeds.Opinion{
 					{Database: "A", Maker: "A", Date: "2026-11-01", Country: "RU", City: "Moscow", GeonameID: feeds.MoscowID, Lat: 55.75, Lon: 37.6, HasPoint: true, Radius: 20},
 					{Database: "B", Maker: "B", Date: "2026-11-01", Country: "RU", Lat: 55.7386, Lon: 37.6068, HasPoint: true, Radius: 1000},
 				})},
 			{Address: netip.MustParseAddr("5.62.40.1"), Port: 80, Names: []string{"su.ff.avast.com"}, Contacts: 1,
-				Place: classify.Ladder(netip.MustParseAddr("5.62.40.1"), []feeds.Opinion{
+				Place: place.Grade(netip.MustParseAddr("5.62.40.1"), []feeds.Opinion{
 					{Database: "A", Maker: "A", Date: "2026-11-01", Country: "CZ", City: "Prague", GeonameID: 3067696, Lat: 50.08, Lon: 14.43, HasPoint: true, Radius: 50},
 				})},
 			{Address: netip.MustParseAddr("95.1.1.1"), Port: 80, // a record of Russia as a whole: its point lies in Moscow
-				Place: classify.Ladder(netip.MustParseAddr("95.1.1.1"), []feeds.Opinion{
+				Place: place.Grade(netip.MustParseAddr("95.1.1.1"), []feeds.Opinion{
 					{Database: "B", Maker: "B", Date: "2026-11-01", Country: "RU", Lat: 55.7386, Lon: 37.6068, HasPoint: true, Radius: 1000},
 				})},
 		},
@@ -154,7 +155,7 @@ func TestMistakesInExpressions(t *testing.T) {
 		`$env.vendor == "x"`:                                           `0: $env is not part`,
 		`vendor.ToUpper() == "X"`:                                      `7: values have no functions`,
 		`host.of == 1`:                                                 `5: type policy.host has no field of`,
-		`any(destinations, .place.of == 1)`:                            `25: type policy.place has no field of`,
+		`any(destinations, .place.of == 1)`:                            `25: type policy.location has no field of`,
 		`rank_of_verdict("x") == 1`:                                    `0: there is no function rank_of_verdict`,
 		`print("x")`:                                                   `0: there is no function print`,
 		`vendor == "avast" and`:                                        `unexpected token EOF`,

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"avbeacon/classify"
+	"avbeacon/classify/place"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
@@ -85,7 +85,7 @@ func domain(name string) error {
 }
 
 // cityOf reads a city from a literal.
-func cityOf(n ast.Node) (classify.City, error) {
+func cityOf(n ast.Node) (place.City, error) {
 	if v, ok := n.(*ast.IntegerNode); ok {
 		return parseCity(strconv.Itoa(v.Value))
 	}
@@ -93,15 +93,15 @@ func cityOf(n ast.Node) (classify.City, error) {
 }
 
 // parseCity reads a city: its GeoNames number, or COUNTRY/NAME.
-func parseCity(text string) (classify.City, error) {
+func parseCity(text string) (place.City, error) {
 	if id, err := strconv.ParseUint(text, 10, 32); err == nil && id > 0 {
-		return classify.City{ID: uint32(id)}, nil
+		return place.City{ID: uint32(id)}, nil
 	}
 	country, name, ok := strings.Cut(text, "/")
 	if !ok || !isCountry(strings.ToUpper(country)) || strings.TrimSpace(name) == "" {
-		return classify.City{}, fmt.Errorf("city %q is neither a GeoNames number (524901) nor COUNTRY/NAME (RU/Moscow)", text)
+		return place.City{}, fmt.Errorf("city %q is neither a GeoNames number (524901) nor COUNTRY/NAME (RU/Moscow)", text)
 	}
-	return classify.City{Country: strings.ToUpper(country), Name: strings.TrimSpace(name)}, nil
+	return place.City{Country: strings.ToUpper(country), Name: strings.TrimSpace(name)}, nil
 }
 
 // isCountry reports whether a text has the form of an ISO 3166 alpha-2 code.
@@ -114,7 +114,7 @@ const halfway = 20038
 
 func (c Circle) check() error {
 	switch {
-	case !(classify.Point{Lat: c.Lat, Lon: c.Lon}).Valid():
+	case !(place.Point{Lat: c.Lat, Lon: c.Lon}).Valid():
 		return fmt.Errorf("%g, %g is no place on the globe: latitude is -90 to 90, longitude -180 to 180", c.Lat, c.Lon)
 	case !(c.KM > 0 && c.KM <= halfway) || math.IsNaN(c.KM):
 		return errors.New("the radius of a circle is more than 0 and at most 20038 km")
@@ -124,7 +124,7 @@ func (c Circle) check() error {
 
 // warning says that a circle is no way to ask for Moscow, "" where it holds no Moscow.
 func (c Circle) warning() string {
-	if !classify.CircleHoldsMoscow(c.Lat, c.Lon, c.KM) {
+	if !place.CoversMoscow(c.Lat, c.Lon, c.KM) {
 		return ""
 	}
 	return "the circle holds central Moscow: records of Russia as a whole bear a point there and never count, so ask for Moscow by places: [M3, M2]"

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"avbeacon/classify"
+	"avbeacon/classify/place"
 
 	"github.com/expr-lang/expr/ast"
 )
@@ -25,7 +26,7 @@ func scaleNamed(field string) *scale {
 	case "verdict":
 		return &scale{field, "rank_of_verdict", words(classify.Visit, classify.Installed)}
 	case "level":
-		return &scale{field, "rank_of_level", words(classify.PlaceX, classify.PlaceM3)}
+		return &scale{field, "rank_of_level", words(place.X, place.M3)}
 	case "state":
 		return &scale{field, "", words(classify.Active, classify.Returned)}
 	case "host_role":

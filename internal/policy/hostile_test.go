@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"avbeacon/classify/place"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -89,7 +91,7 @@ func TestMoscowLeavesAlone(t *testing.T) {
 	is, why := p.Judge(f)
 	require.True(t, is)
 	require.Contains(t, why, "Rule moscow: it calls 91.103.66.9: Moscow per A")
-	f.Destinations[0].Place = f.Destinations[0].Place.Refute(5*time.Millisecond, 50.11, 8.68)
+	f.Destinations[0].Place = f.Destinations[0].Place.Refute(5*time.Millisecond, place.Point{Lat: 50.11, Lon: 8.68})
 	is, _ = p.Judge(f)
 	require.False(t, is)
 	eset := finding("eset", "SK")

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"avbeacon/classify"
+	"avbeacon/classify/place"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -212,7 +213,7 @@ func (b *builder) rule(path string, i int, d *documentRule) Rule {
 	r.Cities = each(b, path+".cities", d.Cities, parseCity)
 	r.Networks = each(b, path+".networks", d.Networks, network)
 	for j, w := range d.Places {
-		r.Places = append(r.Places, one(b, fmt.Sprintf("%s.places[%d]", path, j), "place", w, classify.PlaceX, classify.PlaceM3))
+		r.Places = append(r.Places, one(b, fmt.Sprintf("%s.places[%d]", path, j), "place", w, place.X, place.M3))
 	}
 	r.Circles = each(b, path+".circles", d.Circles, circle)
 	r.When = b.expression(path+".when", d.When)

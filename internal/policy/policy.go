@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"avbeacon/classify"
+	"avbeacon/classify/place"
 )
 
 // Policy is a named list of rules; the first that fits a finding decides.
@@ -49,9 +50,9 @@ type Rule struct {
 	Groups          []string // group keys
 	VendorCountries []string // ISO 3166 alpha-2; any of the maker's homes will do
 	Products        []string // lower case
-	Places          []classify.PlaceLevel
+	Places          []place.Level
 	Countries       []string // ISO 3166 alpha-2
-	Cities          []classify.City
+	Cities          []place.City
 	Circles         []Circle
 	Networks        []netip.Prefix
 	ASNs            []uint32

@@ -7,16 +7,17 @@ import (
 	"testing"
 
 	"avbeacon/classify"
+	"avbeacon/classify/place"
 	"avbeacon/feeds"
 
 	"github.com/stretchr/testify/require"
 )
 
-func finding(key, country string, levels ...classify.PlaceLevel) *classify.Finding {
+func finding(key, country string, levels ...place.Level) *classify.Finding {
 	f := &classify.Finding{Vendor: &feeds.Vendor{Key: key, Name: key, Country: country}, Verdict: classify.Likely}
 	for i, l := range levels {
 		f.Destinations = append(f.Destinations, classify.Destination{Address: netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), ASN: 64500,
-			Place: classify.Place{Level: l, Words: "words of the place.", Country: "RU"}})
+			Place: place.Location{Level: l, Words: "words of the place.", Country: "RU"}})
 	}
 	return f
 }
@@ -30,12 +31,12 @@ func TestBuiltIns(t *testing.T) {
 	}{
 		{"", finding("drweb", "RU"), true, "Russia"},
 		{"moscow", finding("kaspersky", "RU"), true, "Russia"},
-		{"moscow", finding("avast", "CZ/US", classify.PlaceN, classify.PlaceM2), true, "words of the place"},
-		{"moscow", finding("avast", "CZ/US", classify.PlaceM3), true, "203.0.113.0"},
-		{"moscow", finding("avast", "CZ/US", classify.PlaceM1, classify.PlaceR2, classify.PlaceX), false, ""},
+		{"moscow", finding("avast", "CZ/US", place.N, place.M2), true, "words of the place"},
+		{"moscow", finding("avast", "CZ/US", place.M3), true, "203.0.113.0"},
+		{"moscow", finding("avast", "CZ/US", place.M1, place.R2, place.X), false, ""},
 		{"moscow", finding("avast", "CZ/US"), false, ""},
 		{"bod-17-01", finding("kaspersky", "RU"), true, "17-01"},
-		{"bod-17-01", finding("drweb", "RU", classify.PlaceM3), false, ""},
+		{"bod-17-01", finding("drweb", "RU", place.M3), false, ""},
 		{"all-av", finding("eset", "SK"), true, "inventory"},
 	} {
 		p, err := Load(c.policy)
@@ -57,10 +58,10 @@ func TestFile(t *testing.T) {
 	require.Equal(t, "ours", p.Name)
 	is, _ := p.Judge(finding("drweb", "RU"))
 	require.False(t, is, "likely is less than installed")
-	is, why := p.Judge(finding("eset", "SK", classify.PlaceN, classify.PlaceN))
+	is, why := p.Judge(finding("eset", "SK", place.N, place.N))
 	require.True(t, is)
 	require.Contains(t, why, "203.0.113.1")
-	is, _ = p.Judge(finding("eset", "SK", classify.PlaceN))
+	is, _ = p.Judge(finding("eset", "SK", place.N))
 	require.False(t, is)
 }
 
@@ -101,7 +102,7 @@ func FuzzParse(f *testing.F) {
 		p, err := Parse("p.yaml", data)
 		if err == nil {
 			require.NotEmpty(t, p.Rules)
-			p.Judge(finding("kaspersky", "RU", classify.PlaceM3))
+			p.Judge(finding("kaspersky", "RU", place.M3))
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"avbeacon/capture"
 	"avbeacon/classify"
+	"avbeacon/classify/place"
 	"avbeacon/feeds"
 )
 
@@ -113,13 +114,13 @@ func newDestination(d *classify.Destination) Destination {
 		Address: d.Address.String(), Port: d.Port, Names: validAll(d.Names), ASN: d.ASN, Owner: valid(d.Owner), RTT: ms(d.RTT),
 		Contacts: d.Contacts, Failed: d.Failed, Proxy: d.Proxy,
 	}
-	if d.Place.Level != classify.PlaceNone {
+	if d.Place.Level != place.None {
 		x.Place = newPlace(&d.Place)
 	}
 	return x
 }
 
-func newPlace(p *classify.Place) *Place {
+func newPlace(p *place.Location) *Place {
 	x := &Place{
 		Level: p.Level.String(), Words: valid(p.Words), Country: p.Country, City: valid(p.City), Registered: p.Registered, By: []Vote{},
 	}
@@ -127,8 +128,8 @@ func newPlace(p *classify.Place) *Place {
 		x.Claimed = p.Claimed.String()
 		x.Refuted = &Refutation{By: "rtt", RTT: ms(p.Refuted.RTT), MaxKM: p.Refuted.MaxKM}
 	}
-	for i := range p.By {
-		v := &p.By[i]
+	for i := range p.Votes {
+		v := &p.Votes[i]
 		x.By = append(x.By, Vote{
 			Database: valid(v.Database), Date: v.Date, Maker: valid(v.Maker), Country: v.Country, City: valid(v.City), GeonameID: v.GeonameID,
 			RadiusKM: v.RadiusKM, NotRussia: v.NotRussia, Counted: v.Counted,

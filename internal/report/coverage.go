@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"avbeacon/capture"
-	"avbeacon/classify"
+	"avbeacon/classify/place"
 )
 
 // Coverage is what a capture could not show.
@@ -130,7 +130,7 @@ func (c *Coverage) say(f *Facts) {
 }
 
 // staleWords says which place databases are old.
-func staleWords(f *Facts) []string { return validAll(classify.StalePlaces(f.Places, f.Generated)) }
+func staleWords(f *Facts) []string { return validAll(place.Stale(f.Places, f.Generated)) }
 
 func total(m map[string]uint64) (n uint64) {
 	for _, k := range m {

@@ -19,6 +19,7 @@ import (
 
 	"avbeacon/capture"
 	"avbeacon/classify"
+	"avbeacon/classify/place"
 	"avbeacon/feeds"
 	"avbeacon/internal/hosts"
 	"avbeacon/internal/names"
@@ -82,7 +83,7 @@ func classifier(t testing.TB, cat *feeds.Catalog, key []byte) *classify.Classifi
 	places, err := feeds.OpenPlaces(nil, true)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = places.Close() })
-	return classify.New(classify.Options{Catalog: cat, Locate: classify.Placer(places), IDKey: key})
+	return classify.New(classify.Options{Catalog: cat, Locate: place.Locator(places), IDKey: key})
 }
 
 func captures(t testing.TB) []string {

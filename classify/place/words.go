@@ -1,4 +1,4 @@
-package classify
+package place
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"avbeacon/feeds"
 )
 
-// nowhereWords says what kind of address it is that cannot be placed.
-func nowhereWords(a netip.Addr) string {
+// unroutableWords names the kind of an address that has no location.
+func unroutableWords(a netip.Addr) string {
 	switch {
 	case a.IsLoopback():
 		return "loopback address"
@@ -26,20 +26,20 @@ func nowhereWords(a netip.Addr) string {
 	return "reserved address"
 }
 
-// sharedByProvider is the range that providers put between their customers and one public address (RFC 6598).
+// sharedByProvider is the range of carrier-grade NAT (RFC 6598).
 var sharedByProvider = netip.MustParsePrefix("100.64.0.0/10")
 
-// levelWords tells the level as a sentence; at holds the counted votes by what they come to.
-func (p *Place) levelWords(at [3][]PlaceVote, votes int) string {
+// levelWords explains the level in a sentence; at holds the counted votes by claim.
+func (l *Location) levelWords(at [3][]Vote, votes int) string {
 	var parts []string
-	switch p.Level {
-	case PlaceM3:
+	switch l.Level {
+	case M3:
 		parts = append(parts, fmt.Sprintf("Moscow per %d of %d databases: %s", len(at[moscow]), votes, voteNames(at[moscow])))
-	case PlaceM2:
+	case M2:
 		parts = append(parts, "Moscow per "+voteNames(at[moscow]))
-	case PlaceM1:
+	case M1:
 		parts = append(parts, "disputed: Moscow per "+voteNames(at[moscow]))
-	case PlaceN:
+	case N:
 		if len(at[elsewhere]) == 1 && at[elsewhere][0].NotRussia {
 			return "not Russia, per " + voteNames(at[elsewhere])
 		}
@@ -51,24 +51,24 @@ func (p *Place) levelWords(at [3][]PlaceVote, votes int) string {
 	if len(at[elsewhere]) > 0 {
 		parts = append(parts, voteList(at[elsewhere]))
 	}
-	return strings.Join(parts, "; ") + aloneWords(p.Level, votes)
+	return strings.Join(parts, "; ") + aloneWords(l.Level, votes)
 }
 
-// aloneWords says what a single database can reach at most.
-func aloneWords(l PlaceLevel, votes int) string {
+// aloneWords explains a level that a single database limits.
+func aloneWords(l Level, votes int) string {
 	switch {
 	case votes != 1:
 		return ""
-	case l == PlaceM2:
-		return " (the only database that tells; one alone reaches M2 at most)"
-	case l == PlaceR1:
-		return " (the only database that tells; one alone reaches R1 at most where it does not say Moscow)"
+	case l == M2:
+		return " (only one database has an answer, so M2 is the highest level possible)"
+	case l == R1:
+		return " (only one database has an answer, so R1 is the highest level possible without Moscow)"
 	}
 	return ""
 }
 
-// voteList tells every vote with its place.
-func voteList(votes []PlaceVote) string {
+// voteList lists each vote with its location.
+func voteList(votes []Vote) string {
 	list := make([]string, len(votes))
 	for i, v := range votes {
 		list[i] = v.where() + " per " + v.name()
@@ -76,8 +76,8 @@ func voteList(votes []PlaceVote) string {
 	return strings.Join(list, "; ")
 }
 
-// where tells the place of one vote.
-func (v *PlaceVote) where() string {
+// where names the location of one vote.
+func (v *Vote) where() string {
 	switch {
 	case v.NotRussia:
 		return "no record in Russia"
@@ -93,7 +93,7 @@ func (v *PlaceVote) where() string {
 	return v.Country + " (" + v.City + ")"
 }
 
-func voteNames(votes []PlaceVote) string {
+func voteNames(votes []Vote) string {
 	list := make([]string, len(votes))
 	for i, v := range votes {
 		list[i] = v.name()
@@ -101,7 +101,7 @@ func voteNames(votes []PlaceVote) string {
 	return strings.Join(list, ", ")
 }
 
-func (v *PlaceVote) name() string { return v.Database + ofDate(v.Date) }
+func (v *Vote) name() string { return v.Database + ofDate(v.Date) }
 
 func ofDate(date string) string {
 	if date == "" {
@@ -110,32 +110,32 @@ func ofDate(date string) string {
 	return " of " + date
 }
 
-// networkWords adds whose network it is, and a registration that differs from the place.
-func (p *Place) networkWords() string {
+// networkWords names the network, and a country of registration that differs from the location.
+func (l *Location) networkWords() string {
 	var b strings.Builder
-	if p.ASN != 0 {
-		fmt.Fprintf(&b, "; network AS%d %s", p.ASN, p.Owner)
+	if l.ASN != 0 {
+		fmt.Fprintf(&b, "; network AS%d %s", l.ASN, l.Owner)
 	}
-	if p.Registered != "" && p.Registered != p.Country {
-		fmt.Fprintf(&b, "; registered in %s, which says nothing of the place", p.Registered)
+	if l.Registered != "" && l.Registered != l.Country {
+		fmt.Fprintf(&b, "; registered in %s (registration is not location)", l.Registered)
 	}
 	return strings.TrimRight(b.String(), " ")
 }
 
-// staleDays is the age from which place data is said to be old.
+// staleDays is the age, in days, above which place data is reported as old.
 const staleDays = 60
 
-// StalePlaces gives one sentence for every database that is older than 60 days at now, or bears no date.
-func StalePlaces(list []feeds.Database, now time.Time) []string {
+// Stale returns one sentence for each database that is more than 60 days old at now, or undated.
+func Stale(list []feeds.Database, now time.Time) []string {
 	var notes []string
 	for _, d := range list {
 		built, err := time.Parse(time.DateOnly, d.Date)
 		if err != nil {
-			notes = append(notes, fmt.Sprintf("The place data %s bears no date.", d.Name))
+			notes = append(notes, fmt.Sprintf("Place database %s is undated.", d.Name))
 			continue
 		}
 		if days := int(now.Sub(built).Hours() / 24); days > staleDays {
-			notes = append(notes, fmt.Sprintf("The place data %s of %s is %d days old; networks move, so give a newer database (--geo) where it matters.",
+			notes = append(notes, fmt.Sprintf("Place database %s of %s is %d days old. Networks move: use a newer one (--geo) where it matters.",
 				d.Name, d.Date, days))
 		}
 	}

@@ -1,4 +1,4 @@
-package classify
+package place
 
 import (
 	"net/netip"
@@ -18,8 +18,8 @@ func TestVendorNetworksByEmbeddedData(t *testing.T) {
 	p, err := feeds.OpenPlaces(nil, true)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, p.Close()) }()
-	where := Placer(p)
-	table, err := os.ReadFile("testdata/place_prefixes.tsv")
+	where := Locator(p)
+	table, err := os.ReadFile("testdata/prefixes.tsv")
 	require.NoError(t, err)
 	levels := map[string]int{}
 	for _, line := range strings.Split(strings.TrimSpace(string(table)), "\n")[1:] {

@@ -1,4 +1,4 @@
-package classify
+package place
 
 import (
 	"net/netip"
@@ -11,12 +11,12 @@ import (
 )
 
 // said makes a place from opinions of makers A, B, ...
-func said(opinions ...feeds.Opinion) *Place {
+func said(opinions ...feeds.Opinion) *Location {
 	for i := range opinions {
 		opinions[i].Maker = string('A' + rune(i))
 		opinions[i].Database, opinions[i].Date = opinions[i].Maker, "2026-11-01"
 	}
-	p := Ladder(somewhere, opinions)
+	p := Grade(somewhere, opinions)
 	return &p
 }
 
@@ -28,7 +28,7 @@ func TestPlaceIn(t *testing.T) {
 	moscowCity, perm := City{ID: feeds.MoscowID}, City{Country: "RU", Name: "perm"}
 	sure := at("RU", "Moscow", feeds.MoscowID, 55.75, 37.6, 20)
 	for name, c := range map[string]struct {
-		place *Place
+		place *Location
 		city  City
 		want  bool
 	}{
@@ -53,7 +53,7 @@ func TestPlaceIn(t *testing.T) {
 func TestPlaceWithin(t *testing.T) {
 	const lat, lon = 55.7558, 37.6173
 	for name, c := range map[string]struct {
-		place *Place
+		place *Location
 		want  bool
 	}{
 		"a city's record":            {said(at("RU", "Moscow", feeds.MoscowID, 55.75, 37.6, 20)), true},
@@ -67,22 +67,22 @@ func TestPlaceWithin(t *testing.T) {
 		"anycast":                    {said(feeds.Opinion{Country: "RU", City: "Moscow", Lat: 55.75, Lon: 37.6, HasPoint: true, Radius: 20, Anycast: true}), false},
 		"a city without a point":     {said(feeds.Opinion{Country: "RU", City: "Moscow", Radius: 20}), false},
 		"nobody knows":               {said(), false},
-		"the same, nobody was asked": {&Place{}, false},
+		"the same, nobody was asked": {&Location{}, false},
 	} {
 		require.Equal(t, c.want, c.place.Within(lat, lon, 50), name)
 	}
-	refuted := said(at("RU", "Moscow", feeds.MoscowID, 55.75, 37.6, 20)).Refute(5*time.Millisecond, 50.11, 8.68)
+	refuted := said(at("RU", "Moscow", feeds.MoscowID, 55.75, 37.6, 20)).Refute(5*time.Millisecond, Point{50.11, 8.68})
 	require.False(t, refuted.Within(lat, lon, 50))
 	require.False(t, refuted.In(City{ID: feeds.MoscowID}))
-	require.True(t, CircleHoldsMoscow(56, 38, 100))
-	require.False(t, CircleHoldsMoscow(59.93, 30.33, 300))
+	require.True(t, CoversMoscow(56, 38, 100))
+	require.False(t, CoversMoscow(59.93, 30.33, 300))
 }
 
-func TestReachKeepsTheShortest(t *testing.T) {
-	r := reach{}
+func TestRoundTripsKeepTheShortest(t *testing.T) {
+	r := RoundTrips{}
 	a := netip.MustParseAddr("91.103.66.9")
 	for _, rtt := range []time.Duration{time.Microsecond, 9 * time.Millisecond, 5 * time.Millisecond, 7 * time.Millisecond, 0} {
-		r.note(a, rtt)
+		r.Note(a, rtt)
 	}
-	require.Equal(t, reach{a: 5 * time.Millisecond}, r)
+	require.Equal(t, RoundTrips{a: 5 * time.Millisecond}, r)
 }

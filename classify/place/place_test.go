@@ -1,4 +1,4 @@
-package classify
+package place
 
 import (
 	"math/rand/v2"
@@ -44,62 +44,62 @@ func TestLadder(t *testing.T) {
 	cases := []struct {
 		name          string
 		opinions      []feeds.Opinion
-		level         PlaceLevel
+		level         Level
 		country, city string
 		words         string
 	}{
-		{"two makers", []feeds.Opinion{maxmindMoscow, dbipMoscow}, PlaceM3, "RU", "Moscow",
+		{"two makers", []feeds.Opinion{maxmindMoscow, dbipMoscow}, M3, "RU", "Moscow",
 			"Moscow per 2 of 2 databases: MaxMind-City of 2026-09-18, DB-IP-City of 2026-06-05"},
-		{"two makers, a third knows the country", []feeds.Opinion{maxmindRussia, dbipMoscow, ipinfoMoscow}, PlaceM3, "RU", "Moscow",
+		{"two makers, a third knows the country", []feeds.Opinion{maxmindRussia, dbipMoscow, ipinfoMoscow}, M3, "RU", "Moscow",
 			"Moscow per 2 of 3 databases: DB-IP-City of 2026-06-05, IPinfo-City of 2026-08-04; Russia, city unknown, per MaxMind-City of 2026-09-18"},
-		{"one maker alone", []feeds.Opinion{dbipMoscow}, PlaceM2, "RU", "Moscow",
-			"Moscow per DB-IP-City of 2026-06-05 (the only database that tells; one alone reaches M2 at most)"},
-		{"one maker, the other knows the country", []feeds.Opinion{maxmindRussia, dbipMoscow}, PlaceM2, "RU", "Moscow",
+		{"one maker alone", []feeds.Opinion{dbipMoscow}, M2, "RU", "Moscow",
+			"Moscow per DB-IP-City of 2026-06-05 (only one database has an answer, so M2 is the highest level possible)"},
+		{"one maker, the other knows the country", []feeds.Opinion{maxmindRussia, dbipMoscow}, M2, "RU", "Moscow",
 			"Moscow per DB-IP-City of 2026-06-05; Russia, city unknown, per MaxMind-City of 2026-09-18"},
-		{"disputed", []feeds.Opinion{maxmindSwiss, dbipMoscow}, PlaceM1, "RU", "Moscow",
+		{"disputed", []feeds.Opinion{maxmindSwiss, dbipMoscow}, M1, "RU", "Moscow",
 			"disputed: Moscow per DB-IP-City of 2026-06-05; CH per MaxMind-City of 2026-09-18"},
-		{"two for Moscow, one against", []feeds.Opinion{maxmindMoscow, dbipDutch, ipinfoMoscow}, PlaceM1, "RU", "Moscow",
+		{"two for Moscow, one against", []feeds.Opinion{maxmindMoscow, dbipDutch, ipinfoMoscow}, M1, "RU", "Moscow",
 			"disputed: Moscow per MaxMind-City of 2026-09-18, IPinfo-City of 2026-08-04; NL (Amsterdam) per DB-IP-City of 2026-06-05"},
-		{"not in the extract is a vote against", []feeds.Opinion{maxmindMoscow, extractNo}, PlaceM1, "RU", "Moscow",
+		{"not in the extract is a vote against", []feeds.Opinion{maxmindMoscow, extractNo}, M1, "RU", "Moscow",
 			"disputed: Moscow per MaxMind-City of 2026-09-18; no record in Russia per extract of 2026-06-05"},
-		{"Moscow within 200 km", []feeds.Opinion{unsure, dbipMoscow}, PlaceM2, "RU", "Moscow",
+		{"Moscow within 200 km", []feeds.Opinion{unsure, dbipMoscow}, M2, "RU", "Moscow",
 			"Moscow per DB-IP-City of 2026-06-05; Russia, Moscow only within 200 km, per MaxMind-City of 2026-09-18"},
-		{"Moscow within 200 km alone", []feeds.Opinion{unsure}, PlaceR1, "RU", "",
-			"Russia, Moscow only within 200 km, per MaxMind-City of 2026-09-18 (the only database that tells; one alone reaches R1 at most where it does not say Moscow)"},
-		{"Russia by two", []feeds.Opinion{maxmindRussia, dbipPiter}, PlaceR2, "RU", "St Petersburg",
+		{"Moscow within 200 km alone", []feeds.Opinion{unsure}, R1, "RU", "",
+			"Russia, Moscow only within 200 km, per MaxMind-City of 2026-09-18 (only one database has an answer, so R1 is the highest level possible without Moscow)"},
+		{"Russia by two", []feeds.Opinion{maxmindRussia, dbipPiter}, R2, "RU", "St Petersburg",
 			"Russia, city unknown, per MaxMind-City of 2026-09-18; Russia (St Petersburg) per DB-IP-City of 2026-06-05"},
-		{"Russia by one, never Moscow for its point", []feeds.Opinion{maxmindRussia}, PlaceR1, "RU", "",
-			"Russia, city unknown, per MaxMind-City of 2026-09-18 (the only database that tells; one alone reaches R1 at most where it does not say Moscow)"},
-		{"Russia by one, disputed", []feeds.Opinion{maxmindRussia, dbipDutch}, PlaceR1, "RU", "",
+		{"Russia by one, never Moscow for its point", []feeds.Opinion{maxmindRussia}, R1, "RU", "",
+			"Russia, city unknown, per MaxMind-City of 2026-09-18 (only one database has an answer, so R1 is the highest level possible without Moscow)"},
+		{"Russia by one, disputed", []feeds.Opinion{maxmindRussia, dbipDutch}, R1, "RU", "",
 			"Russia, city unknown, per MaxMind-City of 2026-09-18; NL (Amsterdam) per DB-IP-City of 2026-06-05"},
-		{"elsewhere", []feeds.Opinion{maxmindSwiss, dbipDutch}, PlaceN, "CH", "",
+		{"elsewhere", []feeds.Opinion{maxmindSwiss, dbipDutch}, N, "CH", "",
 			"not Russia: CH per MaxMind-City of 2026-09-18; NL (Amsterdam) per DB-IP-City of 2026-06-05"},
-		{"elsewhere by the extract", []feeds.Opinion{extractNo}, PlaceN, "", "", "not Russia, per extract of 2026-06-05"},
-		{"the full file tells more than the extract", []feeds.Opinion{extractNo, dbipDutch}, PlaceN, "NL", "Amsterdam",
+		{"elsewhere by the extract", []feeds.Opinion{extractNo}, N, "", "", "not Russia, per extract of 2026-06-05"},
+		{"the full file tells more than the extract", []feeds.Opinion{extractNo, dbipDutch}, N, "NL", "Amsterdam",
 			"not Russia: NL (Amsterdam) per DB-IP-City of 2026-06-05"},
-		{"Moscow, Idaho", []feeds.Opinion{opinion("MaxMind", "2026-09-18", "US", "Moscow")}, PlaceN, "US", "Moscow",
+		{"Moscow, Idaho", []feeds.Opinion{opinion("MaxMind", "2026-09-18", "US", "Moscow")}, N, "US", "Moscow",
 			"not Russia: US (Moscow) per MaxMind-City of 2026-09-18"},
-		{"registration never votes", []feeds.Opinion{registered}, PlaceX, "", "",
-			"no database names a country: location unknown; registered in RU, which says nothing of the place"},
-		{"registration beside places", []feeds.Opinion{registered, dbipDutch}, PlaceN, "NL", "Amsterdam",
-			"not Russia: NL (Amsterdam) per DB-IP-City of 2026-06-05; registered in RU, which says nothing of the place"},
-		{"owner", []feeds.Opinion{dbipDutch, {Database: "GeoLite2-ASN", Maker: "MaxMind", ASN: 60781, Owner: "LeaseWeb Netherlands B.V."}}, PlaceN, "NL", "Amsterdam",
+		{"registration never votes", []feeds.Opinion{registered}, X, "", "",
+			"no database names a country: location unknown; registered in RU (registration is not location)"},
+		{"registration beside places", []feeds.Opinion{registered, dbipDutch}, N, "NL", "Amsterdam",
+			"not Russia: NL (Amsterdam) per DB-IP-City of 2026-06-05; registered in RU (registration is not location)"},
+		{"owner", []feeds.Opinion{dbipDutch, {Database: "GeoLite2-ASN", Maker: "MaxMind", ASN: 60781, Owner: "LeaseWeb Netherlands B.V."}}, N, "NL", "Amsterdam",
 			"not Russia: NL (Amsterdam) per DB-IP-City of 2026-06-05; network AS60781 LeaseWeb Netherlands B.V."},
-		{"anycast", []feeds.Opinion{maxmindMoscow, with(dbipMoscow, func(o *feeds.Opinion) { o.Anycast = true })}, PlaceX, "", "",
+		{"anycast", []feeds.Opinion{maxmindMoscow, with(dbipMoscow, func(o *feeds.Opinion) { o.Anycast = true })}, X, "", "",
 			"anycast address per DB-IP-City of 2026-06-05: location not meaningful"},
-		{"content network", []feeds.Opinion{maxmindMoscow, {Maker: "DB-IP", Network: feeds.NetworkCDN, ASN: 13335, Owner: "Cloudflare, Inc."}}, PlaceX, "", "",
+		{"content network", []feeds.Opinion{maxmindMoscow, {Maker: "DB-IP", Network: feeds.NetworkCDN, ASN: 13335, Owner: "Cloudflare, Inc."}}, X, "", "",
 			"content delivery network: location not meaningful; network AS13335 Cloudflare, Inc."},
-		{"no database", nil, PlaceX, "", "", "no database names a country: location unknown"},
-		{"two files of unknown maker may be the same data", []feeds.Opinion{nobody, with(nobody, func(o *feeds.Opinion) { o.Database = "copy" })}, PlaceM2, "RU", "Moscow",
+		{"no database", nil, X, "", "", "no database names a country: location unknown"},
+		{"two files of unknown maker may be the same data", []feeds.Opinion{nobody, with(nobody, func(o *feeds.Opinion) { o.Database = "copy" })}, M2, "RU", "Moscow",
 			"Moscow per -City of 2026-08-04, copy of 2026-08-04"},
-		{"an unknown maker does not confirm", []feeds.Opinion{nobody, dbipMoscow}, PlaceM2, "RU", "Moscow",
+		{"an unknown maker does not confirm", []feeds.Opinion{nobody, dbipMoscow}, M2, "RU", "Moscow",
 			"Moscow per -City of 2026-08-04, DB-IP-City of 2026-06-05"},
-		{"an unknown maker contradicts", []feeds.Opinion{with(nobody, func(o *feeds.Opinion) { o.Country = "DE" }), dbipMoscow}, PlaceM1, "RU", "Moscow",
+		{"an unknown maker contradicts", []feeds.Opinion{with(nobody, func(o *feeds.Opinion) { o.Country = "DE" }), dbipMoscow}, M1, "RU", "Moscow",
 			"disputed: Moscow per DB-IP-City of 2026-06-05; DE (Moscow) per -City of 2026-08-04"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			p := Ladder(somewhere, c.opinions)
+			p := Grade(somewhere, c.opinions)
 			require.Equal(t, c.level.String(), p.Level.String(), p.Words)
 			require.Equal(t, c.words, p.Words)
 			require.Equal(t, []string{c.country, c.city}, []string{p.Country, p.City})
@@ -109,25 +109,25 @@ func TestLadder(t *testing.T) {
 
 func TestOneVoteAMakerItsNewestBuild(t *testing.T) {
 	old := with(dbipDutch, func(o *feeds.Opinion) { o.Date = "2019-12-24" })
-	p := Ladder(somewhere, []feeds.Opinion{old, dbipMoscow})
-	require.Equal(t, PlaceM2, p.Level, p.Words)
-	require.Len(t, p.By, 2)
-	require.True(t, p.By[0].Counted)
-	require.Equal(t, "2026-06-05", p.By[0].Date)
-	require.False(t, p.By[1].Counted)
+	p := Grade(somewhere, []feeds.Opinion{old, dbipMoscow})
+	require.Equal(t, M2, p.Level, p.Words)
+	require.Len(t, p.Votes, 2)
+	require.True(t, p.Votes[0].Counted)
+	require.Equal(t, "2026-06-05", p.Votes[0].Date)
+	require.False(t, p.Votes[1].Counted)
 
-	require.Equal(t, PlaceM2, Ladder(somewhere, []feeds.Opinion{dbipMoscow, dbipMoscow}).Level, "the same file twice has one vote")
+	require.Equal(t, M2, Grade(somewhere, []feeds.Opinion{dbipMoscow, dbipMoscow}).Level, "the same file twice has one vote")
 
 	// The newest says 'not in Russia', an older build names the country, one in between said Russia.
 	between := with(dbipMoscow, func(o *feeds.Opinion) { o.Date = "2023-01-01" })
-	p = Ladder(somewhere, []feeds.Opinion{old, between, extractNo})
-	require.Equal(t, PlaceN, p.Level)
+	p = Grade(somewhere, []feeds.Opinion{old, between, extractNo})
+	require.Equal(t, N, p.Level)
 	require.Equal(t, "NL", p.Country)
-	p = Ladder(somewhere, []feeds.Opinion{between, extractNo})
-	require.Equal(t, PlaceN, p.Level)
+	p = Grade(somewhere, []feeds.Opinion{between, extractNo})
+	require.Equal(t, N, p.Level)
 	require.Equal(t, "not Russia, per extract of 2026-06-05", p.Words)
 	// Of one day: the file that has a record knows more than the extract that has none.
-	require.Equal(t, PlaceM2, Ladder(somewhere, []feeds.Opinion{extractNo, dbipMoscow}).Level)
+	require.Equal(t, M2, Grade(somewhere, []feeds.Opinion{extractNo, dbipMoscow}).Level)
 }
 
 func TestAddressesWithoutAPlace(t *testing.T) {
@@ -136,10 +136,10 @@ func TestAddressesWithoutAPlace(t *testing.T) {
 		"169.254.7.7": "link-local address: no place", "239.255.255.250": "multicast address: no place", "100.100.1.1": "shared address of a provider: no place",
 		"192.0.2.1": "reserved address: no place", "::ffff:192.168.0.1": "private address: no place",
 	} {
-		p := Ladder(netip.MustParseAddr(address), []feeds.Opinion{dbipMoscow})
-		require.Equal(t, Place{Level: PlaceX, Words: words}, p, address)
+		p := Grade(netip.MustParseAddr(address), []feeds.Opinion{dbipMoscow})
+		require.Equal(t, Location{Level: X, Words: words}, p, address)
 	}
-	require.Equal(t, PlaceX, Ladder(netip.Addr{}, nil).Level)
+	require.Equal(t, X, Grade(netip.Addr{}, nil).Level)
 }
 
 // The server of a real Kaspersky client, seen at a bare address in 2018: never Moscow, and said by which data.
@@ -147,15 +147,15 @@ func TestEmbeddedDataAlone(t *testing.T) {
 	p, err := feeds.OpenPlaces(nil, true)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, p.Close()) }()
-	where := Placer(p)
+	where := Locator(p)
 	for address, want := range map[string]struct{ level, words string }{
 		"94.75.236.123": {"N", "not Russia, per DB-IP City Lite extract (embedded) of 2026-06-05"},
-		"82.202.186.1": {"M2", "Moscow per DB-IP City Lite extract (embedded) of 2026-06-05 (the only database that tells; one alone reaches M2 at most)" +
+		"82.202.186.1": {"M2", "Moscow per DB-IP City Lite extract (embedded) of 2026-06-05 (only one database has an answer, so M2 is the highest level possible)" +
 			"; network AS209030 Kaspersky Lab AO"},
 		"185.54.220.1": {"N", "not Russia: NL (Amsterdam) per DB-IP City Lite extract (embedded) of 2026-06-05; network AS200107 Kaspersky Lab Switzerland GmbH" +
-			"; registered in GB, which says nothing of the place"},
-		"195.88.252.1": {"R1", "Russia (St Petersburg) per DB-IP City Lite extract (embedded) of 2026-06-05 (the only database that tells; " +
-			"one alone reaches R1 at most where it does not say Moscow); network AS49238 Doctor Web LLC"},
+			"; registered in GB (registration is not location)"},
+		"195.88.252.1": {"R1", "Russia (St Petersburg) per DB-IP City Lite extract (embedded) of 2026-06-05 (only one database has an answer, " +
+			"so R1 is the highest level possible without Moscow); network AS49238 Doctor Web LLC"},
 		"9.9.9.9": {"X", "public resolver's network: location not meaningful; network AS19281 Quad9"},
 	} {
 		got := where(netip.MustParseAddr(address))
@@ -167,33 +167,33 @@ func TestEmbeddedDataAlone(t *testing.T) {
 func TestRefute(t *testing.T) {
 	const frankfurtLat, frankfurtLon = 50.11, 8.68
 	ms := time.Millisecond
-	moscow2 := Ladder(somewhere, []feeds.Opinion{dbipMoscow})
-	russia1 := Ladder(somewhere, []feeds.Opinion{maxmindRussia})
+	moscow2 := Grade(somewhere, []feeds.Opinion{dbipMoscow})
+	russia1 := Grade(somewhere, []feeds.Opinion{maxmindRussia})
 	cases := []struct {
 		name     string
-		place    Place
+		place    Location
 		rtt      time.Duration
 		lat, lon float64
-		want     PlaceLevel
+		want     Level
 		part     string
 	}{
-		{"5 ms from Frankfurt", moscow2, 5 * ms, frankfurtLat, frankfurtLon, PlaceN,
-			"Moscow refuted by a round trip of 5.0 ms: what answered is within 500 km of the sensor, and Moscow is at least 1921 km away; the databases said: Moscow per DB-IP"},
-		{"40 ms from Frankfurt", moscow2, 40 * ms, frankfurtLat, frankfurtLon, PlaceM2, ""},
-		{"from Helsinki Russia is near", moscow2, 5 * ms, 60.17, 24.94, PlaceN, "(other parts of Russia are not ruled out)"},
-		{"from Moscow", moscow2, ms / 2, 55.75, 37.6, PlaceM2, ""},
-		{"Russia, 5 ms from Frankfurt", russia1, 5 * ms, frankfurtLat, frankfurtLon, PlaceN, "Russia refuted by a round trip of 5.0 ms"},
-		{"Russia, 9 ms from Frankfurt: Kaliningrad is near", russia1, 9 * ms, frankfurtLat, frankfurtLon, PlaceR1, ""},
-		{"Russia, 5 ms from Tokyo", russia1, 5 * ms, 35.68, 139.69, PlaceN, "Russia refuted"},
-		{"Russia, 4 ms from Nome, Alaska: Chukotka is near", russia1, 4 * ms, 64.5, -165.4, PlaceR1, ""},
-		{"no round trip seen", moscow2, 0, frankfurtLat, frankfurtLon, PlaceM2, ""},
-		{"impossible sensor", moscow2, ms, 91, 0, PlaceM2, ""},
+		{"5 ms from Frankfurt", moscow2, 5 * ms, frankfurtLat, frankfurtLon, N,
+			"Moscow refuted by a round trip of 5.0 ms: the machine that answered is within 500 km of the sensor, and Moscow is at least 1921 km away; the databases say: Moscow per DB-IP"},
+		{"40 ms from Frankfurt", moscow2, 40 * ms, frankfurtLat, frankfurtLon, M2, ""},
+		{"from Helsinki Russia is near", moscow2, 5 * ms, 60.17, 24.94, N, "(other parts of Russia are not ruled out)"},
+		{"from Moscow", moscow2, ms / 2, 55.75, 37.6, M2, ""},
+		{"Russia, 5 ms from Frankfurt", russia1, 5 * ms, frankfurtLat, frankfurtLon, N, "Russia refuted by a round trip of 5.0 ms"},
+		{"Russia, 9 ms from Frankfurt: Kaliningrad is near", russia1, 9 * ms, frankfurtLat, frankfurtLon, R1, ""},
+		{"Russia, 5 ms from Tokyo", russia1, 5 * ms, 35.68, 139.69, N, "Russia refuted"},
+		{"Russia, 4 ms from Nome, Alaska: Chukotka is near", russia1, 4 * ms, 64.5, -165.4, R1, ""},
+		{"no round trip seen", moscow2, 0, frankfurtLat, frankfurtLon, M2, ""},
+		{"impossible sensor", moscow2, ms, 91, 0, M2, ""},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			p := c.place.Refute(c.rtt, c.lat, c.lon)
+			p := c.place.Refute(c.rtt, Point{c.lat, c.lon})
 			require.Equal(t, c.want.String(), p.Level.String(), p.Words)
-			if c.want != PlaceN {
+			if c.want != N {
 				require.Equal(t, c.place, p)
 				return
 			}
@@ -203,8 +203,8 @@ func TestRefute(t *testing.T) {
 			require.Empty(t, p.Country+p.City)
 		})
 	}
-	elsewhere := Ladder(somewhere, []feeds.Opinion{dbipDutch})
-	require.Equal(t, elsewhere, elsewhere.Refute(ms, -33, 151), "only Moscow and Russia are refuted")
+	elsewhere := Grade(somewhere, []feeds.Opinion{dbipDutch})
+	require.Equal(t, elsewhere, elsewhere.Refute(ms, Point{-33, 151}), "only Moscow and Russia are refuted")
 }
 
 // Places all over Russia, its corners among them, lie in the boxes, so no true claim is refuted for them.
@@ -229,30 +229,30 @@ func TestRussiaBoxesCoverRussia(t *testing.T) {
 	}
 }
 
-func TestStalePlaces(t *testing.T) {
+func TestStale(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	notes := StalePlaces([]feeds.Database{
+	notes := Stale([]feeds.Database{
 		{Name: "old", Date: "2026-06-05"}, {Name: "just", Date: "2026-09-24"}, {Name: "over", Date: "2026-09-23"}, {Name: "undated"}, {Name: "future", Date: "2027-01-01"},
 	}, now)
 	require.Equal(t, []string{
-		"The place data old of 2026-06-05 is 171 days old; networks move, so give a newer database (--geo) where it matters.",
-		"The place data over of 2026-09-23 is 61 days old; networks move, so give a newer database (--geo) where it matters.",
-		"The place data undated bears no date.",
+		"Place database old of 2026-06-05 is 171 days old. Networks move: use a newer one (--geo) where it matters.",
+		"Place database over of 2026-09-23 is 61 days old. Networks move: use a newer one (--geo) where it matters.",
+		"Place database undated is undated.",
 	}, notes)
 }
 
-// FuzzLadder deals opinions by chance and checks what must hold of every answer.
-func FuzzLadder(f *testing.F) {
+// FuzzGrade deals opinions by chance and checks what must hold of every answer.
+func FuzzGrade(f *testing.F) {
 	for seed := range uint64(8) {
 		f.Add(seed, uint8(seed))
 	}
 	f.Fuzz(func(t *testing.T, seed uint64, n uint8) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		opinions := deal(r, int(n%7))
-		p := Ladder(somewhere, opinions)
+		p := Grade(somewhere, opinions)
 		r.Shuffle(len(opinions), func(i, j int) { opinions[i], opinions[j] = opinions[j], opinions[i] })
-		require.Equal(t, p.Level, Ladder(somewhere, opinions).Level, "the order of the databases must not count: %+v", opinions)
-		checkLadder(t, p)
+		require.Equal(t, p.Level, Grade(somewhere, opinions).Level, "the order of the databases must not count: %+v", opinions)
+		checkLocation(t, p)
 	})
 }
 
@@ -272,10 +272,10 @@ func deal(r *rand.Rand, n int) []feeds.Opinion {
 	return list
 }
 
-func checkLadder(t *testing.T, p Place) {
+func checkLocation(t *testing.T, p Location) {
 	t.Helper()
 	voters, counted := map[string]int{}, 0
-	for _, v := range p.By {
+	for _, v := range p.Votes {
 		voters[v.voter()] += 0
 		if v.Counted {
 			voters[v.voter()]++
@@ -283,22 +283,25 @@ func checkLadder(t *testing.T, p Place) {
 		}
 	}
 	for voter, n := range voters {
-		require.Equal(t, 1, n, "one vote for %q: %+v", voter, p.By)
+		require.Equal(t, 1, n, "one vote for %q: %+v", voter, p.Votes)
 	}
-	at := byClaim(p.By[:counted])
+	var at [3][]Vote
+	for _, v := range p.Votes[:counted] {
+		at[v.claim] = append(at[v.claim], v)
+	}
 	switch p.Level {
-	case PlaceM3:
-		require.True(t, makersOf(at[moscow]) >= 2 && len(at[elsewhere]) == 0)
-	case PlaceM2:
+	case M3:
+		require.True(t, makers(at[moscow]) >= 2 && len(at[elsewhere]) == 0)
+	case M2:
 		require.True(t, len(at[moscow]) > 0 && len(at[elsewhere]) == 0)
-	case PlaceM1:
+	case M1:
 		require.True(t, len(at[moscow]) > 0 && len(at[elsewhere]) > 0)
-	case PlaceR2, PlaceR1:
+	case R2, R1:
 		require.True(t, len(at[moscow]) == 0 && len(at[russia]) > 0)
-	case PlaceN:
+	case N:
 		require.True(t, len(at[moscow])+len(at[russia]) == 0 && len(at[elsewhere]) > 0)
 	}
 	require.NotEmpty(t, p.Words)
-	require.Equal(t, p.Level >= PlaceM1, p.City == "Moscow" && p.Country == "RU")
-	require.Equal(t, p.Level >= PlaceM1, strings.HasPrefix(p.Words, "Moscow per") || strings.HasPrefix(p.Words, "disputed: Moscow per"))
+	require.Equal(t, p.Level >= M1, p.City == "Moscow" && p.Country == "RU")
+	require.Equal(t, p.Level >= M1, strings.HasPrefix(p.Words, "Moscow per") || strings.HasPrefix(p.Words, "disputed: Moscow per"))
 }
