@@ -95,7 +95,7 @@ func undated(v any) {
 // ageless takes out of a list the sentences that say how old the place data is.
 func ageless(v map[string]any, list string) {
 	old, _ := v[list].([]any)
-	v[list] = slices.DeleteFunc(old, func(s any) bool { return strings.HasPrefix(s.(string), "The place data ") })
+	v[list] = slices.DeleteFunc(old, func(s any) bool { return strings.HasPrefix(s.(string), "Place database ") })
 }
 
 // steadyReport leaves out of a report what changes with the build, the day and the data that is embedded.
