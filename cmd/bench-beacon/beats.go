@@ -5,9 +5,9 @@ import "math"
 // schedule is a beat: one connection or run a period.
 type schedule struct {
 	period  float64 // seconds
-	jitter  float64 // share of period that an interval is longer or shorter, evenly spread
-	missing float64 // share of beats that are not seen
-	fixed   bool    // jitter is about a fixed grid, not added to the beat before
+	jitter  float64 // largest share of period that an interval is longer or shorter; uniform
+	missing float64 // share of beats that the sensor misses
+	fixed   bool    // jitter is around a fixed grid, not added to the previous beat
 }
 
 // beats adds a connection at each beat.
@@ -28,25 +28,25 @@ func (m *maker) beats(s schedule) {
 	}
 }
 
-// updater is how an antivirus fetches updates: a period after the end of a successful run, sooner after a failed one.
+// updater is an antivirus that fetches updates: a period after the end of a successful run, sooner after a failed one.
 type updater struct {
 	period, retry float64 // seconds
 	jitter        float64
 	failing       float64 // share of runs that fail
 	missing       float64
-	wakeDelay     float64 // seconds after waking until an overdue run begins
-	longest       float64 // run, seconds
-	again         float64 // seconds after a run that another visit comes; 0 for none
+	wakeDelay     float64 // most seconds after waking until an overdue run begins
+	longest       float64 // longest run, seconds
+	again         float64 // seconds after a run until another connection; 0: none
 	failsOnce     bool    // every other run fails
 }
 
-// documented is the schedule of Kaspersky's support article 8595, which updcfg.xml sets: 2 h after a success and 20 min
-// after a failure.
+// documented is the schedule in Kaspersky's support article 8595, which updcfg.xml sets: 2 h after a success, 20 min after
+// a failure.
 func documented() updater {
 	return updater{period: 2 * hour, retry: 20 * minute, jitter: 0.005, longest: 130, wakeDelay: 3 * minute}
 }
 
-// updates adds runs of 2 to 8 connections within 10 s and the longest run; failed ones are short.
+// updates adds runs of 2 to 8 connections within 10 s to u.longest. Failed runs are short.
 func (m *maker) updates(u updater) {
 	m.t.periods = append(m.t.periods, u.period, u.retry)
 	due := m.start + m.rng.Float64()*u.period
@@ -80,8 +80,8 @@ func (m *maker) updates(u updater) {
 	}
 }
 
-// events adds connections at random moments at which the host is awake, rate an hour; the rate changes with the hour,
-// and about one in three brings some more within a minute.
+// events adds connections at random moments while the host is awake, on average rate an hour. The rate changes with the
+// hour, and about one in three connections is followed by more within a minute.
 func (m *maker) events(rate float64) {
 	for _, p := range m.awake {
 		level := 1.0
@@ -100,14 +100,14 @@ func (m *maker) events(rate float64) {
 	}
 }
 
-// evenly adds connections at random, at the same rate an hour all the time.
+// evenly adds connections at random, at a constant rate an hour.
 func (m *maker) evenly(rate float64) {
 	for at := m.start; at < m.end(); at += m.rng.ExpFloat64() * hour / rate {
 		m.connect(at)
 	}
 }
 
-// browse is a person: visits to a site, in each a few pages, in each a burst of connections.
+// browse adds a person's visits to a site: each a few pages, each page a burst of connections.
 func (m *maker) browse(visits, think, spread float64) {
 	for _, p := range m.awake {
 		for at := p.from + m.rng.ExpFloat64()*hour/visits; at < p.to; at += m.rng.ExpFloat64() * hour / visits {
@@ -121,7 +121,7 @@ func (m *maker) browse(visits, think, spread float64) {
 	}
 }
 
-// throughCache keeps only what a cache that holds answers for ttl seconds lets through.
+// throughCache keeps only the DNS queries that pass a cache which holds answers for ttl seconds.
 func (m *maker) throughCache(ttl float64) {
 	done := m.finish()
 	m.t.conns = m.t.conns[:0]
@@ -137,7 +137,7 @@ func (m *maker) throughCache(ttl float64) {
 	m.t.lookups, m.t.ttl = true, uint32(ttl)
 }
 
-// jumps sets the clock of everything after a moment forward or back.
+// jumps sets the sensor's clock forward or back, n times, by a leap second or by up to 2 h.
 func (m *maker) jumps(n int) {
 	for range n {
 		from, by := int64(m.start+m.rng.Float64()*m.length), int64(m.between(-2, 2)*hour)
@@ -150,4 +150,25 @@ func (m *maker) jumps(n int) {
 			}
 		}
 	}
+}
+
+// irregular adds connections at lognormal intervals: two of three are between half and twice the median.
+func (m *maker) irregular() {
+	if m.rng.IntN(2) == 0 {
+		m.office()
+	}
+	middle, spread := m.logBetween(5*minute, 5*hour), m.between(0.7, 1.5)
+	for at := m.start; at < m.end(); at += middle * math.Exp(m.rng.NormFloat64()*spread) {
+		m.connect(at)
+	}
+}
+
+// laptops adds the updaters of n laptops in one time zone. All share the timeline's hours of activity.
+func (m *maker) laptops(n int) {
+	zone, all := m.between(0, day), m.awake
+	for range n {
+		m.officeAt(zone)
+		m.updates(documented())
+	}
+	m.awake = all
 }

@@ -12,12 +12,12 @@ import (
 // Seeds that nothing was chosen by: every class must reach its floor, and none be worse than the reference.
 func TestClassesReachTheirFloors(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, run([]string{"-n", "80", "-seed", "77", "-held-out", "78"}, &out), "%s", &out)
+	require.NoError(t, run(t.Context(), []string{"-n", "80", "-seed", "77", "-held-out", "78"}, nil, &out, &out), "%s", &out)
 	require.Contains(t, out.String(), "held out")
 }
 
 func TestBadArgumentsAreErrors(t *testing.T) {
-	require.Error(t, run([]string{"-n", "0"}, io.Discard))
+	require.Error(t, run(t.Context(), []string{"-n", "0"}, nil, io.Discard, io.Discard))
 }
 
 func TestTimelinesAreTheSameEachTime(t *testing.T) {

@@ -9,21 +9,20 @@ import (
 	"avbeacon/classify/beacon"
 )
 
-// outcome is how one timeline came out.
+// outcome is what the scorers made of one timeline.
 type outcome struct {
 	ours          beacon.Result
 	raw, sessions float64 // the reference, on connections and on sessions
-	found         bool    // ours named a period that is within a tenth of one that made the timeline
+	found         bool    // our period is within a tenth of one that made the timeline
 }
 
-// measured is a class with its outcomes.
 type measured struct {
 	class
 	outcomes []outcome
 }
 
-// measure makes n timelines of each class and judges them.
-func measure(seed uint64, n int) []measured {
+// measureAll makes n timelines of each class and judges them. A class has the same timelines whatever other classes there are.
+func measureAll(seed uint64, n int) []measured {
 	var all []measured
 	for _, c := range classes() {
 		m := measured{class: c}
@@ -37,7 +36,7 @@ func measure(seed uint64, n int) []measured {
 	return all
 }
 
-// judge gives a timeline to ours, a connection at a time, and to the reference, over its last day.
+// judge scores a timeline.
 func judge(t timeline) outcome {
 	var s beacon.State
 	for _, c := range t.conns {
@@ -59,7 +58,7 @@ func judge(t timeline) outcome {
 	return o
 }
 
-// sessions merges connections into sessions, with the bytes of all.
+// sessions merges connections that follow each other by less than beacon.Gap.
 func sessions(conns []beacon.Conn) []beacon.Conn {
 	conns = slices.Clone(conns)
 	slices.SortStableFunc(conns, func(a, b beacon.Conn) int { return int(a.At - b.At) })
@@ -74,7 +73,7 @@ func sessions(conns []beacon.Conn) []beacon.Conn {
 	return merged
 }
 
-// scorer gives a score of an outcome.
+// scorer is a way to score an outcome.
 type scorer struct {
 	name  string
 	score func(*outcome) float64
@@ -88,7 +87,7 @@ func scorers() []scorer {
 	}
 }
 
-// threshold is the lowest score that at most one in a hundred of the timelines made by chance exceeds.
+// threshold returns the lowest score that at most 1 % of the chance timelines exceed.
 func threshold(all []measured, s scorer) float64 {
 	var scores []float64
 	for i := range all {
@@ -102,17 +101,17 @@ func threshold(all []measured, s scorer) float64 {
 	return scores[len(scores)-1-len(scores)/100]
 }
 
-// above is the share of a class over a threshold.
+// above returns the share of a class over a threshold.
 func (m *measured) above(s scorer, threshold float64) float64 {
 	return m.share(func(o *outcome) bool { return s.score(o) > threshold })
 }
 
-// called is the share of a class that came out with a reason.
+// called returns the share of a class that got a reason.
 func (m *measured) called(r beacon.Reason) float64 {
 	return m.share(func(o *outcome) bool { return o.ours.Reason == r })
 }
 
-// share is the share of a class of which a thing is so.
+// share returns the share of a class for which so is true.
 func (m *measured) share(so func(*outcome) bool) float64 {
 	n := 0
 	for i := range m.outcomes {
@@ -123,7 +122,7 @@ func (m *measured) share(so func(*outcome) bool) float64 {
 	return float64(n) / float64(len(m.outcomes))
 }
 
-// overall is precision and recall of a scorer over all timelines that are a beat or made by chance.
+// overall returns precision and recall over all beat and chance timelines.
 func overall(all []measured, s scorer, threshold float64) (precision, recall float64) {
 	hit, beats, wrong := 0.0, 0.0, 0.0
 	for i := range all {
@@ -139,10 +138,10 @@ func overall(all []measured, s scorer, threshold float64) (precision, recall flo
 	return hit / max(1, hit+wrong), hit / max(1, beats)
 }
 
-// mostScored is the share of timelines of several machines that may get a score.
+// mostScored is the largest share of timelines of several machines that may score.
 const mostScored = 0.1
 
-// misses says where a class falls short of what is asked of it; nothing where it does not.
+// misses returns what a class falls short of; nothing if it passes.
 func (m *measured) misses(limits []float64) []string {
 	list := scorers()
 	var short []string

@@ -15,31 +15,31 @@ const (
 	day    = 86400.0
 )
 
-// timeline is what a sensor would see of one host and vendor, with what made it.
+// timeline is what a sensor would see of one host and vendor, and the truth about it.
 type timeline struct {
 	conns      []beacon.Conn
 	active     beacon.Hours
 	lookups    bool
-	noActivity bool // active is not known to the judge
+	noActivity bool // the judge does not get active
 	ttl        uint32
-	end        int64     // of what the sensor saw
-	periods    []float64 // that made it, seconds
+	end        int64     // of what the sensor saw, seconds since 1970
+	periods    []float64 // true periods, seconds
 }
 
-// maker builds a timeline second by second.
+// maker builds a timeline.
 type maker struct {
 	rng    *rand.Rand
 	t      timeline
 	start  float64 // seconds since 1970
 	length float64 // seconds
 	awake  []period
-	size   func() float64
+	size   func() float64 // bytes of the next connection
 }
 
 // period is a time in which the host is awake, seconds since 1970.
 type period struct{ from, to float64 }
 
-// newMaker begins a timeline of a number of days at any hour of any day.
+// newMaker begins a timeline of a number of days at a random second.
 func newMaker(rng *rand.Rand, days float64) *maker {
 	m := &maker{rng: rng, start: 1.7e9 + rng.Float64()*300*day, length: days * day}
 	m.awake = []period{{m.start, m.start + m.length}}
@@ -49,14 +49,14 @@ func newMaker(rng *rand.Rand, days float64) *maker {
 
 func (m *maker) between(low, high float64) float64 { return low + m.rng.Float64()*(high-low) }
 
-// logBetween draws so that every factor is as likely.
+// logBetween draws from a distribution that is uniform in the logarithm.
 func (m *maker) logBetween(low, high float64) float64 {
 	return math.Exp(m.between(math.Log(low), math.Log(high)))
 }
 
 func (m *maker) end() float64 { return m.start + m.length }
 
-// isAwake says whether the host is awake, and when it wakes next if not.
+// isAwake reports whether the host is awake and, if not, when it wakes next.
 func (m *maker) isAwake(at float64) (bool, float64) {
 	for _, p := range m.awake {
 		if at < p.from {
@@ -69,14 +69,14 @@ func (m *maker) isAwake(at float64) (bool, float64) {
 	return false, math.Inf(1)
 }
 
-// connect adds a connection, if the host is awake and the sensor looks.
+// connect adds a connection if the host is awake and the sensor is watching.
 func (m *maker) connect(at float64) {
 	if ok, _ := m.isAwake(at); ok && at >= m.start && at < m.end() {
 		m.t.conns = append(m.t.conns, beacon.Conn{At: int64(at), Bytes: int64(m.size())})
 	}
 }
 
-// finish sorts what was made and notes in which hours the host was active.
+// finish sorts the connections and fills in the hours in which the host was active.
 func (m *maker) finish() timeline {
 	slices.SortStableFunc(m.t.conns, func(a, b beacon.Conn) int { return int(a.At - b.At) })
 	for _, p := range m.awake {
@@ -89,10 +89,10 @@ func (m *maker) finish() timeline {
 	return m.t
 }
 
-// office makes the host sleep at night, on most weekends, and now and then by day, in any part of the world.
+// office makes the host sleep at night, on most weekends and sometimes by day, in a random time zone.
 func (m *maker) office() { m.officeAt(m.between(0, day)) }
 
-// officeAt does so where the day begins zone seconds after midnight UTC.
+// officeAt is office where the day begins zone seconds after midnight UTC.
 func (m *maker) officeAt(zone float64) {
 	m.awake = nil
 	for d := math.Floor(m.start/day) - 1; d*day < m.end(); d++ {
