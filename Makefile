@@ -81,7 +81,7 @@ bench: build ## Speed, allocations and memory beside a bare read loop and tcpdum
 	$(GO) build -o .cache/bin/bench-files ./cmd/bench-files
 	.cache/bin/bench-files -avbeacon ./avbeacon -mkbench .cache/bin/mkbench -size $(SIZE) -runs $(RUNS) -seed $(SEED)
 	AVBEACON_BENCH='$(CURDIR)/.cache/bench/*-$(SIZE)-$(SEED).pcap' $(GO) test -run '^$$' -bench BenchmarkCommands -benchtime 1x ./cmd/avbeacon
-	$(GO) test -run '^$$' -bench . -benchmem -benchtime 0.3s ./capture ./capture/wire ./feeds ./classify ./classify/beacon ./internal/pipeline
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime 0.3s ./capture/files ./capture/decode ./capture/observe ./capture/wire ./feeds ./classify ./classify/beacon ./internal/pipeline
 
 conformance: build ## Recall and precision over the real captures in CORPUS, and whom analyze accuses there
 	@test -x $(CORPUS)/compare || { echo "no captures with truth in $(CORPUS); say CORPUS=DIR"; exit 1; }

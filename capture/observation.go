@@ -1,5 +1,9 @@
-// Package capture turns packets into Observations: it reads captures and live taps, decodes link, tunnel, network and
-// transport headers, joins fragments and the first bytes of streams, and says what one host was seen to do.
+// Package capture holds the vocabulary of what captures show. A Source hands out Blocks of Packets; what one host was seen to do
+// in them is an Observation. Stats and Inputs count what was read, decoded and lost, and Interest says what is worth a look.
+//
+// The work is done in the packages below, which import this one: files and live are Sources, decode reads headers, observe makes
+// Observations (start at observe.Run), flow holds the table of flows and wire the parsers of protocols. To know what this
+// program can see at all, read Observation first.
 package capture
 
 import (

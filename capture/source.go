@@ -2,35 +2,8 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"net/netip"
-)
-
-// LinkType is a link-layer header type as https://www.tcpdump.org/linktypes.html numbers them.
-type LinkType uint16
-
-// The link types that Decoder understands.
-const (
-	LinkNull       LinkType = 0
-	LinkEthernet   LinkType = 1
-	LinkPPP        LinkType = 9
-	LinkRawBSD     LinkType = 12 // and 14: DLT_RAW as some systems write it
-	LinkRawOpenBSD LinkType = 14
-	LinkPPPHDLC    LinkType = 50
-	LinkPPPoE      LinkType = 51
-	LinkRaw        LinkType = 101
-	LinkCHDLC      LinkType = 104
-	Link80211      LinkType = 105
-	LinkFrameRelay LinkType = 107
-	LinkLoop       LinkType = 108
-	LinkLinuxSLL   LinkType = 113
-	LinkPrism      LinkType = 119
-	LinkRadiotap   LinkType = 127
-	LinkAVS        LinkType = 163
-	LinkPPPWithDir LinkType = 204
-	LinkIPv4       LinkType = 228
-	LinkIPv6       LinkType = 229
-	LinkNFLog      LinkType = 239
-	LinkLinuxSLL2  LinkType = 276
 )
 
 // Packet is one packet record. Data aliases its Block's memory and is valid until the Block is released or refilled.
@@ -55,6 +28,14 @@ type Block struct {
 	Now int64
 }
 
+// Done calls Release, once.
+func (b *Block) Done() {
+	if b.Release != nil {
+		b.Release()
+		b.Release = nil
+	}
+}
+
 // Source hands out packets a block at a time.
 type Source interface {
 	// Next fills b (re-using its memory) with at least one packet. It returns io.EOF, with no packets, when the input is
@@ -67,6 +48,15 @@ type Source interface {
 	// Inputs tells of every input so far; the slice is the caller's.
 	Inputs() []Input
 	Close() error
+}
+
+// ErrGone says that the memory of a mapped file is not there any more.
+var ErrGone = errors.New("read: the file was made shorter while it was read, or its disk failed")
+
+// Faulted says whether a panic is the processor's fault on memory; see debug.SetPanicOnFault.
+func Faulted(v any) bool {
+	_, ok := v.(interface{ Addr() uintptr })
+	return ok
 }
 
 // Input is what a Source knows of one file or interface.

@@ -40,7 +40,11 @@ func arrows() map[string][]string {
 		"internal/logs":      {"internal/config"},
 		"internal/testkit":   {},
 		"internal/measure":   {}, // for cmd/bench-*
-		"capture":            {"capture/wire", "capture/flow"},
+		"capture":            {"capture/wire"},
+		"capture/files":      {"capture"},
+		"capture/live":       {"capture"},
+		"capture/decode":     {"capture"},
+		"capture/observe":    {"capture", "capture/decode", "capture/flow", "capture/wire"},
 		"internal/hosts":     {"capture", "capture/wire"},
 		"internal/names":     {"capture", "capture/wire"},
 		"classify/place":     {"feeds"},
@@ -52,9 +56,9 @@ func arrows() map[string][]string {
 		"internal/report":    judged,
 		"internal/store":     append([]string{"internal/report", "internal/lockfile"}, judged...),
 		"internal/web":       {"internal/store", "internal/report"},
-		"internal/daemon": {"capture", "feeds", "capture/flow", "internal/hosts", "internal/names", "classify", "classify/place", "internal/policy", "internal/alert",
+		"internal/daemon": {"capture", "capture/files", "capture/flow", "capture/live", "capture/observe", "feeds", "internal/hosts", "internal/names", "classify", "classify/place", "internal/policy", "internal/alert",
 			"internal/spool", "internal/siem", "internal/report", "internal/store", "internal/pipeline", "internal/privilege", "internal/config", "internal/metrics"},
-		"internal/pipeline": {"capture", "feeds", "internal/hosts", "internal/names", "classify", "internal/policy", "internal/alert", "internal/spool"},
+		"internal/pipeline": {"capture", "capture/observe", "feeds", "internal/hosts", "internal/names", "classify", "internal/policy", "internal/alert", "internal/spool"},
 	}
 }
 
@@ -158,7 +162,7 @@ func TestTableIsInArchitecture(t *testing.T) {
 // Libraries that must stay where they can be exchanged.
 func TestLibrariesStayInTheirPlace(t *testing.T) {
 	places := map[string][]string{
-		"github.com/google/gopacket":     {"capture", "internal/testkit"},
+		"github.com/google/gopacket":     {"capture/decode", "capture/files", "internal/testkit"},
 		"github.com/quic-go/quic-go":     {"internal/testkit", "cmd/mktestdata"},
 		"github.com/ncruces/":            {"internal/store"},
 		"github.com/maxmind/mmdbwriter":  {"cmd/mkgeo"},
@@ -178,7 +182,7 @@ func TestLibrariesStayInTheirPlace(t *testing.T) {
 
 // timeless packages know packet time alone.
 func timeless() []string {
-	return []string{"capture", "classify", "feeds", "capture/wire", "capture/flow", "internal/hosts", "internal/names",
+	return []string{"capture", "classify", "feeds", "capture/wire", "capture/flow", "capture/files", "capture/live", "capture/decode", "capture/observe", "internal/hosts", "internal/names",
 		"classify/beacon", "internal/policy"}
 }
 

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"avbeacon/capture"
+	"avbeacon/capture/files"
+	"avbeacon/capture/observe"
 	"avbeacon/classify"
 	"avbeacon/classify/place"
 	"avbeacon/feeds"
@@ -106,7 +108,7 @@ const hashAuto = 64 << 20
 func (o *analyzeOptions) hashLimit() int64 {
 	switch {
 	case o.hash == "always" || o.db != "":
-		return capture.HashAll
+		return files.HashAll
 	case o.hash == "auto":
 		return hashAuto
 	}
@@ -179,7 +181,7 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 	}
 	defer mem.close()
 	inputs = mem.fresh(inputs, o.warner(s.err))
-	src := capture.OpenFiles(inputs, capture.FileOptions{Stdin: s.in, HashUpTo: o.hashLimit(), BlockSize: blockSize(o.workers)})
+	src := files.Open(inputs, files.Options{Stdin: s.in, HashUpTo: o.hashLimit(), BlockSize: blockSize(o.workers)})
 	defer src.Close()
 	out, err := openOutput(o.output, o.reportTo(s.out))
 	if err != nil {
@@ -230,9 +232,9 @@ func (o *analyzeOptions) run(ctx context.Context, s *streams, src capture.Source
 	bar := newProgress(src, s.err, o.quiet)
 	p := &pipeline.Pipeline{
 		Source: bar,
-		Capture: capture.Options{
+		Capture: observe.Options{
 			Workers:  o.workers,
-			Observer: capture.ObserverOptions{Interest: know.catalog, Headers: know.catalog.HeaderNames()},
+			Observer: observe.ObserverOptions{Interest: know.catalog, Headers: know.catalog.HeaderNames()},
 		},
 		Hosts: hosts.New(hosts.Options{}),
 		Names: names.New(names.Options{Interest: know.catalog}),

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/capture"
+	"avbeacon/capture/files"
 )
 
 // BenchmarkCommands says what a whole command allocates a packet. AVBEACON_BENCH names the captures (a glob); `make bench`
@@ -65,7 +66,7 @@ func allocations(f func()) (objects, bytes float64) {
 
 func countPackets(b *testing.B, file string) uint64 {
 	b.Helper()
-	src := capture.OpenFiles([]string{file}, capture.FileOptions{})
+	src := files.Open([]string{file}, files.Options{})
 	defer src.Close()
 	var block capture.Block
 	var packets uint64

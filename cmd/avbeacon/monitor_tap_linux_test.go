@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"avbeacon/capture"
+	"avbeacon/capture/files"
 	"avbeacon/internal/testkit"
 )
 
@@ -46,7 +47,7 @@ func (w *wire) join() {
 // framesOf gives the Ethernet frames of a capture in testdata/pcap.
 func framesOf(t testing.TB, name string) (frames [][]byte) {
 	t.Helper()
-	files := capture.OpenFiles([]string{filepath.Join("..", "..", "testdata", "pcap", name)}, capture.FileOptions{})
+	files := files.Open([]string{filepath.Join("..", "..", "testdata", "pcap", name)}, files.Options{})
 	var b capture.Block
 	for files.Next(context.Background(), &b) == nil {
 		for _, p := range b.Packets {

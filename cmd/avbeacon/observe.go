@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"avbeacon/capture"
+	"avbeacon/capture/files"
+	"avbeacon/capture/observe"
 	"avbeacon/internal/report"
 )
 
@@ -33,7 +35,7 @@ Exit codes: 0 ran; 2 something could not be read or done.`,
   avbeacon observe --header X-Forwarded-For office.pcap | jq 'select(.kind == "http_request")'
   tcpdump -w - -i eth0 | avbeacon observe -`,
 		Args: someInputs,
-		RunE: func(cmd *cobra.Command, args []string) error { return observe(cmd, s, o, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return printObservations(cmd, s, o, args) },
 	}
 	f := c.Flags()
 	f.IntVar(&o.workers, "workers", defaultWorkers(), "goroutines that look at packets; the output does not depend on it")
@@ -42,7 +44,7 @@ Exit codes: 0 ran; 2 something could not be read or done.`,
 	return c
 }
 
-func observe(cmd *cobra.Command, s *streams, o *observeOptions, args []string) error {
+func printObservations(cmd *cobra.Command, s *streams, o *observeOptions, args []string) error {
 	if err := checkWorkers(o.workers); err != nil {
 		return err
 	}
@@ -51,13 +53,13 @@ func observe(cmd *cobra.Command, s *streams, o *observeOptions, args []string) e
 		return err
 	}
 	defer steady(o.workers)()
-	src := capture.OpenFiles(names, capture.FileOptions{Stdin: s.in, BlockSize: blockSize(o.workers)})
+	src := files.Open(names, files.Options{Stdin: s.in, BlockSize: blockSize(o.workers)})
 	defer src.Close()
 	out := bufio.NewWriterSize(s.out, 256<<10)
 	lines := report.Lines{Files: names}
 	bar := newProgress(src, s.err, o.quiet || isTerminal(s.out))
-	opt := capture.Options{Workers: o.workers, Observer: capture.ObserverOptions{Headers: o.headers}}
-	_, err = capture.Observe(cmd.Context(), bar, opt, capture.Sink{Encode: lines.Append, Line: func(b []byte) error {
+	opt := observe.Options{Workers: o.workers, Observer: observe.ObserverOptions{Headers: o.headers}}
+	_, err = observe.Run(cmd.Context(), bar, opt, observe.Sink{Encode: lines.Append, Line: func(b []byte) error {
 		_, err := out.Write(b)
 		return err
 	}})

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"avbeacon/capture"
+	"avbeacon/capture/files"
 	"avbeacon/classify"
 	"avbeacon/internal/pipeline"
 	"avbeacon/internal/policy"
@@ -78,7 +79,7 @@ func (m *memory) fresh(inputs []string, warn func(string, ...any)) []string {
 // has gives the input of the store that a file is; nil where it is none, or cannot be read: that is told later.
 func (m *memory) has(name string) *store.Input {
 	st, err := os.Stat(name)
-	if name == capture.StdinName || err != nil || !st.Mode().IsRegular() {
+	if name == files.StdinName || err != nil || !st.Mode().IsRegular() {
 		return nil
 	}
 	sum := ""

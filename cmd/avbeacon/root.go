@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
-	"avbeacon/capture"
+	"avbeacon/capture/files"
 )
 
 func newRoot(s *streams) *cobra.Command {
@@ -108,13 +108,13 @@ func someInputs(c *cobra.Command, args []string) error {
 
 // inputs makes the list of captures that the arguments stand for.
 func (s *streams) inputs(args []string) ([]string, error) {
-	names, err := capture.ExpandInputs(args)
+	names, err := files.Expand(args)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range names {
 		f, ok := s.in.(*os.File)
-		if name == capture.StdinName && ok && term.IsTerminal(int(f.Fd())) {
+		if name == files.StdinName && ok && term.IsTerminal(int(f.Fd())) {
 			return nil, errors.New("standard input (-) is a terminal: pipe a capture into it, as in 'tcpdump -w - | avbeacon analyze -'")
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"avbeacon/capture"
+	"avbeacon/capture/live"
 	"avbeacon/internal/config"
 	"avbeacon/internal/daemon"
 	"avbeacon/internal/measure"
@@ -80,7 +81,7 @@ func (f logLines) Sync() error                 { return nil }
 
 // count is the yardstick, the least that listening costs: it touches each packet's addresses and releases its block.
 func (s *settings) count(ctx context.Context, ready func()) (heard, error) {
-	live, err := capture.OpenLive(capture.LiveOptions{Interfaces: []string{s.face}, Promiscuous: true, RingSize: s.ring})
+	live, err := live.Open(live.Options{Interfaces: []string{s.face}, Promiscuous: true, RingSize: s.ring})
 	if err != nil {
 		return heard{}, err
 	}

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"avbeacon/capture"
+	"avbeacon/capture/files"
 	"avbeacon/classify/place"
 	"avbeacon/feeds"
 	"avbeacon/internal/alert"
@@ -59,7 +59,7 @@ func (d *Daemon) checkNames() (notes []string, errs []error) {
 		}
 	}
 	if c.Capture.Watch != "" {
-		f, err := capture.WatchFolder(c.Capture.Watch, capture.WatchOptions{})
+		f, err := files.Watch(c.Capture.Watch, files.WatchOptions{})
 		if errs = append(errs, err); err == nil {
 			errs = append(errs, f.Close())
 		}

@@ -16,6 +16,8 @@ import (
 	"go.uber.org/zap"
 
 	"avbeacon/capture"
+	"avbeacon/capture/files"
+	"avbeacon/capture/live"
 	"avbeacon/classify/place"
 	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
@@ -56,9 +58,9 @@ type Daemon struct {
 	next atomic.Pointer[knowledge]
 
 	source  capture.Source
-	live    *capture.Live   // nil without interfaces
-	folder  *capture.Folder // nil without a watched folder
-	store   *store.Store    // nil without one
+	live    *live.Source  // nil without interfaces
+	folder  *files.Folder // nil without a watched folder
+	store   *store.Store  // nil without one
 	spool   *spool.Spool
 	sinks   []alert.Sink // that the spool has
 	metrics *metrics.Registry

@@ -15,13 +15,14 @@ import (
 	"testing"
 	"time"
 
-	"avbeacon/capture"
-	"avbeacon/internal/config"
-	"avbeacon/internal/store"
-
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+
+	"avbeacon/capture"
+	"avbeacon/capture/observe"
+	"avbeacon/internal/config"
+	"avbeacon/internal/store"
 )
 
 const office = "../../testdata/pcap/office.pcap"
@@ -299,7 +300,7 @@ func TestAPacketThatMakesUsPanicIsKept(t *testing.T) {
 	require.NoError(t, f.open(dir))
 	core, logs := observer.New(zap.InfoLevel)
 	for n := range mostPieces + 5 {
-		f.packet(zap.New(core))(&capture.Panic{Packet: capture.Packet{Data: []byte{1, 2, 3}, Link: capture.LinkRaw}, Reason: fmt.Sprint("why", n)})
+		f.packet(zap.New(core))(&observe.Panic{Packet: capture.Packet{Data: []byte{1, 2, 3}, Link: capture.LinkRaw}, Reason: fmt.Sprint("why", n)})
 	}
 	require.EqualValues(t, mostPieces+5, f.panics.Load())
 	files, err := filepath.Glob(filepath.Join(dir, "*.pcap"))
@@ -309,7 +310,7 @@ func TestAPacketThatMakesUsPanicIsKept(t *testing.T) {
 
 	again := faults{folder: t.TempDir()}
 	for range mostAlike + 5 {
-		again.packet(zap.NewNop())(&capture.Panic{Reason: "the same"})
+		again.packet(zap.NewNop())(&observe.Panic{Reason: "the same"})
 	}
 	require.Equal(t, mostAlike, again.kept, "others have room too")
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"avbeacon/capture"
+	"avbeacon/capture/observe"
 	"avbeacon/internal/report"
 )
 
@@ -49,8 +50,8 @@ func (f *faults) open(folder string) error {
 }
 
 // packet is capture.Options.Panicked.
-func (f *faults) packet(log *zap.Logger) func(*capture.Panic) {
-	return func(p *capture.Panic) {
+func (f *faults) packet(log *zap.Logger) func(*observe.Panic) {
+	return func(p *observe.Panic) {
 		f.panics.Add(1)
 		file, err := f.keep(p.Reason, "pcap", func(w *os.File) error { return p.WriteCapture(w) })
 		log.Error("a packet made the program panic; it was left out", zap.String("reason", p.Reason), zap.Uint64("frame", p.Packet.Frame),

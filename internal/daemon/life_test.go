@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/capture"
+	"avbeacon/capture/files"
 	"avbeacon/classify"
 	"avbeacon/internal/pipeline"
 	"avbeacon/internal/policy"
@@ -91,7 +92,7 @@ func TestPanicsAreContained(t *testing.T) {
 	kept, err := filepath.Glob(filepath.Join(dir, "panic-*.pcap"))
 	require.NoError(t, err)
 	require.NotEmpty(t, kept)
-	files := capture.OpenFiles(kept, capture.FileOptions{})
+	files := files.Open(kept, files.Options{})
 	defer files.Close()
 	var b capture.Block
 	require.NoError(t, files.Next(context.Background(), &b))

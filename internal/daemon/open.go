@@ -12,6 +12,8 @@ import (
 	"go.uber.org/zap"
 
 	"avbeacon/capture"
+	"avbeacon/capture/files"
+	"avbeacon/capture/live"
 	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
 	"avbeacon/internal/metrics"
@@ -60,13 +62,13 @@ func (d *Daemon) openSource() (capture.Source, error) {
 	c := &d.cfg.Capture
 	switch {
 	case c.Read != "":
-		names, err := capture.ExpandInputs([]string{c.Read})
+		names, err := files.Expand([]string{c.Read})
 		if err != nil {
 			return nil, err
 		}
-		return capture.NewPipe(capture.OpenFiles(names, capture.FileOptions{Stdin: d.opt.Stdin}), 0), nil
+		return files.NewPipe(files.Open(names, files.Options{Stdin: d.opt.Stdin}), 0), nil
 	case c.Watch != "":
-		f, err := capture.WatchFolder(c.Watch, capture.WatchOptions{Event: d.fileEvent})
+		f, err := files.Watch(c.Watch, files.WatchOptions{Event: d.fileEvent})
 		d.folder = f
 		if err != nil {
 			return nil, err
@@ -77,7 +79,7 @@ func (d *Daemon) openSource() (capture.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := capture.OpenLive(capture.LiveOptions{
+	l, err := live.Open(live.Options{
 		Interfaces: c.Interfaces, Promiscuous: c.Promiscuous, RingSize: int(c.Ring), SnapLen: c.SnapLength, Filter: filter, Event: d.linkEvent,
 	})
 	d.live = l
@@ -87,7 +89,7 @@ func (d *Daemon) openSource() (capture.Source, error) {
 	return l, nil
 }
 
-func (d *Daemon) filter() (capture.Filter, error) {
+func (d *Daemon) filter() (live.Filter, error) {
 	text := d.cfg.Capture.Filter
 	if file := d.cfg.Capture.FilterFile; file != "" {
 		b, err := os.ReadFile(file)
@@ -99,24 +101,24 @@ func (d *Daemon) filter() (capture.Filter, error) {
 	if text == "" {
 		return nil, nil
 	}
-	f, err := capture.ParseFilter(text)
+	f, err := live.ParseFilter(text)
 	if err != nil {
 		return nil, fmt.Errorf("capture.filter: %w", err)
 	}
 	return f, nil
 }
 
-func (d *Daemon) linkEvent(e capture.LiveEvent) {
+func (d *Daemon) linkEvent(e live.Event) {
 	say := d.log.Info
-	if e.State != capture.LinkUp {
+	if e.State != live.LinkUp {
 		say = d.log.Warn
 	}
 	say(e.State.String(), zap.String("interface", e.Interface), zap.Error(e.Err))
 }
 
-func (d *Daemon) fileEvent(e capture.WatchEvent) {
+func (d *Daemon) fileEvent(e files.WatchEvent) {
 	say := d.log.Debug
-	if e.State == capture.WatchBroken || e.State == capture.WatchVanished {
+	if e.State == files.WatchBroken || e.State == files.WatchVanished {
 		say = d.log.Warn
 	}
 	say(e.State.String(), zap.String("file", e.File), zap.Error(e.Err))

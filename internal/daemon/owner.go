@@ -14,6 +14,7 @@ import (
 
 	"avbeacon/capture"
 	"avbeacon/capture/flow"
+	"avbeacon/capture/observe"
 	"avbeacon/classify"
 	"avbeacon/internal/alert"
 	"avbeacon/internal/hosts"
@@ -45,9 +46,9 @@ func (d *Daemon) build(ctx context.Context) (*pipeline.Pipeline, *owner, error) 
 	o := &owner{d: d, told: map[metrics.Alerts]uint64{}, found: found{most: 2 * l.Hosts}, relief: newRelief(l.Hosts)}
 	p := &pipeline.Pipeline{
 		Source: d.source,
-		Capture: capture.Options{
+		Capture: observe.Options{
 			Workers: workers(d.cfg.Capture.Workers), Interest: d.asked, Panicked: d.faults.packet(d.log),
-			Observer: capture.ObserverOptions{MaxFlows: l.Flows, Seed: seed()},
+			Observer: observe.ObserverOptions{MaxFlows: l.Flows, Seed: seed()},
 		},
 		Hosts:    hosts.New(hosts.Options{MaxHosts: l.Hosts}),
 		Names:    names.New(names.Options{MaxPairs: l.Names, Interest: latest{d}}),

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"avbeacon/capture"
+	"avbeacon/capture/live"
 	"avbeacon/classify"
 	"avbeacon/internal/alert"
 	"avbeacon/internal/metrics"
@@ -64,7 +65,7 @@ func (d *Daemon) interfaces() []metrics.Interface {
 	}
 	for _, s := range d.live.Stats() {
 		out = append(out, metrics.Interface{
-			Name: s.Interface, Up: s.State == capture.LinkUp, Losses: s.Losses, Packets: s.Packets, Bytes: s.Bytes, Kernel: s.Drops, Freezes: s.Freezes, Cut: s.Cut,
+			Name: s.Interface, Up: s.State == live.LinkUp, Losses: s.Losses, Packets: s.Packets, Bytes: s.Bytes, Kernel: s.Drops, Freezes: s.Freezes, Cut: s.Cut,
 		})
 	}
 	return out

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"avbeacon/capture"
+	"avbeacon/capture/observe"
 	"avbeacon/classify"
 	"avbeacon/feeds"
 	"avbeacon/internal/hosts"
@@ -18,7 +19,7 @@ import (
 // Pipeline is what one run is made of. Changed may be nil; all else is needed.
 type Pipeline struct {
 	Source     capture.Source
-	Capture    capture.Options
+	Capture    observe.Options
 	Hosts      *hosts.Hosts
 	Names      *names.Names
 	Classifier *classify.Classifier
@@ -54,11 +55,11 @@ type Watch interface {
 // Run reads the source to its end, or until ctx is done. One goroutine, the caller's, owns all that lies behind the
 // observers.
 func (p *Pipeline) Run(ctx context.Context) (capture.Stats, error) {
-	sink := capture.Sink{Observation: p.take, Ahead: p.ahead}
+	sink := observe.Sink{Observation: p.take, Ahead: p.ahead}
 	if p.Tick != nil {
 		sink.Tick = p.tick
 	}
-	return capture.Observe(ctx, p.Source, p.Capture, sink)
+	return observe.Run(ctx, p.Source, p.Capture, sink)
 }
 
 // tick lets time pass where nothing was observed.

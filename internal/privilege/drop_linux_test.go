@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"avbeacon/capture"
+	"avbeacon/capture/live"
 )
 
 // trial is what a process of its own does, because nothing of it can be undone, and what it finds.
@@ -52,15 +53,15 @@ func TestMain(m *testing.M) {
 }
 
 func (tr *trial) run() {
-	var live *capture.Live
+	var tap *live.Source
 	var err error
 	if tr.Listen {
-		live, err = capture.OpenLive(capture.LiveOptions{Interfaces: []string{"lo"}, Promiscuous: true, BlockTimeout: 10 * time.Millisecond})
+		tap, err = live.Open(live.Options{Interfaces: []string{"lo"}, Promiscuous: true, BlockTimeout: 10 * time.Millisecond})
 		if err != nil {
 			tr.Err = err.Error()
 			return
 		}
-		defer live.Close()
+		defer tap.Close()
 	}
 	tr.Result, err = Drop(tr.Options)
 	if err != nil {
@@ -75,8 +76,8 @@ func (tr *trial) run() {
 		tr.Opened = append(tr.Opened, err == nil)
 	}
 	tr.Threads = threads()
-	if live != nil {
-		tr.Packets = packetsOf(live)
+	if tap != nil {
+		tr.Packets = packetsOf(tap)
 	}
 }
 
@@ -99,7 +100,7 @@ func threads() []string {
 }
 
 // packetsOf sends a datagram over loopback and counts what is seen of it.
-func packetsOf(live *capture.Live) int {
+func packetsOf(tap *live.Source) int {
 	conn, err := net.Dial("udp", "127.0.0.1:9")
 	if err != nil {
 		return -1
@@ -110,7 +111,7 @@ func packetsOf(live *capture.Live) int {
 	n := 0
 	for {
 		var b capture.Block
-		if live.Next(ctx, &b) != nil {
+		if tap.Next(ctx, &b) != nil {
 			return n
 		}
 		for _, p := range b.Packets {

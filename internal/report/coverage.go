@@ -62,7 +62,7 @@ func newCoverage(f *Facts) Coverage {
 // linkWords names a link type by number, and in words where it is a common one.
 func linkWords(l capture.LinkType) string {
 	number := "link type " + strconv.Itoa(int(l))
-	if name := capture.LinkName(l); name != number {
+	if name := l.String(); name != number {
 		return number + " (" + name + ")"
 	}
 	return number

@@ -5,13 +5,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"avbeacon/capture"
+	"avbeacon/capture/files"
+	"avbeacon/capture/observe"
 	"avbeacon/classify"
 	"avbeacon/internal/hosts"
 	"avbeacon/internal/names"
 	"avbeacon/internal/pipeline"
-
-	"github.com/stretchr/testify/require"
 )
 
 // restarts puts another classifier in the place of the pipeline's after every so many Observations: one that goes on from
@@ -55,10 +57,10 @@ func TestRestartsChangeNoFinding(t *testing.T) {
 			whole := classifier(t, cat, s.IDKey())
 			total := 0
 			run(t, whole, cat, cat, counter{&total}, file, nil)
-			src := capture.OpenFiles([]string{file}, capture.FileOptions{})
+			src := files.Open([]string{file}, files.Options{})
 			defer src.Close()
 			c := classifier(t, cat, s.IDKey())
-			p := &pipeline.Pipeline{Source: src, Capture: capture.Options{Workers: 1, Observer: capture.ObserverOptions{Interest: cat, Headers: cat.HeaderNames()}},
+			p := &pipeline.Pipeline{Source: src, Capture: observe.Options{Workers: 1, Observer: observe.ObserverOptions{Interest: cat, Headers: cat.HeaderNames()}},
 				Hosts: hosts.New(hosts.Options{}), Names: names.New(names.Options{Interest: cat}), Classifier: c, Catalog: cat}
 			r := &restarts{t: t, p: p, store: s, saver: c.NewSaver(), every: max(1, total/5)}
 			p.Watch = r

@@ -17,7 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"avbeacon/capture"
+	"avbeacon/capture/files"
+	"avbeacon/capture/observe"
 	"avbeacon/classify"
 	"avbeacon/classify/place"
 	"avbeacon/feeds"
@@ -26,8 +30,6 @@ import (
 	"avbeacon/internal/pipeline"
 	"avbeacon/internal/policy"
 	"avbeacon/internal/report"
-
-	"github.com/stretchr/testify/require"
 )
 
 var now = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -70,9 +72,9 @@ func readWatched(t testing.TB, c *classify.Classifier, cat *feeds.Catalog, w *Wa
 
 func run(t testing.TB, c *classify.Classifier, cat *feeds.Catalog, in capture.Interest, w pipeline.Watch, file string, changed func(*classify.Finding) error) {
 	t.Helper()
-	src := capture.OpenFiles([]string{file}, capture.FileOptions{})
+	src := files.Open([]string{file}, files.Options{})
 	defer src.Close()
-	p := &pipeline.Pipeline{Source: src, Capture: capture.Options{Workers: 1, Observer: capture.ObserverOptions{Interest: in, Headers: cat.HeaderNames()}},
+	p := &pipeline.Pipeline{Source: src, Capture: observe.Options{Workers: 1, Observer: observe.ObserverOptions{Interest: in, Headers: cat.HeaderNames()}},
 		Hosts: hosts.New(hosts.Options{}), Names: names.New(names.Options{Interest: cat}), Classifier: c, Catalog: cat, Changed: changed, Watch: w}
 	_, err := p.Run(context.Background())
 	require.NoError(t, err)

@@ -1,0 +1,107 @@
+package files
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ReadError says why reading one capture file stopped: where, what was found there and what had been read until then.
+type ReadError struct {
+	Name string
+	// Offset is the first byte that could not be used, from 0; -1 where reading never began.
+	Offset int64
+	// Unpacked says that Offset counts bytes after decompression.
+	Unpacked bool
+	// Packets were read before it.
+	Packets uint64
+	// Err is what was found, what was expected and what to do.
+	Err error
+}
+
+func (e *ReadError) Error() string {
+	if e.Offset < 0 {
+		return e.Name + ": " + e.start() + e.Err.Error()
+	}
+	of := ""
+	if e.Unpacked {
+		of = " of the decompressed data"
+	}
+	return fmt.Sprintf("%s: offset %d%s: %v; %s", e.Name, e.Offset, of, e.Err, e.before())
+}
+
+// start names the place of what is wrong with the first bytes; a file that cannot be opened has none.
+func (e *ReadError) start() string {
+	if errors.Is(e.Err, errEmptyFile) || errors.Is(e.Err, errNotCapture) {
+		return "offset 0: "
+	}
+	return ""
+}
+
+func (e *ReadError) before() string {
+	switch e.Packets {
+	case 0:
+		return "no packet was read before it"
+	case 1:
+		return "the one packet before it was read"
+	}
+	return fmt.Sprintf("the %d packets before it were read", e.Packets)
+}
+
+// Unwrap gives what was found.
+func (e *ReadError) Unwrap() error { return e.Err }
+
+// CutShortError says that a file ends inside a record or inside its header: what came before it is whole. A capture
+// that is still being written, or whose disk was full, ends so.
+type CutShortError struct{ ReadError }
+
+// Unwrap gives the ReadError in it.
+func (e *CutShortError) Unwrap() error { return &e.ReadError }
+
+// What a file is when reading never begins; compared by ExpandInputs.
+var (
+	errEmptyFile  = errors.New("the file is empty: expected a capture")
+	errNotCapture = errors.New("not a capture")
+)
+
+// strange is a kind of file that is often handed over instead of a capture.
+type strange struct{ magic, name, advice string }
+
+// strangers are told by their first bytes, as the formats' own specifications give them.
+func strangers() []strange {
+	return []strange{
+		{"\xfd7zXZ\x00", "an xz archive", "decompress it first"},
+		{"BZh", "a bzip2 archive", "decompress it first"},
+		{"\x04\x22\x4d\x18", "an lz4 archive", "decompress it first"},
+		{"PK\x03\x04", "a zip archive", "unpack it first"},
+		{"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"},
+		{"GMBU", "a Network Monitor capture", "convert it with editcap -F pcapng"},
+		{"RTSS", "a Network Monitor capture", "convert it with editcap -F pcapng"},
+		{"XCP\x00", "a Sniffer capture", "convert it with editcap -F pcapng"},
+		{"TRSNIFF data", "a Sniffer capture", "convert it with editcap -F pcapng"},
+		{"\x7fELF", "a program", "give a capture"},
+	}
+}
+
+// notCapture describes a file by its first bytes.
+func notCapture(head []byte) error {
+	const want = "expected pcap, pcapng or snoop, plain or in gzip or zstd"
+	for _, s := range strangers() {
+		if len(head) >= len(s.magic) && string(head[:len(s.magic)]) == s.magic {
+			return fmt.Errorf("%w: it looks like %s: %s; %s", errNotCapture, s.name, want, s.advice)
+		}
+	}
+	show := head[:min(len(head), 8)]
+	if isText(show) {
+		return fmt.Errorf("%w: it begins with the text %q (%x): %s", errNotCapture, show, show, want)
+	}
+	return fmt.Errorf("%w: it begins with the bytes %x: %s", errNotCapture, show, want)
+}
+
+func isText(b []byte) bool {
+	for _, c := range b {
+		if (c < ' ' || c > '~') && c != '\n' && c != '\r' && c != '\t' {
+			return false
+		}
+	}
+	return true
+}

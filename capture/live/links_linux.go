@@ -1,0 +1,108 @@
+package live
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// linkWatch tells of the interfaces of the network namespace that it was made in, whichever thread asks.
+type linkWatch struct {
+	fd   int // a socket to ask through
+	news int // a netlink socket that is readable when an interface has changed; -1 where it is not to be had
+}
+
+// face is what the kernel says of an interface.
+type face struct {
+	index int
+	kind  uint16 // ARPHRD_ETHER ...
+	mtu   uint32
+	state LinkState
+}
+
+// longest is the longest packet, in bytes, that comes without being made of several: that of the MTU with its link header and
+// two VLAN tags.
+func (f *face) longest() uint32 { return min(f.mtu, maxSnap) + 14 + 2*4 }
+
+func newLinkWatch() (*linkWatch, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open socket: %w", err)
+	}
+	w := &linkWatch{fd: fd, news: -1}
+	news, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+	if err != nil {
+		return w, nil // looking once a second does as well
+	}
+	if unix.Bind(news, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_LINK}) != nil {
+		_ = unix.Close(news)
+		return w, nil
+	}
+	w.news = news
+	return w, nil
+}
+
+// find gives the interface of a name; ENODEV where there is none.
+func (w *linkWatch) find(name string) (f face, err error) {
+	if len(name) >= unix.IFNAMSIZ || name == "" {
+		return f, unix.ENODEV
+	}
+	ask := func(request uint) (*unix.Ifreq, error) {
+		r, err := unix.NewIfreq(name)
+		if err != nil {
+			return nil, err
+		}
+		return r, unix.IoctlIfreq(w.fd, request, r)
+	}
+	index, err := ask(unix.SIOCGIFINDEX)
+	if err != nil {
+		return f, err
+	}
+	kind, err := ask(unix.SIOCGIFHWADDR)
+	if err != nil {
+		return f, err
+	}
+	mtu, err := ask(unix.SIOCGIFMTU)
+	if err != nil {
+		return f, err
+	}
+	flags, err := ask(unix.SIOCGIFFLAGS)
+	if err != nil {
+		return f, err
+	}
+	return face{index: int(index.Uint32()), kind: kind.Uint16(), mtu: mtu.Uint32(), state: stateOf(flags.Uint16())}, nil
+}
+
+func stateOf(flags uint16) LinkState {
+	switch {
+	case flags&unix.IFF_UP == 0:
+		return LinkDown
+	case flags&unix.IFF_RUNNING == 0:
+		return LinkNoCarrier
+	}
+	return LinkUp
+}
+
+// changed says whether the kernel has told of interfaces since it was last asked. What it told is not looked at.
+func (w *linkWatch) changed() bool {
+	if w.news < 0 {
+		return false
+	}
+	var buf [1]byte // the rest of a message is thrown away
+	for any := false; ; any = true {
+		_, _, err := unix.Recvfrom(w.news, buf[:], unix.MSG_DONTWAIT)
+		if err == unix.ENOBUFS || err == unix.EINTR {
+			continue // messages were lost: that is news, too
+		}
+		if err != nil {
+			return any
+		}
+	}
+}
+
+func (w *linkWatch) close() {
+	_ = unix.Close(w.fd) // nothing was written to either
+	if w.news >= 0 {
+		_ = unix.Close(w.news)
+	}
+}

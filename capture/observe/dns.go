@@ -1,0 +1,97 @@
+package observe
+
+import (
+	"net/netip"
+
+	"avbeacon/capture"
+	"avbeacon/capture/wire"
+)
+
+// readDNS reads the messages of DNS over TCP.
+func (o *observer) readDNS(g *segment, b []byte) (n int, more bool) {
+	msg, rest, st := wire.NextDNSTCP(b)
+	switch st {
+	case wire.More:
+		return 0, true
+	case wire.No:
+		o.stats.MalformedDNS++
+		return len(b), false
+	}
+	o.dns(g, msg, capture.DNS)
+	return len(b) - len(rest), false
+}
+
+// dns looks at one DNS, mDNS or LLMNR message.
+func (o *observer) dns(g *segment, msg []byte, p capture.Proto) {
+	peek := &o.peek
+	if !peek.Read(msg, o.name) {
+		o.stats.MalformedDNS++
+		return
+	}
+	if peek.Response() {
+		o.answered(g, msg, peek, p)
+		return
+	}
+	g.e.Count++
+	if !peek.RD() && p == capture.DNS {
+		g.e.Flags |= flowNoRD
+	}
+	if o.in != nil && p == capture.DNS && !o.in.Name(peek.Name) {
+		return
+	}
+	m, err := wire.ParseDNS(msg)
+	if err != nil {
+		o.stats.MalformedDNS++
+		return
+	}
+	obs := o.emit(g.d, capture.Lookup, p)
+	setHost(obs, g.d, true)
+	obs.DNS = m
+	if len(m.Questions) > 0 {
+		obs.Name = m.Questions[0].Name
+	}
+	if !m.RD && p == capture.DNS {
+		obs.Marks |= capture.NoRecursion
+	}
+}
+
+func (o *observer) answered(g *segment, msg []byte, peek *wire.DNSPeek, p capture.Proto) {
+	if o.in != nil && p == capture.DNS && !o.in.Name(peek.Name) {
+		addrs, wanted := wire.DNSLook(msg, peek, o.scratch[:1024], o.in, o.addrs[:0])
+		if !wanted {
+			o.plainAnswer(g, addrs)
+			return
+		}
+	}
+	m, err := wire.ParseDNS(msg)
+	if err != nil {
+		o.stats.MalformedDNS++
+		return
+	}
+	obs := o.emit(g.d, capture.Answer, p)
+	setHost(obs, g.d, p == capture.MDNS) // who announces itself by mDNS speaks of itself
+	obs.DNS = m
+	if len(m.Questions) > 0 {
+		obs.Name = m.Questions[0].Name
+	}
+	if m.Opcode != 0 {
+		return
+	}
+	for i := range m.Answers {
+		if a := m.Answers[i].Addr; a.IsValid() {
+			obs.Addrs = append(obs.Addrs, a)
+		}
+	}
+}
+
+// plainAnswer passes on the addresses of an answer that nobody has interest in, so that what they were called before can
+// be forgotten.
+func (o *observer) plainAnswer(g *segment, addrs []netip.Addr) {
+	if len(addrs) == 0 {
+		return
+	}
+	obs := o.emit(g.d, capture.Answer, capture.DNS)
+	setHost(obs, g.d, false)
+	obs.Addrs = o.out.keep(addrs)
+	obs.Marks |= capture.Plain
+}

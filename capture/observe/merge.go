@@ -1,0 +1,108 @@
+package observe
+
+// cursor is how far the fan-in is in a worker's answer.
+type cursor struct {
+	p *reply
+	i int
+}
+
+// merge takes each block's answers from all workers and hands them on in order.
+func (c *crew) merge() error {
+	cur := make([]cursor, len(c.answer))
+	for {
+		for w := range cur {
+			if !c.next(w, &cur[w]) {
+				return nil
+			}
+		}
+		if err := c.mergeBlock(cur); err != nil {
+			return err
+		}
+	}
+}
+
+// next moves a cursor to the worker's next reply. false: there is none.
+func (c *crew) next(w int, k *cursor) bool {
+	p, ok := <-c.answer[w]
+	*k = cursor{p: p}
+	return ok
+}
+
+// mergeBlock hands on one block's Observations: by packet, and those of one tick by their flows' first frames.
+func (c *crew) mergeBlock(cur []cursor) error {
+	for {
+		best := -1
+		for w := range cur {
+			if !c.settle(w, &cur[w]) {
+				continue
+			}
+			if best < 0 || cur[w].key().before(cur[best].key()) {
+				best = w
+			}
+		}
+		if best < 0 {
+			break
+		}
+		if err := c.hand(&cur[best]); err != nil {
+			return err
+		}
+	}
+	now, told := cur[0].p.now, cur[0].p.told
+	for w := range cur {
+		if told != nil && cur[w].p.seen != nil {
+			told.Observer.Add(cur[w].p.seen)
+		}
+		c.recycle(cur[w].p)
+	}
+	if told != nil {
+		return c.sink.Tick(now, *told)
+	}
+	return nil
+}
+
+// settle makes sure that a cursor stands at an Observation. false: the worker's answer to this block is at its end.
+func (c *crew) settle(w int, k *cursor) bool {
+	for k.i >= len(k.p.obs) {
+		if k.p.end {
+			return false
+		}
+		c.recycle(k.p)
+		if !c.next(w, k) {
+			k.p = &reply{end: true}
+			return false
+		}
+	}
+	return true
+}
+
+func (k *cursor) key() order { return k.p.keys[k.i] }
+
+func (a order) before(b order) bool { return a.at < b.at || a.at == b.at && a.flow < b.flow }
+
+// hand gives the Observation at a cursor to the sink.
+func (c *crew) hand(k *cursor) error {
+	i := k.i
+	k.i++
+	if c.sink.Encode == nil {
+		c.sink.ahead(k.p.obs, i)
+		return c.sink.Observation(&k.p.obs[i])
+	}
+	from := 0
+	if i > 0 {
+		from = k.p.ends[i-1]
+	}
+	if from == k.p.ends[i] {
+		return nil
+	}
+	return c.sink.Line(k.p.text[from:k.p.ends[i]])
+}
+
+func (c *crew) recycle(p *reply) {
+	if cap(p.obs) == 0 {
+		return
+	}
+	select {
+	case c.spare <- p:
+	default:
+	}
+}

@@ -1,0 +1,91 @@
+package observe
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync/atomic"
+
+	"avbeacon/capture"
+)
+
+// Panic is a fault of this program that a packet brought to light. The packet is left out, with what is known of the flows
+// in its shard (a sixteenth of all), and all else goes on.
+type Panic struct {
+	// Packet is valid during the call; its Data is nil where no packet was being looked at but time passed, and where the fault
+	// is that its memory is gone with a file that was made shorter.
+	Packet capture.Packet
+	Reason string
+	Stack  []byte
+}
+
+// guard counts the panics of one run and tells of them. Any goroutine may use it.
+type guard struct {
+	told  func(*Panic)
+	count atomic.Uint64
+}
+
+// note is called with what recover gave. p may be nil.
+func (g *guard) note(v any, p *capture.Packet) {
+	g.count.Add(1)
+	if g.told == nil {
+		return
+	}
+	x := &Panic{Reason: fmt.Sprint(v), Stack: debug.Stack()}
+	if p != nil {
+		x.Packet = *p
+	}
+	if capture.Faulted(v) { // the packet's memory is not there any more
+		x.Reason, x.Packet.Data = capture.ErrGone.Error(), nil
+	}
+	g.told(x)
+}
+
+// try runs what no single packet causes. false: it panicked, and v is what recover gave.
+func try(do func()) (v any, ok bool) {
+	defer func() {
+		if !ok {
+			v = recover()
+		}
+	}()
+	do()
+	return nil, true
+}
+
+// renew makes a shard's state anew after a panic, and forgets what the packet that caused it had brought so far.
+func (o *observer) renew(shard int) {
+	for n := len(o.out.obs); n > 0 && o.out.keys[n-1].at == o.key.at; n = len(o.out.obs) {
+		o.out.obs, o.out.keys = o.out.obs[:n-1], o.out.keys[:n-1]
+	}
+	if o.shards[shard] != nil {
+		o.shards[shard] = newShard(&o.opt)
+	}
+	o.readers()
+	o.dues, o.spare = nil, nil
+}
+
+// renewAll does so for all shards: nobody knows which one it was.
+func (o *observer) renewAll() {
+	for i := range o.shards {
+		o.renew(i)
+	}
+}
+
+// WriteCapture writes the packet as a capture of its own, in pcap's form with nanoseconds
+// (https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html), to be sent with a report of the fault.
+func (x *Panic) WriteCapture(w io.Writer) error {
+	b := make([]byte, 40, 40+len(x.Packet.Data))
+	le := binary.LittleEndian
+	le.PutUint32(b[0:], 0xa1b23c4d)
+	le.PutUint16(b[4:], 2)
+	le.PutUint16(b[6:], 4)
+	le.PutUint32(b[16:], 1<<18) // snap length, tcpdump's
+	le.PutUint32(b[20:], uint32(x.Packet.Link))
+	le.PutUint32(b[24:], uint32(x.Packet.Time/1e9))
+	le.PutUint32(b[28:], uint32(x.Packet.Time%1e9))
+	le.PutUint32(b[32:], uint32(len(x.Packet.Data)))
+	le.PutUint32(b[36:], max(x.Packet.OrigLen, uint32(len(x.Packet.Data))))
+	_, err := w.Write(append(b, x.Packet.Data...))
+	return err
+}

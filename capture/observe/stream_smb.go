@@ -1,0 +1,50 @@
+package observe
+
+import (
+	"avbeacon/capture"
+	"avbeacon/capture/wire"
+)
+
+// TCP ports of SMB, bare and over NetBIOS. Elsewhere its first byte, a zero, says nothing.
+const (
+	portSMB         = 445
+	portNetBIOSOver = 139
+)
+
+// smbMessages is how many messages of each direction of an SMB connection are looked at: negotiation and sign-in are the first.
+const smbMessages = 6
+
+// beginSMB takes a flow for SMB's by port. Only who asks for hosts wants the names in it.
+func (o *observer) beginSMB(g *segment) {
+	port := g.e.PortB
+	if g.e.Flags&flowReversed != 0 {
+		port = g.e.PortA
+	}
+	if o.in != nil && (port == portSMB || port == portNetBIOSOver) {
+		g.e.Class = classSMB
+	}
+}
+
+// readSMB looks for the computers' names in the sign-in at the start of a connection.
+func (o *observer) readSMB(g *segment, b []byte) (n int, more bool) {
+	phase := &g.e.Phase[g.dir]
+	if *phase >= smbMessages {
+		return len(b), false
+	}
+	packet, rest, st := wire.NextSession(b)
+	switch st {
+	case wire.More:
+		return 0, true
+	case wire.No:
+		*phase = smbMessages
+		return len(b), false
+	}
+	*phase++
+	if name, err := wire.ParseComputerName(packet); err == nil {
+		*phase = smbMessages
+		obs := o.emit(g.d, capture.Identity, capture.TCP)
+		setHost(obs, g.d, true)
+		obs.ID = &capture.IdentityDetail{SMB: &name}
+	}
+	return len(b) - len(rest), false
+}
