@@ -15,6 +15,7 @@ import (
 	"avbeacon/feeds"
 	"avbeacon/internal/config"
 	"avbeacon/internal/policy"
+	"avbeacon/internal/testkit/rounds"
 )
 
 // step is one call of a Book: Judge where there is a finding, else Tick.
@@ -155,7 +156,7 @@ func run(t *testing.T, steps []step, cfg config.Alerts, restart func(i int) bool
 // Whatever happened, a restart at any moment changes nothing of what is told, nor does the beat of the ticks.
 func TestRestartTellsTheSame(t *testing.T) {
 	events := map[string]int{}
-	for seed := range uint64(300) {
+	for seed := range uint64(rounds.Of(t, 90)) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		cfg, steps := anyConfig(rng), history(rng, 150)
 		want := run(t, steps, cfg, func(int) bool { return false }, 0)
