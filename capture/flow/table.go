@@ -35,6 +35,7 @@ type Entry struct {
 	Count     uint32 // DNS questions
 	Phase     [2]uint8
 	HeadLen   [2]uint8
+	Alert     uint8 // first fatal TLS alert, 0 for none
 
 	// The third is for the flow's beginning and end.
 	First      int64
@@ -45,8 +46,7 @@ type Entry struct {
 	Name       uint32 // handle of a name that the observer keeps, 0 for none
 	Link       uint32 // handle of the layers around the first packet, 0 for none
 	Head       [2][8]byte
-	MAC        [6]byte // of the side that opened the flow, valid iff the observer's flag says so
-	Alert      uint8
+	MAC        [2][6]byte // hardware addresses of A and B in the first packet, zero where it had none
 }
 
 const (

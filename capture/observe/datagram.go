@@ -79,8 +79,7 @@ func (o *observer) netbios(g *segment, b []byte) {
 		return
 	}
 	for i := range names {
-		obs := o.emit(g.d, capture.Identity, capture.NBNS)
-		setHost(obs, g.d, true)
+		obs := o.emit(g, capture.Identity, capture.NBNS, true)
 		obs.ID = &capture.IdentityDetail{NBNS: &names[i]}
 	}
 }
@@ -91,8 +90,7 @@ func (o *observer) netbiosDatagram(g *segment, b []byte) {
 	if err != nil {
 		return // errors and fragments are part of that service
 	}
-	obs := o.emit(g.d, capture.Identity, capture.NBNS)
-	setHost(obs, g.d, true)
+	obs := o.emit(g, capture.Identity, capture.NBNS, true)
 	obs.ID = &capture.IdentityDetail{NBNS: &n}
 }
 
@@ -101,8 +99,7 @@ func (o *observer) dhcp(g *segment, m *wire.DHCP, err error) {
 		o.stats.MalformedOther++
 		return
 	}
-	obs := o.emit(g.d, capture.Identity, capture.DHCP)
-	setHost(obs, g.d, g.d.DstPort == portDHCP || g.d.DstPort == portDHCPv6)
+	obs := o.emit(g, capture.Identity, capture.DHCP, g.d.DstPort == portDHCP || g.d.DstPort == portDHCPv6)
 	obs.ID = &capture.IdentityDetail{DHCP: m}
 }
 
@@ -220,8 +217,7 @@ func (o *observer) gquic(g *segment, b []byte) bool {
 	}
 	if o.wants([]byte(h.SNI), g.d.Dst.Netip(g.d.IPv6)) {
 		g.e.Flags |= flowTold
-		obs := o.emit(g.d, capture.Hello, capture.QUIC)
-		setHost(obs, g.d, true)
+		obs := o.emit(g, capture.Hello, capture.QUIC, true)
 		obs.Hello, obs.Name = h, h.SNI
 		o.nameFlow(g, obs.Name)
 	}
@@ -252,8 +248,7 @@ func (o *observer) readDTLS(g *segment, b []byte) {
 				o.stats.MalformedTLS++
 				continue
 			}
-			obs := o.emit(g.d, capture.ServerHello, capture.DTLS)
-			setHost(obs, g.d, false)
+			obs := o.emit(g, capture.ServerHello, capture.DTLS, false)
 			obs.Server = h
 		case wire.HandshakeCertificate:
 			o.certificates(g, body, capture.DTLS)

@@ -44,8 +44,7 @@ func (o *observer) dns(g *segment, msg []byte, p capture.Proto) {
 		o.stats.MalformedDNS++
 		return
 	}
-	obs := o.emit(g.d, capture.Lookup, p)
-	setHost(obs, g.d, true)
+	obs := o.emit(g, capture.Lookup, p, true)
 	obs.DNS = m
 	if len(m.Questions) > 0 {
 		obs.Name = m.Questions[0].Name
@@ -68,8 +67,7 @@ func (o *observer) answered(g *segment, msg []byte, peek *wire.DNSPeek, p captur
 		o.stats.MalformedDNS++
 		return
 	}
-	obs := o.emit(g.d, capture.Answer, p)
-	setHost(obs, g.d, p == capture.MDNS) // who announces itself by mDNS speaks of itself
+	obs := o.emit(g, capture.Answer, p, p == capture.MDNS) // who announces itself by mDNS speaks of itself
 	obs.DNS = m
 	if len(m.Questions) > 0 {
 		obs.Name = m.Questions[0].Name
@@ -90,8 +88,7 @@ func (o *observer) plainAnswer(g *segment, addrs []netip.Addr) {
 	if len(addrs) == 0 {
 		return
 	}
-	obs := o.emit(g.d, capture.Answer, capture.DNS)
-	setHost(obs, g.d, false)
+	obs := o.emit(g, capture.Answer, capture.DNS, false)
 	obs.Addrs = o.out.keep(addrs)
 	obs.Marks |= capture.Plain
 }

@@ -24,7 +24,6 @@ const (
 	flowUnreach               // an ICMP error spoke of it
 	flowHello                 // a hello or request was seen
 	flowNoCert                // the server's certificate does not matter
-	flowMAC                   // MAC is valid
 	flowNoRD                  // a DNS question with RD=0 was seen
 	flowAlertFrom             // the TLS alert came from B
 	flowTold                  // something of interest was emitted of it
@@ -118,14 +117,7 @@ func (o *observer) begin(s *shard, d *decode.Headers, e *flow.Entry) {
 		e.Flags |= flowIPv6
 	}
 	if d.HasMAC {
-		e.Flags |= flowMAC
-		e.MAC = d.SrcMAC
-		if e.Flags&flowReversed != 0 {
-			e.MAC = d.DstMAC
-		}
-		if e.MAC == [6]byte{} {
-			e.Flags &^= flowMAC
-		}
+		e.MAC = [2][6]byte{d.SrcMAC, d.DstMAC}
 	}
 	if e.Flags&flowReversed == 0 {
 		e.TTL = d.TTL
@@ -251,26 +243,13 @@ func (o *observer) record(s *shard, e *flow.Entry, final bool) {
 		o.stats.OneSided++
 	}
 	obs.Time, obs.Frame, obs.Input = r.Last, e.LastFrame, e.LastInput
-	obs.Kind, obs.FromClient, obs.Flow = capture.Contact, true, r
+	obs.Kind, obs.Flow = capture.Contact, r
 	obs.Proto, obs.Transport = capture.TCP, capture.TCP
 	if e.Proto == protoUDP {
 		obs.Proto, obs.Transport = capture.UDP, capture.UDP
 	}
-	six := e.Flags&flowIPv6 != 0
-	a := netip.AddrPortFrom(capture.Addr16(e.A).Netip(six), e.PortA)
-	b := netip.AddrPortFrom(capture.Addr16(e.B).Netip(six), e.PortB)
-	obs.Src, obs.Dst = a, b
-	if out == 1 {
-		obs.Src, obs.Dst = b, a
-	}
-	if e.Link != 0 {
-		obs.Link = *s.links.get(e.Link)
-	}
-	obs.Host = capture.Host{Addr: obs.Src.Addr(), MAC: e.MAC, HasMAC: e.Flags&flowMAC != 0}
-	if obs.Link != nil && len(obs.Link.VLANs) > 0 {
-		obs.Host.VLAN = obs.Link.VLANs[0]
-	}
-	obs.SrcMAC, obs.HasSrcMAC = obs.Host.MAC, obs.Host.HasMAC
+	obs.Src, obs.Dst = endpoints(e, out)
+	s.setSides(obs, e, out, true)
 	if e.Name != 0 {
 		obs.Name = *s.names.get(e.Name)
 	}
@@ -279,6 +258,37 @@ func (o *observer) record(s *shard, e *flow.Entry, final bool) {
 	}
 	if o.plain(e, obs) {
 		obs.Marks |= capture.Plain
+	}
+}
+
+// endpoints returns the addresses and ports of what goes in direction dir.
+func endpoints(e *flow.Entry, dir int) (src, dst netip.AddrPort) {
+	six := e.Flags&flowIPv6 != 0
+	src = netip.AddrPortFrom(capture.Addr16(e.A).Netip(six), e.PortA)
+	dst = netip.AddrPortFrom(capture.Addr16(e.B).Netip(six), e.PortB)
+	if dir == 1 {
+		return dst, src
+	}
+	return src, dst
+}
+
+// setSides completes obs, which goes in direction dir, from the flow's entry alone: the link that the flow's first packet came
+// by, its sender's hardware address, and the Host, which is obs.Src iff client.
+func (s *shard) setSides(obs *capture.Observation, e *flow.Entry, dir int, client bool) {
+	if e.Link != 0 {
+		obs.Link = *s.links.get(e.Link)
+	}
+	obs.SrcMAC = e.MAC[dir]
+	obs.HasSrcMAC = obs.SrcMAC != [6]byte{}
+	obs.FromClient = client
+	if client {
+		obs.Host = capture.Host{Addr: obs.Src.Addr(), MAC: e.MAC[dir]}
+	} else {
+		obs.Host = capture.Host{Addr: obs.Dst.Addr(), MAC: e.MAC[1-dir]}
+	}
+	obs.Host.HasMAC = obs.Host.MAC != [6]byte{}
+	if obs.Link != nil && len(obs.Link.VLANs) > 0 {
+		obs.Host.VLAN = obs.Link.VLANs[0]
 	}
 }
 

@@ -231,7 +231,8 @@ func (o *observer) flowless(d *decode.Headers) {
 		o.stats.MalformedOther++
 		return
 	}
-	obs := o.emit(d, capture.Identity, capture.ARP)
+	obs := o.emitPacket(d, capture.Identity, capture.ARP)
+	obs.FromClient = false
 	obs.Src = netip.AddrPortFrom(a.Sender, 0)
 	obs.Dst = netip.AddrPortFrom(a.Target, 0)
 	obs.ID = &capture.IdentityDetail{ARP: &a}
@@ -255,8 +256,7 @@ func (o *observer) neighbour(d *decode.Headers) {
 		o.stats.MalformedOther++
 		return
 	}
-	obs := o.emit(d, capture.Identity, capture.ICMP)
-	setHost(obs, d, true)
+	obs := o.emitPacket(d, capture.Identity, capture.ICMP)
 	obs.ID = &capture.IdentityDetail{NDP: &n}
 }
 
@@ -264,27 +264,40 @@ func (o *observer) neighbour(d *decode.Headers) {
 // tick by the first frame of the flow that ended.
 type order struct{ at, flow uint64 }
 
-// emit appends an Observation of packet d, from its source to its destination. The pointer is valid until the next emit.
-func (o *observer) emit(d *decode.Headers, k capture.Kind, p capture.Proto) *capture.Observation {
-	obs := o.grow()
-	obs.Time = time.Unix(0, d.Time).UTC()
-	obs.Frame, obs.Input = d.Frame, d.Input
-	obs.Kind, obs.Proto = k, p
-	obs.Src = netip.AddrPortFrom(d.Src.Netip(d.IPv6), d.SrcPort)
-	obs.Dst = netip.AddrPortFrom(d.Dst.Netip(d.IPv6), d.DstPort)
-	obs.Link = d.Link
-	obs.SrcMAC, obs.HasSrcMAC = d.SrcMAC, d.HasMAC
-	switch d.Proto {
-	case protoTCP:
-		obs.Transport = capture.TCP
-	case protoUDP:
+// emit appends an Observation of what g's segment showed, from the side that sent it to the other one. client says that the
+// sender is the client. Addresses and ports are the flow's. The pointer is valid until the next emit.
+func (o *observer) emit(g *segment, k capture.Kind, p capture.Proto, client bool) *capture.Observation {
+	obs, e := o.grow(), g.e
+	obs.Kind, obs.Proto, obs.Transport = k, p, capture.TCP
+	if e.Proto == protoUDP {
 		obs.Transport = capture.UDP
 	}
+	obs.Time, obs.Frame, obs.Input = time.Unix(0, e.Last).UTC(), e.LastFrame, e.LastInput
+	obs.Src, obs.Dst = endpoints(e, g.dir)
+	if g.d == nil {
+		g.s.setSides(obs, e, g.dir, client)
+		return obs
+	}
+	obs.Time = time.Unix(0, g.d.Time).UTC() // not e.Last: packets are not always in the order of their times
+	setLink(obs, g.d, client)
 	return obs
 }
 
-// setHost says which side of d the Observation speaks of, and fills in its Host.
-func setHost(obs *capture.Observation, d *decode.Headers, client bool) {
+// emitPacket is emit for a packet that belongs to no flow.
+func (o *observer) emitPacket(d *decode.Headers, k capture.Kind, p capture.Proto) *capture.Observation {
+	obs := o.grow()
+	obs.Time, obs.Frame, obs.Input = time.Unix(0, d.Time).UTC(), d.Frame, d.Input
+	obs.Kind, obs.Proto = k, p
+	obs.Src = netip.AddrPortFrom(d.Src.Netip(d.IPv6), d.SrcPort)
+	obs.Dst = netip.AddrPortFrom(d.Dst.Netip(d.IPv6), d.DstPort)
+	setLink(obs, d, true)
+	return obs
+}
+
+// setLink completes obs with what the packet d came by, and with its Host, which is obs.Src iff client.
+func setLink(obs *capture.Observation, d *decode.Headers, client bool) {
+	obs.Link = d.Link
+	obs.SrcMAC, obs.HasSrcMAC = d.SrcMAC, d.HasMAC
 	obs.FromClient = client
 	obs.Host = capture.Host{Addr: obs.Src.Addr(), MAC: d.SrcMAC, HasMAC: d.HasMAC, VLAN: d.VLAN}
 	if !client {

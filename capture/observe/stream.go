@@ -31,13 +31,13 @@ var protoOf = [...]capture.Proto{
 	classSMB: capture.ProtoNone,
 }
 
-// segment is a piece of a stream on its way through the observer.
+// segment is a packet of a flow, or bytes of its stream that waited, on the way through the readers.
 type segment struct {
-	d     *decode.Headers
+	d     *decode.Headers // the packet that is being read; nil at the flow's end, when what still waits is read
 	s     *shard
 	e     *flow.Entry
-	index uint32
-	dir   int // 0: from A
+	index uint32 // of e in the shard's table
+	dir   int    // 0: from A to B
 }
 
 func (g *segment) fromOpener() bool { return (g.dir == 0) == (g.e.Flags&flowReversed == 0) }
@@ -213,26 +213,10 @@ func (o *observer) drain(s *shard, i uint32, e *flow.Entry) {
 		if e.Pend[dir] == 0 {
 			continue
 		}
-		d := o.stale(s, e, dir)
-		g := segment{d: &d, s: s, e: e, index: i, dir: dir}
+		g := segment{s: s, e: e, index: i, dir: dir}
 		o.gap(&g, e.Next[dir]+1<<30)
 		o.lost(&g, 0)
 	}
-}
-
-// stale is a packet that stands for the flow's last one in direction dir.
-func (o *observer) stale(s *shard, e *flow.Entry, dir int) decode.Headers {
-	d := decode.Headers{
-		Time: e.Last, Frame: e.LastFrame, Input: e.LastInput, Layer: decode.LayerIP, Proto: e.Proto,
-		Src: e.A, Dst: e.B, SrcPort: e.PortA, DstPort: e.PortB,
-	}
-	if dir == 1 {
-		d.Src, d.Dst, d.SrcPort, d.DstPort = e.B, e.A, e.PortB, e.PortA
-	}
-	if e.Link != 0 {
-		d.Link = *s.links.get(e.Link)
-	}
-	return d
 }
 
 // deliver hands bytes in order to the reader of the flow's class. What it leaves waits for more.

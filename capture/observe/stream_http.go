@@ -143,15 +143,14 @@ func (o *observer) readRequest(g *segment, st *httpState, b []byte) (n int, more
 func (o *observer) sayRequest(g *segment, b []byte, v *wire.RequestView) {
 	r := wire.ParseRequest(b, v, o.opt.Headers)
 	p := capture.HTTP
-	if g.d.Proto == protoUDP {
+	if g.e.Proto == protoUDP {
 		p = capture.SSDP
 	}
 	o.requested(g, r, p, v.Connect)
 }
 
 func (o *observer) requested(g *segment, r *wire.Request, p capture.Proto, connect bool) {
-	obs := o.emit(g.d, capture.Request, p)
-	setHost(obs, g.d, true)
+	obs := o.emit(g, capture.Request, p, true)
 	obs.Req = r
 	obs.Name = hostName(r.Host)
 	if connect {
@@ -221,8 +220,7 @@ func (o *observer) sayResponse(g *segment, st *httpState, b []byte, v *wire.Resp
 	if st.bare&1 != 0 || st.connect || v.BodyLen == 0 {
 		r.Body = nil
 	}
-	obs := o.emit(g.d, capture.Response, capture.HTTP)
-	setHost(obs, g.d, false)
+	obs := o.emit(g, capture.Response, capture.HTTP, false)
 	obs.Resp = r
 	g.e.Flags |= flowTold
 }

@@ -42,8 +42,7 @@ func (o *observer) readSMB(g *segment, b []byte) (n int, more bool) {
 	*phase++
 	if name, err := wire.ParseComputerName(packet); err == nil {
 		*phase = smbMessages
-		obs := o.emit(g.d, capture.Identity, capture.TCP)
-		setHost(obs, g.d, true)
+		obs := o.emit(g, capture.Identity, capture.TCP, true)
 		obs.ID = &capture.IdentityDetail{SMB: &name}
 	}
 	return len(b) - len(rest), false

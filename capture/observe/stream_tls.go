@@ -71,8 +71,7 @@ func (o *observer) serverMessage(g *segment, typ byte, body []byte) bool {
 			o.stats.MalformedTLS++
 			return true
 		}
-		obs := o.emit(g.d, capture.ServerHello, capture.TLS)
-		setHost(obs, g.d, false)
+		obs := o.emit(g, capture.ServerHello, capture.TLS, false)
 		obs.Server = h
 	case typ == wire.HandshakeCertificate && *phase <= tlsAnswered:
 		*phase = tlsCertified
@@ -87,8 +86,7 @@ func (o *observer) certificates(g *segment, body []byte, p capture.Proto) {
 		o.stats.MalformedTLS++
 	}
 	for i := range certs {
-		obs := o.emit(g.d, capture.Cert, p)
-		setHost(obs, g.d, g.fromOpener())
+		obs := o.emit(g, capture.Cert, p, g.fromOpener())
 		obs.Cert = &certs[i]
 		g.e.Flags |= flowTold
 		obs.Name = hostName(certs[i].SubjectCN)
@@ -144,9 +142,9 @@ func (o *observer) sayHello(g *segment, body []byte, p capture.Proto, quic uint3
 	} else {
 		g.e.Flags |= flowNamed
 	}
-	server := g.d.Dst.Netip(g.d.IPv6)
-	o.hidden(p, g.d.DstPort)
-	wanted = o.wants(v.SNI, server)
+	_, server := endpoints(g.e, g.dir)
+	o.hidden(p, server.Port())
+	wanted = o.wants(v.SNI, server.Addr())
 	if !wanted {
 		return false, true
 	}
@@ -155,8 +153,7 @@ func (o *observer) sayHello(g *segment, body []byte, p capture.Proto, quic uint3
 	if err != nil {
 		return true, false
 	}
-	obs := o.emit(g.d, capture.Hello, p)
-	setHost(obs, g.d, true)
+	obs := o.emit(g, capture.Hello, p, true)
 	obs.Hello = h
 	obs.Name = string(v.SNI)
 	if v.ECH {
