@@ -2,7 +2,6 @@ package capture
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 )
 
@@ -48,15 +47,6 @@ type Source interface {
 	// Inputs tells of every input so far; the slice is the caller's.
 	Inputs() []Input
 	Close() error
-}
-
-// ErrGone says that the memory of a mapped file is not there any more.
-var ErrGone = errors.New("read: the file was made shorter while it was read, or its disk failed")
-
-// Faulted says whether a panic is the processor's fault on memory; see debug.SetPanicOnFault.
-func Faulted(v any) bool {
-	_, ok := v.(interface{ Addr() uintptr })
-	return ok
 }
 
 // Input is what a Source knows of one file or interface.

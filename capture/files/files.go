@@ -49,9 +49,7 @@ type Options struct {
 
 // Files is a Source over capture files, one after the other: pcap, pcapng and snoop, plain or in gzip or zstd, told
 // apart by content. A file that cannot be read, or only in part, says so in its Input; the others are read all the same.
-// A Block holds packets of one file; until it is released it may hold a piece of it in mapped memory. Should the file be made
-// shorter in that time, its packets are not there any more: who looks at them is to be ready for the fault
-// (debug.SetPanicOnFault), as Observe is.
+// A Block holds packets of one file.
 //
 // Next and Close are for one goroutine; Inputs may be called beside them.
 type Files struct {

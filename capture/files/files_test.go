@@ -374,3 +374,26 @@ func TestFilesAllocateNothing(t *testing.T) {
 		require.Greater(t, len(b.Packets), 1000)
 	}
 }
+
+// A file that is made shorter while it is read ends before the size that it had.
+func TestFileThatShrinks(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x.pcap")
+	file := madePcap(binary.LittleEndian, pcapMicro, somePackets())
+	require.NoError(t, os.WriteFile(name, file, 0o600))
+	f := Open([]string{name}, Options{BlockSize: 200})
+	defer f.Close()
+	var b capture.Block
+	require.NoError(t, f.Next(context.Background(), &b))
+	size := int64(pcapHeader)
+	for _, p := range somePackets()[:6] {
+		size += 16 + int64(len(p.data))
+	}
+	require.Greater(t, size, f.Inputs()[0].Read)
+	err := os.Truncate(name, size) // between two records
+	for err == nil {
+		err = f.Next(context.Background(), &b)
+	}
+	require.ErrorIs(t, err, io.EOF)
+	require.ErrorContains(t, f.Inputs()[0].Err, "it was made shorter while it was read")
+	require.True(t, f.Inputs()[0].Truncated)
+}

@@ -20,9 +20,6 @@ type openFile struct {
 	need    int    // bytes that this record wants at least; more than len(rest)
 	offset  int64  // of rest in the decompressed bytes
 	ended   error  // why src gives no more: io.EOF, or what went wrong
-	maps    tracer // its format, where it may be mapped; see window
-	large   bool   // as its records were of late
-	ahead   ahead
 }
 
 // close gives back what the file holds.
@@ -57,7 +54,6 @@ func (c *openFile) recognise() error {
 	c.offset = int64(used)
 	c.format, c.rest = format, append(c.rest, head[used:]...)
 	c.need = len(c.rest) + 1
-	c.maps = c.mappable()
 	return nil
 }
 
@@ -75,14 +71,11 @@ func formatOf(head []byte) (f recordFormat, used int, err error) {
 	return nil, 0, notCapture(head)
 }
 
-// block reads about size bytes into b, or maps more, and finds the packets in them; there may be none. The error says why it
+// block reads about size bytes into b and finds the packets in them; there may be none. The error says why it
 // was the file's last block: io.EOF, or what is wrong.
 func (c *openFile) block(b *capture.Block, size int) error {
-	if done, err := c.window(b); done {
-		return err
-	}
 	buf := b.Buf[:c.fill(b, size)]
-	used, err := c.cut(b, buf, nil)
+	used, err := c.cut(b, buf)
 	if err != nil {
 		return err
 	}
@@ -94,26 +87,16 @@ func (c *openFile) block(b *capture.Block, size int) error {
 }
 
 // cut takes the whole records at the beginning of buf into b. used is how many bytes they took; on an error, it is the offset
-// of the record that is broken. found is where records may begin. Where it says the same as the record before, the place is
-// taken from there: the processor then goes on without waiting for that record.
-func (c *openFile) cut(b *capture.Block, buf []byte, found []uint32) (used int, err error) {
+// of the record that is broken.
+func (c *openFile) cut(b *capture.Block, buf []byte) (used int, err error) {
 	c.records.packets = b.Packets
-	for i, size := 0, 0; ; i++ {
-		at := used
-		if i < len(found) {
-			at = int(found[i])
-			if at != used {
-				at, found = used, nil
-			}
-		}
-		if size, c.need, err = c.format.record(buf[at:], &c.records); size == 0 {
+	for size := 0; ; used += size {
+		if size, c.need, err = c.format.record(buf[used:], &c.records); size == 0 {
 			break
 		}
-		used += size
 	}
 	b.Packets, c.records.packets = c.records.packets, nil
 	c.offset += int64(used)
-	c.large = len(b.Packets) > 0 && used/len(b.Packets) >= largeRecord
 	return used, err
 }
 
@@ -154,8 +137,8 @@ func sized(buf []byte, size int) []byte {
 func (c *openFile) end() error {
 	switch err := c.ended; {
 	case err == io.EOF && len(c.rest) == 0:
-		if err := c.shortened(); err != nil {
-			return err
+		if c.disk.read < c.disk.size && len(c.packed) == 0 {
+			return cutError{fmt.Errorf("the file had %d bytes when it was opened: it was made shorter while it was read", c.disk.size)}
 		}
 		return io.EOF
 	case err == io.EOF:

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"io"
 	"math"
-	"runtime/debug"
 
 	"avbeacon/capture"
 	"avbeacon/capture/decode"
@@ -101,7 +100,6 @@ func (c *clock) pass(t int64) (due shardSet) {
 }
 
 func observeInline(ctx context.Context, src capture.Source, opt Options, sink Sink) (capture.Stats, error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // see Files
 	r := inline{
 		dec: decode.New(opt.Decoder), o: newObserver(opt.Observer, smallBatch, func(int) bool { return true }),
 		guard: guard{told: opt.Panicked}, sink: &sink,

@@ -13,8 +13,7 @@ import (
 // Panic is a fault of this program that a packet brought to light. The packet is left out, with what is known of the flows
 // in its shard (a sixteenth of all), and all else goes on.
 type Panic struct {
-	// Packet is valid during the call; its Data is nil where no packet was being looked at but time passed, and where the fault
-	// is that its memory is gone with a file that was made shorter.
+	// Packet is valid during the call. Its Data is nil if no packet was being read, but time passed.
 	Packet capture.Packet
 	Reason string
 	Stack  []byte
@@ -35,9 +34,6 @@ func (g *guard) note(v any, p *capture.Packet) {
 	x := &Panic{Reason: fmt.Sprint(v), Stack: debug.Stack()}
 	if p != nil {
 		x.Packet = *p
-	}
-	if capture.Faulted(v) { // the packet's memory is not there any more
-		x.Reason, x.Packet.Data = capture.ErrGone.Error(), nil
 	}
 	g.told(x)
 }

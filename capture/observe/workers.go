@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"math"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -111,7 +110,6 @@ func newCrew(opt Options, sink Sink) *crew {
 
 // read cuts blocks, decodes them and deals the packets out, until the input's end or ctx is done.
 func (c *crew) read(ctx context.Context, src capture.Source) {
-	debug.SetPanicOnFault(true) // see Files
 	defer close(c.done)
 	defer func() {
 		for _, t := range c.todo {
@@ -244,7 +242,6 @@ func (k *work) next() *decode.Headers {
 
 // work is worker w: it answers each block in order.
 func (c *crew) work(w int) {
-	debug.SetPanicOnFault(true)
 	n := len(c.todo)
 	o := newObserver(c.opt.Observer, batchSize, func(shard int) bool { return shard%n == w })
 	defer close(c.answer[w])
