@@ -1,6 +1,7 @@
 package internal_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,20 +36,30 @@ func blocks(text, word string) []string {
 	return all
 }
 
-// program builds avbeacon and gives a folder of its own to run it in, which has testdata in it.
+// built is avbeacon, built once for all tests, in a folder that git ignores.
+var built = sync.OnceValues(func() (string, error) {
+	name, err := filepath.Abs("../.cache/test/documents/avbeacon")
+	if err != nil {
+		return "", err
+	}
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	out, err := exec.Command("go", "build", "-o", name, "../cmd/avbeacon").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build avbeacon: %w: %s", err, out)
+	}
+	return name, nil
+})
+
+// program returns avbeacon and a folder to run it in, which has testdata in it.
 func program(t *testing.T) (binary, folder string) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds the program")
 	}
-	binary = filepath.Join(t.TempDir(), "avbeacon")
-	if runtime.GOOS == "windows" {
-		binary += ".exe"
-	}
-	build := exec.Command("go", "build", "-o", binary, "./cmd/avbeacon")
-	build.Dir = ".."
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	binary, err := built()
+	require.NoError(t, err)
 	folder = t.TempDir()
 	testdata, err := filepath.Abs("../testdata")
 	require.NoError(t, err)

@@ -50,7 +50,9 @@ func Run(cmd *exec.Cmd) (Cost, error) {
 }
 
 // Median returns the middle value, the lower one of two. values must not be empty.
-func Median[T cmp.Ordered](values []T) T { return slices.Sorted(slices.Values(values))[(len(values)-1)/2] }
+func Median[T cmp.Ordered](values []T) T {
+	return slices.Sorted(slices.Values(values))[(len(values)-1)/2]
+}
 
 // Table writes rows in columns aligned to the right. Tabs separate the cells of a row.
 func Table(w io.Writer, rows ...string) error {
