@@ -20,7 +20,7 @@ func every(n int, step int64, jitter ...int64) []int64 {
 	return out
 }
 
-func TestRegularity(t *testing.T) {
+func TestJudgeOfPlainStarts(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		starts      []int64
@@ -37,7 +37,7 @@ func TestRegularity(t *testing.T) {
 		{"wild", every(40, 600, 0, 90000, 5000, 300, 20000, 2200, 41000, 800, 7700, 1500, 12000), 5600 * time.Second, true, 0, 0.45, "without a clear rhythm"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := Regularity(c.starts)
+			r := Judge(Timeline{Starts: c.starts})
 			require.Equal(t, len(c.starts), r.Sessions)
 			require.Equal(t, c.scored, r.Scored)
 			require.Contains(t, r.Words, c.words)
@@ -48,9 +48,9 @@ func TestRegularity(t *testing.T) {
 	}
 }
 
-func TestRegularityLeavesItsInputAlone(t *testing.T) {
+func TestJudgeLeavesItsInputAlone(t *testing.T) {
 	in := []int64{1, 100, 150, 900}
-	Regularity(in)
+	Judge(Timeline{Starts: in})
 	require.Equal(t, []int64{1, 100, 150, 900}, in)
 }
 
@@ -61,14 +61,14 @@ func TestSpan(t *testing.T) {
 	}
 }
 
-func FuzzRegularity(f *testing.F) {
+func FuzzJudge(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 4, 5})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var starts []int64
 		for i, x := range b {
 			starts = append(starts, int64(x)<<(i%40))
 		}
-		r := Regularity(starts)
+		r := Judge(Timeline{Starts: starts})
 		require.False(t, r.Score < 0 || r.Score > 1)
 		require.NotEmpty(t, r.Words)
 	})

@@ -31,7 +31,7 @@ func joined(rng *rand.Rand, machines, runs int, failing float64) []int64 {
 		}
 	}
 	slices.Sort(all)
-	return Sessions(all)
+	return sessionsOf(all)
 }
 
 func TestMachinesThatBeatSideBySideAreSeveral(t *testing.T) {
@@ -50,7 +50,7 @@ func TestMachinesThatBeatSideBySideAreSeveral(t *testing.T) {
 				}
 			}
 			slices.Sort(all)
-			return Sessions(all)
+			return sessionsOf(all)
 		},
 	} {
 		require.GreaterOrEqual(t, calls(draw), 0.85, name)

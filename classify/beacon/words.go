@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// words says in a sentence how regular a timeline is.
+// words describes a Result in a sentence.
 func words(r *Result, t *Timeline) string {
 	switch r.Reason {
 	case TooFew:
 		return tooFewWords(r)
 	case Cache:
-		return fmt.Sprintf("look-ups alone, at intervals that a DNS cache of %s makes: no rhythm to be read from %d sessions%s",
+		return fmt.Sprintf("DNS queries only, at intervals that a DNS cache of %s makes: %d sessions show no rhythm of the host%s",
 			Span(time.Duration(t.TTL)*time.Second), r.Sessions, presenceWords(r))
 	case Several:
-		return fmt.Sprintf("not scored: several machines behind one address, at least %d by the signs%s", r.Machines, presenceWords(r))
+		return fmt.Sprintf("not scored: several machines behind one address, at least %d%s", r.Machines, presenceWords(r))
 	}
 	return beatWords(r) + presenceWords(r)
 }
@@ -23,7 +23,7 @@ func tooFewWords(r *Result) string {
 	if r.Sessions <= 1 {
 		return "seen in one session"
 	}
-	return fmt.Sprintf("%d sessions within %s, median interval %s: too few to tell a rhythm", r.Sessions, Span(r.Window), Span(r.Period))
+	return fmt.Sprintf("%d sessions within %s, median interval %s: too few to show a rhythm", r.Sessions, Span(r.Window), Span(r.Period))
 }
 
 func beatWords(r *Result) string {
@@ -40,7 +40,7 @@ func beatWords(r *Result) string {
 	return fmt.Sprintf("%d sessions without a clear rhythm, median interval %s", r.Sessions, Span(r.Period))
 }
 
-// presenceWords tells of the hours with contact.
+// presenceWords describes the hours with contact.
 func presenceWords(r *Result) string {
 	s := fmt.Sprintf(", over %d sessions", r.Sessions)
 	if r.Active > 0 {
@@ -52,7 +52,7 @@ func presenceWords(r *Result) string {
 	return s
 }
 
-// Span gives a duration as people say it: "45 s", "20 min", "2 h", "3 d".
+// Span formats a duration as people say it: "45 s", "20 min", "2 h", "3 d".
 func Span(d time.Duration) string {
 	switch {
 	case d < 2*time.Minute:

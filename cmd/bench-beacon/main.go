@@ -1,15 +1,14 @@
 // Command bench-beacon measures how well our score of regularity separates beats from chance.
 //
 // It makes labelled timelines (classes.go): antivirus updaters, other beats, people, random times, several machines behind
-// one address, DNS caches. It gives each to beacon.Judge, a connection at a time, and to a reference score: once all
+// one address, DNS caches. It gives each to beacon.Judge, merged into sessions as classify does, and to a reference score: once all
 // connections of the last day, once merged into sessions. A score's threshold is the lowest that 1 % of the chance timelines
 // exceed. It is set on one seed and applied to another, so that precision and recall of the second table are of timelines
 // that nothing was chosen by.
 //
 // A row of the tables is a class: the share of its timelines over each scorer's threshold, the share in which the period we
 // report is within a tenth of the true one, and the shares that we call a cache, several machines, or too few. A class that
-// misses its floor, or scores worse than the reference, is marked, and the command fails. The last line is what the state of
-// a host and destination takes in memory.
+// misses its floor, or scores worse than the reference, is marked, and the command fails.
 package main
 
 import (
@@ -21,7 +20,6 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
-	"unsafe"
 
 	"avbeacon/classify/beacon"
 	"avbeacon/internal/measure"
@@ -64,8 +62,6 @@ func run(_ context.Context, args []string, _ io.Reader, out, stderr io.Writer) e
 	}
 	short := show(out, fmt.Sprintf("seed %d, which sets the thresholds", *seed), all, limits)
 	short += show(out, fmt.Sprintf("seed %d, held out", *held), measureAll(*held, *n), limits)
-	size := unsafe.Sizeof(beacon.State{})
-	fmt.Fprintf(out, "\nState of a host and destination: %d bytes, %d MB a million, without pointers\n", size, size)
 	if short > 0 {
 		return fmt.Errorf("%d classes fall short", short)
 	}

@@ -36,33 +36,34 @@ func measureAll(seed uint64, n int) []measured {
 	return all
 }
 
-// judge scores a timeline.
+// judge scores a timeline by ours, as classify would, and by the reference, over its last day.
 func judge(t timeline) outcome {
-	var s beacon.State
-	for _, c := range t.conns {
-		s.Add(c.At, uint64(c.Bytes), true)
-	}
-	active := &t.active
+	merged := sessions(t.conns)
+	line := beacon.Timeline{Lookups: t.lookups, TTL: t.ttl, Active: &t.active}
 	if t.noActivity {
-		active = nil
+		line.Active = nil
 	}
-	line := s.Timeline(nil, active)
-	line.Lookups, line.TTL = t.lookups, t.ttl
+	for _, c := range merged[max(0, len(merged)-beacon.MaxStarts):] {
+		line.Starts = append(line.Starts, c.At)
+	}
+	if line.Earlier = len(merged) - len(line.Starts); line.Earlier > 0 {
+		line.Since = merged[0].At
+	}
 	o := outcome{ours: beacon.Judge(line)}
 	o.found = slices.ContainsFunc(t.periods, func(p float64) bool {
 		return math.Abs(o.ours.Period.Seconds()-p) <= p/10
 	})
 	from := t.end - 86400
-	o.raw = beacon.Refer(t.conns, from, t.end).Total
-	o.sessions = beacon.Refer(sessions(t.conns), from, t.end).Total
+	o.raw = refer(t.conns, from, t.end).Total
+	o.sessions = refer(merged, from, t.end).Total
 	return o
 }
 
 // sessions merges connections that follow each other by less than beacon.Gap.
-func sessions(conns []beacon.Conn) []beacon.Conn {
+func sessions(conns []conn) []conn {
 	conns = slices.Clone(conns)
-	slices.SortStableFunc(conns, func(a, b beacon.Conn) int { return int(a.At - b.At) })
-	var merged []beacon.Conn
+	slices.SortStableFunc(conns, func(a, b conn) int { return int(a.At - b.At) })
+	var merged []conn
 	for i, c := range conns {
 		if i == 0 || c.At-conns[i-1].At >= beacon.Gap {
 			merged = append(merged, c)

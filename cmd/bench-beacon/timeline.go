@@ -17,7 +17,7 @@ const (
 
 // timeline is what a sensor would see of one host and vendor, and the truth about it.
 type timeline struct {
-	conns      []beacon.Conn
+	conns      []conn
 	active     beacon.Hours
 	lookups    bool
 	noActivity bool // the judge does not get active
@@ -72,13 +72,13 @@ func (m *maker) isAwake(at float64) (bool, float64) {
 // connect adds a connection if the host is awake and the sensor is watching.
 func (m *maker) connect(at float64) {
 	if ok, _ := m.isAwake(at); ok && at >= m.start && at < m.end() {
-		m.t.conns = append(m.t.conns, beacon.Conn{At: int64(at), Bytes: int64(m.size())})
+		m.t.conns = append(m.t.conns, conn{At: int64(at), Bytes: int64(m.size())})
 	}
 }
 
 // finish sorts the connections and fills in the hours in which the host was active.
 func (m *maker) finish() timeline {
-	slices.SortStableFunc(m.t.conns, func(a, b beacon.Conn) int { return int(a.At - b.At) })
+	slices.SortStableFunc(m.t.conns, func(a, b conn) int { return int(a.At - b.At) })
 	for _, p := range m.awake {
 		for at := p.from; at < p.to; at += hour {
 			m.t.active.Set(int64(at))

@@ -1,4 +1,4 @@
-package beacon
+package main
 
 import (
 	"bufio"
@@ -30,24 +30,24 @@ func TestReferenceTiming(t *testing.T) {
 }
 
 func TestReferenceNeedsFourTimesAndNoStrobe(t *testing.T) {
-	var few, strobe []Conn
+	var few, strobe []conn
 	for i := range int64(3) {
-		few = append(few, Conn{At: i * 3600}, Conn{At: i * 3600})
+		few = append(few, conn{At: i * 3600}, conn{At: i * 3600})
 	}
-	require.False(t, Refer(few, 0, 86400).Scored)
+	require.False(t, refer(few, 0, 86400).Scored)
 	for i := range int64(86400) {
-		strobe = append(strobe, Conn{At: i})
+		strobe = append(strobe, conn{At: i})
 	}
-	require.False(t, Refer(strobe, 0, 86400).Scored, "strobe")
-	require.True(t, Refer(strobe[1:], 0, 86400).Scored)
+	require.False(t, refer(strobe, 0, 86400).Scored, "strobe")
+	require.True(t, refer(strobe[1:], 0, 86400).Scored)
 }
 
 func TestReferenceOfASteadyBeacon(t *testing.T) {
-	var conns []Conn
+	var conns []conn
 	for at := int64(0); at <= 86400; at += 300 {
-		conns = append(conns, Conn{At: at, Bytes: 500})
+		conns = append(conns, conn{At: at, Bytes: 500})
 	}
-	r := Refer(conns, 0, 86400)
+	r := refer(conns, 0, 86400)
 	require.InDelta(t, 1, r.Timing, 0.001)
 	require.InDelta(t, 1, r.Size, 0.001)
 	require.InDelta(t, 1, r.Histogram, 0.02)
@@ -55,9 +55,9 @@ func TestReferenceOfASteadyBeacon(t *testing.T) {
 }
 
 func TestReferenceCountsTheHourOfFrom(t *testing.T) {
-	conns := []Conn{{At: 3600}, {At: 9000}, {At: 9100}, {At: 9200}}
-	require.True(t, Refer(conns, 7000, 20000).Scored, "3600 is the start of the hour of 7000")
-	require.False(t, Refer(conns, 7200, 20000).Scored)
+	conns := []conn{{At: 3600}, {At: 9000}, {At: 9100}, {At: 9200}}
+	require.True(t, refer(conns, 7000, 20000).Scored, "3600 is the start of the hour of 7000")
+	require.False(t, refer(conns, 7200, 20000).Scored)
 }
 
 // truth is where RITA's logs and expectations lie on machines that have them; they are not part of this repository.
@@ -84,9 +84,9 @@ func TestReferenceEqualsPublishedExpectations(t *testing.T) {
 	require.Len(t, expected.Cases, 4)
 	for _, c := range expected.Cases {
 		t.Run(filepath.Base(c.File)+c.Pair, func(t *testing.T) {
-			var conns []Conn
+			var conns []conn
 			if c.Pair != "" {
-				var all []Conn
+				var all []conn
 				conns, all = zeekConns(t, filepath.Join(truth, "beacon", c.File), c.Pair)
 				c.Window = []int64{all[0].At, all[0].At}
 				for _, x := range all {
@@ -95,7 +95,7 @@ func TestReferenceEqualsPublishedExpectations(t *testing.T) {
 			} else {
 				conns = vector(t, filepath.Join(truth, "beacon", c.File))
 			}
-			r := Refer(conns, c.Window[0], c.Window[1])
+			r := refer(conns, c.Window[0], c.Window[1])
 			t.Logf("%+v", r)
 			require.InDelta(t, c.Total, r.Total, c.Tol)
 			for _, part := range []struct {
@@ -110,16 +110,16 @@ func TestReferenceEqualsPublishedExpectations(t *testing.T) {
 	}
 }
 
-func vector(t *testing.T, name string) []Conn {
+func vector(t *testing.T, name string) []conn {
 	t.Helper()
 	f, err := os.Open(name)
 	require.NoError(t, err)
 	defer f.Close()
 	rows, err := csv.NewReader(f).ReadAll()
 	require.NoError(t, err)
-	var conns []Conn
+	var conns []conn
 	for _, row := range rows[1:] {
-		conns = append(conns, Conn{At: number(t, row[0]), Bytes: number(t, row[1])})
+		conns = append(conns, conn{At: number(t, row[0]), Bytes: number(t, row[1])})
 	}
 	return conns
 }
@@ -133,7 +133,7 @@ func number(t *testing.T, text string) int64 {
 }
 
 // zeekConns gives the connections of the pair, and all from a private to a public address.
-func zeekConns(t *testing.T, pattern, pair string) (of, all []Conn) {
+func zeekConns(t *testing.T, pattern, pair string) (of, all []conn) {
 	t.Helper()
 	src, dst, _ := strings.Cut(pair, " -> ")
 	names, err := filepath.Glob(pattern)
@@ -155,7 +155,7 @@ func zeekConns(t *testing.T, pattern, pair string) (of, all []Conn) {
 				continue
 			}
 			from, to := cells[column["id.orig_h"]], cells[column["id.resp_h"]]
-			c := Conn{At: number(t, cells[column["ts"]])}
+			c := conn{At: number(t, cells[column["ts"]])}
 			if bytes := cells[column["orig_ip_bytes"]]; bytes != "-" {
 				c.Bytes = number(t, bytes)
 			}

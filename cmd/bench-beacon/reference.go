@@ -1,19 +1,19 @@
-package beacon
+package main
 
 import (
 	"math"
 	"slices"
 )
 
-// Conn is one connection for Reference.
-type Conn struct {
+// conn is one connection.
+type conn struct {
 	At    int64 // seconds since 1970
-	Bytes int64 // IP bytes that its opener sent
+	Bytes int64 // IP bytes that the client sent
 }
 
-// Reference is how RITA version 5 scores a pair of hosts: four parts of a quarter each, 0 to 1.
-// It stands here as the measure that ours is compared with; its formulas are restated, not its code.
-type Reference struct {
+// reference is how RITA version 5 scores a pair of hosts: four parts of a quarter each, 0 to 1. Our score is compared with it.
+// Its formulas are restated here, not its code.
+type reference struct {
 	Total, Timing, Size, Histogram, Duration float64
 	Scored                                   bool // at least 4 different times and fewer than 86,400 connections
 }
@@ -28,9 +28,9 @@ const (
 	referenceRun     = 12 // bins in a row that make a full duration
 )
 
-// Refer scores the connections between from and to, seconds since 1970: a day up to the newest connection of the whole
+// refer scores the connections between from and to, seconds since 1970: a day up to the newest connection of the whole
 // data, cut to the data. Connections from the start of the hour of from count too. The order of conns is kept.
-func Refer(conns []Conn, from, to int64) Reference {
+func refer(conns []conn, from, to int64) reference {
 	var times, sizes []int64
 	start := from - mod(from, 3600)
 	for _, c := range conns {
@@ -42,13 +42,13 @@ func Refer(conns []Conn, from, to int64) Reference {
 	count := len(times)
 	unique := slices.Compact(slices.Clone(times))
 	if len(unique) < referenceTimes || count >= referenceStrobe || to <= from {
-		return Reference{}
+		return reference{}
 	}
 	gaps := make([]int64, 0, len(unique))
 	for i, at := range unique[1:] {
 		gaps = append(gaps, at-unique[i])
 	}
-	r := Reference{Scored: true, Timing: spreadScore(gaps, 1), Size: spreadScore(sizes, 0)}
+	r := reference{Scored: true, Timing: spreadScore(gaps, 1), Size: spreadScore(sizes, 0)}
 	bins := histogram(times, from, to)
 	r.Histogram = max(even(bins), bimodal(bins))
 	r.Duration = duration(bins, float64(times[count-1]-times[0])/float64(to-from))
@@ -58,6 +58,15 @@ func Refer(conns []Conn, from, to int64) Reference {
 
 func mod(a, b int64) int64 { return ((a % b) + b) % b }
 
+// median is the mean of the two in the middle if the length of the sorted list is even.
+func median[N int64 | float64](list []N) float64 {
+	n := len(list)
+	if n == 0 {
+		return 0
+	}
+	return (float64(list[(n-1)/2]) + float64(list[n/2])) / 2
+}
+
 // spreadScore is the mean of two scores of a list: how symmetric its quartiles are, and how small its median deviation is
 // beside its median. low is the second where the median is below 1. It sorts list.
 func spreadScore(list []int64, low float64) float64 {
@@ -66,7 +75,7 @@ func spreadScore(list []int64, low float64) float64 {
 	}
 	slices.Sort(list)
 	n := len(list)
-	q1, q2, q3 := middle(list[:n/2]), middle(list), middle(list[(n+1)/2:])
+	q1, q2, q3 := median(list[:n/2]), median(list), median(list[(n+1)/2:])
 	skew := 0.0
 	if q3-q1 >= 10 && q2 != q1 && q2 != q3 {
 		skew = (q1 + q3 - 2*q2) / (q3 - q1)
@@ -78,15 +87,6 @@ func spreadScore(list []int64, low float64) float64 {
 	return ((1 - math.Abs(skew)) + tight) / 2
 }
 
-// middle is the median of a sorted list, the mean of the two in the middle where its length is even.
-func middle[N int64 | float64](list []N) float64 {
-	n := len(list)
-	if n == 0 {
-		return 0
-	}
-	return (float64(list[(n-1)/2]) + float64(list[n/2])) / 2
-}
-
 // deviation is the median absolute deviation of list from mid.
 func deviation(list []int64, mid float64) float64 {
 	off := make([]float64, len(list))
@@ -94,7 +94,7 @@ func deviation(list []int64, mid float64) float64 {
 		off[i] = math.Abs(float64(x) - mid)
 	}
 	slices.Sort(off)
-	return middle(off)
+	return median(off)
 }
 
 // histogram counts times in equal bins over the window; earlier ones fall into the first.
