@@ -101,7 +101,7 @@ func (c *Classifier) recordName(obs *capture.Observation, h *host, k flowKey) {
 		return
 	}
 	for _, e := range c.opt.Catalog.MatchName(obs.Name) {
-		if e.Vendor == nil || searchList(e, obs.Name) {
+		if e.Vendor == nil || searchList(e, obs.Name) == surelyAppended {
 			continue
 		}
 		kind := KindSNI

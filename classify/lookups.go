@@ -2,7 +2,10 @@ package classify
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
+
+	"golang.org/x/net/publicsuffix"
 
 	"avbeacon/capture"
 	"avbeacon/capture/wire"
@@ -75,7 +78,7 @@ func (c *Classifier) asks(obs *capture.Observation, h *host) []*feeds.Entry {
 
 // asksFor says whether a question may be a product's.
 func asksFor(e *feeds.Entry, obs *capture.Observation) bool {
-	return clientType(e, obs.DNS.Questions[0].QType) && !serverName(e, obs.Name) && !searchList(e, obs.Name)
+	return clientType(e, obs.DNS.Questions[0].QType) && !serverName(e, obs.Name) && searchList(e, obs.Name) != surelyAppended
 }
 
 // clientType says whether a client's product asks this type. DS, MX, NS, PTR and TXT are asked by resolvers and mail
@@ -104,25 +107,61 @@ func serverName(e *feeds.Entry, name string) bool {
 	return false
 }
 
-// searchList says that the name is another's with the vendor's domain behind it, as a resolver's search list makes:
+// appended grades whether a name is somebody else's with a vendor's domain appended, as a resolver's search list makes it:
 // www.google.com.example.ru.
-func searchList(e *feeds.Entry, name string) bool {
+type appended uint8
+
+const (
+	notAppended   appended = iota
+	mayBeAppended          // what precedes the vendor's domain could be a registered name or a product's own labels
+	surelyAppended
+)
+
+// searchList grades a name that matches entry e. The labels before the vendor's domain end in a public suffix if they are a
+// site's name. Products use labels that are suffixes too (ru, eu, app, info), so one such label proves little: it takes
+// "www." in front, a suffix of several labels (co.uk, github.io), or one that is no word and no country. In any other case the
+// answer has to decide: a name that a search list made does not exist.
+func searchList(e *feeds.Entry, name string) appended {
 	if e.Match != feeds.Suffix || e.Strength == feeds.Strong {
-		return false
+		return notAppended
 	}
 	front, ok := strings.CutSuffix(name, "."+e.Pattern)
 	if !ok {
-		return false
+		return notAppended
 	}
 	at := strings.LastIndexByte(front, '.')
 	if at < 0 {
-		return front == "wpad" || front == "isatap"
+		if front == "wpad" || front == "isatap" {
+			return surelyAppended
+		}
+		return notAppended
 	}
-	switch front[at+1:] {
-	case "com", "net", "org", "local", "lan", "localdomain", "arpa", "ru", "de", "io":
-		return true
+	top := front[at+1:]
+	switch top {
+	case "com", "net", "org", "edu", "gov", "mil", "arpa", "local", "lan", "localdomain":
+		return surelyAppended
 	}
-	return false
+	if _, known := publicsuffix.PublicSuffix(top); !known {
+		return notAppended
+	}
+	suffix, icann := publicsuffix.PublicSuffix(front)
+	switch {
+	case front == suffix && icann: // co.uk alone is nobody's name; github.io is
+		return notAppended
+	case strings.Contains(suffix, ".") && !wildcard(top):
+		return surelyAppended
+	case strings.HasPrefix(strings.TrimSuffix(front, suffix), "www.") && !strings.HasPrefix(front, "www."+suffix):
+		return surelyAppended
+	case e.Strength == feeds.Weak: // search lists append a company's own domain, not that of a service
+		return mayBeAppended
+	}
+	return notAppended
+}
+
+// wildcard reports whether any label under a TLD is a public suffix (*.bd): then two labels prove no more than one.
+func wildcard(top string) bool {
+	suffix, _ := publicsuffix.PublicSuffix("0." + top)
+	return suffix != top
 }
 
 // answer takes a DNS answer: it says what kind of server the client asked, and who answers DNS.
@@ -162,6 +201,15 @@ func (c *Classifier) answer(obs *capture.Observation) {
 			noRecursion: !obs.DNS.RD, server: server.Addr()}
 		c.noteFallback(l, l.server)
 		c.await(l)
+	}
+	if obs.DNS.RCode == "NXDOMAIN" {
+		l.entries = slices.DeleteFunc(l.entries, func(e *feeds.Entry) bool {
+			made := searchList(e, obs.Name) == mayBeAppended
+			if made {
+				h.notAsked(e, obs)
+			}
+			return made
+		})
 	}
 	l.ttl = lifetime(obs.DNS.Answers)
 	c.judgeLookup(l, replyOf(obs))

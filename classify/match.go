@@ -43,7 +43,7 @@ func (c *Classifier) reached(t *track, f *flow, k flowKey, g *sign) {
 // names shows the entries of a name on a flow.
 func (c *Classifier) names(obs *capture.Observation, h *host, name string, kind Kind, weaken feeds.Strength) (any bool) {
 	for _, e := range c.opt.Catalog.MatchName(name) {
-		if e.Vendor == nil || searchList(e, name) {
+		if e.Vendor == nil || searchList(e, name) == surelyAppended {
 			h.markedName(e, obs)
 			continue
 		}
@@ -196,7 +196,7 @@ func (c *Classifier) findInRequest(obs *capture.Observation, h *host, a *agent) 
 	named := cat.MatchName(peer.Name)
 	for _, e := range named {
 		h.markedName(e, obs)
-		if e.Vendor != nil && !searchList(e, peer.Name) {
+		if e.Vendor != nil && searchList(e, peer.Name) != surelyAppended {
 			add(e, kind, c.masker.name(e, peer.Name), e.Strength)
 		}
 	}

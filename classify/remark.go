@@ -97,9 +97,9 @@ func (h *host) markedName(e *feeds.Entry, obs *capture.Observation) {
 func (h *host) notAsked(e *feeds.Entry, obs *capture.Observation) {
 	qtype := obs.DNS.Questions[0].QType
 	switch {
-	case searchList(e, obs.Name):
+	case searchList(e, obs.Name) != notAppended:
 		h.remark(RemarkSearchList, e.Vendor, "", obs, func() string {
-			return fmt.Sprintf("Names were asked with %s behind them, as a search list or an internal zone makes them; that is no contact with %s.",
+			return fmt.Sprintf("DNS queries for names with %s appended, as a resolver's search list or an internal zone makes them. They are no contact with %s.",
 				e.Pattern, e.Vendor.Name)
 		})
 	case serverName(e, obs.Name):
