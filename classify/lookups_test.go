@@ -17,7 +17,7 @@ func TestSearchListBySuffix(t *testing.T) {
 		"lemonde.fr": mayBeAppended, "s.info": mayBeAppended, "yandex.ru": mayBeAppended, "a.b.eu": mayBeAppended, "x.dev": mayBeAppended,
 		"update.app": mayBeAppended, "x.zip": mayBeAppended, "www.eu": mayBeAppended, "www.fr": mayBeAppended, "a.md": mayBeAppended,
 		"x.y.bd": mayBeAppended,
-		"ru": notAppended, "app": notAppended, "dev": notAppended, "dl": notAppended, "dnl-01.geo": notAppended, "s07.upd": notAppended,
+		"ru":     notAppended, "app": notAppended, "dev": notAppended, "dl": notAppended, "dnl-01.geo": notAppended, "s07.upd": notAppended,
 		"co.uk": notAppended, "a.b.ksn": notAppended, "www": notAppended, "": notAppended,
 	} {
 		require.Equal(t, want, searchList(weak, front+".kaspersky.com"), front)
