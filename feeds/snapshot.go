@@ -34,7 +34,19 @@ func fromSnapshot(snapshot string, files fs.FS) (*Catalog, bool) {
 	return c, true
 }
 
-// snapshotOf is what fromSnapshot reads.
+// Snapshot returns the embedded files in the form that fromSnapshot reads, for catalog.snapshot.
+func Snapshot() ([]byte, error) {
+	files, err := EmbeddedFiles()
+	if err != nil {
+		return nil, err
+	}
+	c, err := LoadFS(files)
+	if err != nil {
+		return nil, err
+	}
+	return snapshotOf(c, files)
+}
+
 func snapshotOf(c *Catalog, files fs.FS) ([]byte, error) {
 	sum, err := hashFiles(files)
 	if err != nil {

@@ -8,29 +8,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const snapshotFile = "catalog.snapshot"
-
-// written gives the snapshot that the embedded files should have.
-func written(t *testing.T) (*Catalog, []byte) {
-	files, err := EmbeddedFiles()
-	require.NoError(t, err)
-	c, err := LoadFS(files)
-	require.NoError(t, err)
-	data, err := snapshotOf(c, files)
-	require.NoError(t, err)
-	return c, data
-}
-
 func TestSnapshotIsOfTheEmbeddedFiles(t *testing.T) {
-	parsed, want := written(t)
-	if os.Getenv("UPDATE_GOLDEN") != "" {
-		require.NoError(t, os.WriteFile(snapshotFile, want, 0o644))
-	}
-	have, err := os.ReadFile(snapshotFile)
+	want, err := Snapshot()
+	require.NoError(t, err)
+	have, err := os.ReadFile("catalog.snapshot")
 	require.NoError(t, err)
 	require.True(t, string(want) == string(have), "the snapshot is not of the files in vendors: run `make catalog`")
 
 	files, err := EmbeddedFiles()
+	require.NoError(t, err)
+	parsed, err := LoadFS(files)
 	require.NoError(t, err)
 	read, ok := fromSnapshot(string(have), files)
 	require.True(t, ok)
@@ -71,7 +58,8 @@ func requireSameAnswers(t *testing.T, a, b *Catalog) {
 }
 
 func TestSnapshotOfOtherFilesIsNotTaken(t *testing.T) {
-	_, data := written(t)
+	data, err := Snapshot()
+	require.NoError(t, err)
 	other := folder(map[string]string{"acme.yaml": smallVendor})
 	_, ok := fromSnapshot(string(data), other)
 	require.False(t, ok)
@@ -81,7 +69,7 @@ func TestSnapshotOfOtherFilesIsNotTaken(t *testing.T) {
 	require.False(t, ok)
 }
 
-// Nothing is half loaded: a snapshot that ends early, or goes on, gives no catalogue.
+// Nothing is half loaded: a snapshot that is cut short or too long returns no catalogue.
 func TestSnapshotCutShortIsNotTaken(t *testing.T) {
 	files := folder(map[string]string{"acme.yaml": smallVendor})
 	c, err := LoadFS(files)
