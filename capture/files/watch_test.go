@@ -85,7 +85,7 @@ func (r *rotation) expect(numbers ...byte) {
 		select {
 		case p := <-r.got:
 			require.EqualValues(r.t, n, p.Data[0])
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			require.Fail(r.t, "packet did not come", "%d", n)
 		}
 	}
@@ -100,7 +100,7 @@ func (r *rotation) told(name string, state WatchState) WatchEvent {
 			if e.File == r.path(name) && e.State == state {
 				return e
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			require.Fail(r.t, "not told", "%s: %s", name, state)
 		}
 	}

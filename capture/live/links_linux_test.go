@@ -62,7 +62,7 @@ func (n *listener) become(want LinkState) {
 			if e.State == want {
 				return
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			require.Fail(n.t, "not told: "+want.String())
 		}
 	}
@@ -73,7 +73,7 @@ func (n *listener) frame(data []byte) {
 	select {
 	case p := <-n.packets:
 		require.Equal(n.t, data, p.Data)
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		require.Fail(n.t, "the packet did not come")
 	}
 }
@@ -135,7 +135,7 @@ func TestLiveCountsLosses(t *testing.T) {
 	w := newTestWire(t)
 	l := w.open(t, Options{})
 	look := func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		require.NoError(t, l.Next(ctx, &capture.Block{}))
 	}

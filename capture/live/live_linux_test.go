@@ -50,7 +50,7 @@ func (w *testWire) open(t testing.TB, opt Options) (l *Source) {
 // taken gives the next n packets, in memory of their own.
 func taken(t testing.TB, l capture.Source, n int) []capture.Packet {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var list []capture.Packet
 	var b capture.Block

@@ -158,7 +158,7 @@ func (c *child) said(message string) (list []map[string]any) {
 // await waits for the n-th line of its log with a message, and gives it.
 func (c *child) await(message string, n int) map[string]any {
 	c.t.Helper()
-	require.Eventually(c.t, func() bool { return len(c.said(message)) >= n }, 20*time.Second, 5*time.Millisecond, "it never says %q", message)
+	require.Eventually(c.t, func() bool { return len(c.said(message)) >= n }, time.Minute, 5*time.Millisecond, "it never says %q", message)
 	return c.said(message)[n-1]
 }
 
@@ -166,14 +166,14 @@ func (c *child) await(message string, n int) map[string]any {
 func (c *child) stop() error {
 	c.t.Helper()
 	require.NoError(c.t, c.cmd.Process.Signal(syscall.SIGTERM))
-	return c.wait(40 * time.Second)
+	return c.wait(time.Minute)
 }
 
 // kill ends it at once.
 func (c *child) kill() {
 	c.t.Helper()
 	require.NoError(c.t, c.cmd.Process.Kill())
-	require.Error(c.t, c.wait(10*time.Second))
+	require.Error(c.t, c.wait(time.Minute))
 }
 
 func (c *child) wait(most time.Duration) error {

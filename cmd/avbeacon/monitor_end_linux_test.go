@@ -90,7 +90,7 @@ limits: {user: nobody, confine: true, panics: %[1]s/state/panics}
 		require.Eventually(t, func() bool {
 			b, _ := os.ReadFile(at(name))
 			return strings.Contains(string(b), word)
-		}, 10*time.Second, 20*time.Millisecond, "%s never has %s", name, word)
+		}, time.Minute, 20*time.Millisecond, "%s never has %s", name, word)
 	}
 	_, err := w.Write(office(t))
 	require.NoError(t, err)
@@ -154,7 +154,7 @@ limits: {drain: 2s}
 	require.Eventually(t, func() bool {
 		b, _ := os.ReadFile(file)
 		return len(b) > 0
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	asked := time.Now()
 	err = d.stop()
 	took := time.Since(asked)
@@ -162,7 +162,7 @@ limits: {drain: 2s}
 	if err != nil {
 		require.ErrorAs(t, err, &exit, "it ends by itself: %s", d.log())
 	}
-	require.Less(t, took, 4*time.Second, d.log())
+	require.Less(t, took, 20*time.Second, "less than a request's timeout of 30 s: %s", d.log())
 	t.Logf("ended after %v", took)
 
 	second := filepath.Join(dir, "second.ndjson")
@@ -172,6 +172,6 @@ limits: {drain: 2s}
 	_, err = w.Write(office(t)[:24]) // a capture without a packet
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
-	require.NoError(t, d.wait(20*time.Second))
+	require.NoError(t, d.wait(time.Minute))
 	require.ElementsMatch(t, eventIDs(t, file), eventIDs(t, second))
 }

@@ -145,7 +145,7 @@ func TestKilledMonitorLosesASecondAtMost(t *testing.T) {
 	_, err := w.Write(append(pcapHeader(), update(crowdHost(regular), time.Now(), 1)...))
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
-	require.NoError(t, d.wait(20*time.Second), d.log())
+	require.NoError(t, d.wait(time.Minute), d.log())
 	hosts, contacts := keptOf(t, db)
 	require.Equal(t, before+1, contacts)
 	requireToldOnce(t, alerts, hosts)

@@ -198,7 +198,7 @@ limits: {memory: 256MiB, drain: 10s}
 	memory := stop()
 	text := scrape(t, address)
 	require.NoError(t, w.Close())
-	require.NoError(t, d.wait(60*time.Second))
+	require.NoError(t, d.wait(time.Minute))
 
 	quarter := len(memory) / 4
 	before, after := slices.Max(memory[2*quarter:3*quarter]), slices.Max(memory[3*quarter:])

@@ -74,7 +74,7 @@ func (w *wire) send(frames [][]byte) {
 // get asks the daemon's server, which is in a namespace.
 func get(t testing.TB, in *testkit.Netns, path string) (int, string) {
 	t.Helper()
-	c := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
+	c := http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
 		return in.Dial("tcp", "127.0.0.1:9477"), nil
 	}}}
 	r, err := c.Get("http://127.0.0.1:9477" + path)
@@ -111,7 +111,7 @@ func (w *wire) ready(code int, reason string) {
 			return status == code
 		}
 		return status == code && len(r.Reasons) == 1 && r.Reasons[0].Reason == reason
-	}, 10*time.Second, 50*time.Millisecond, "readyz does not become %d %s: %s", code, reason, last)
+	}, time.Minute, 50*time.Millisecond, "readyz does not become %d %s: %s", code, reason, last)
 }
 
 func (w *wire) metric(name string) float64 {
@@ -156,7 +156,7 @@ func TestMonitorOutlivesItsInterface(t *testing.T) {
 	packets := `avbeacon_capture_packets_total{interface="tap0"}`
 	heard := func(n int) {
 		t.Helper()
-		require.Eventually(t, func() bool { return w.metric(packets) == float64(n) }, 10*time.Second, 50*time.Millisecond, "it never has %d packets", n)
+		require.Eventually(t, func() bool { return w.metric(packets) == float64(n) }, time.Minute, 50*time.Millisecond, "it never has %d packets", n)
 	}
 	w.send(frames[:len(frames)/2])
 	heard(len(frames) / 2)

@@ -165,7 +165,7 @@ func patience() time.Duration {
 	if raced {
 		return 2 * time.Minute
 	}
-	return 40 * time.Second
+	return time.Minute
 }
 
 // eventually waits for what is to become true; what it was instead is told by the function.

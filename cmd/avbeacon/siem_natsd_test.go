@@ -39,7 +39,7 @@ func alertStream(url string) (jetstream.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: "ALERTS", Subjects: []string{"avbeacon.alerts"}, Duplicates: time.Hour})
 }
@@ -49,7 +49,7 @@ func eachMessage(url string, do func(jetstream.Msg)) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
 	if err != nil {

@@ -69,7 +69,7 @@ func newOne(t testing.TB) *one {
 	c := config.Default()
 	c.Listen.Address = ""
 	c.Capture.Read = office
-	c.Limits.Drain = 10 * time.Second
+	c.Limits.Drain = time.Minute
 	core, logs := observer.New(zap.InfoLevel)
 	o := &one{out: &told{}, logs: logs}
 	o.Options = Options{Config: c, Version: "test", Stdout: o.out, Log: zap.New(core)}
@@ -170,7 +170,7 @@ func (o *one) background(t testing.TB) (in io.Writer, stop func() error) {
 		select {
 		case err := <-done:
 			return err
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			return context.DeadlineExceeded
 		}
 	}
@@ -183,7 +183,7 @@ func TestAnEndThatIsAskedForDrains(t *testing.T) {
 	require.NoError(t, err)
 	_, err = in.Write(whole)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return strings.Contains(o.out.text(), "192.168.10.21") }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(o.out.text(), "192.168.10.21") }, time.Minute, 10*time.Millisecond)
 	require.NoError(t, stop(), "though standard input is still open")
 }
 
@@ -209,23 +209,23 @@ func TestKnowledgeIsExchangedWhileItRuns(t *testing.T) {
 	require.NoError(t, err)
 	_, err = in.Write(whole)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return strings.Contains(o.out.text(), "drweb") }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(o.out.text(), "drweb") }, time.Minute, 10*time.Millisecond)
 	require.NotContains(t, o.out.text(), "kaspersky")
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "broken.yaml"), []byte("vendor: ["), 0o600))
 	refused := func() int { return o.logs.FilterMessage("new knowledge was refused; what was in use stays").Len() }
-	require.Eventually(t, func() bool { return refused() == 1 }, 10*time.Second, 10*time.Millisecond, "a change of the files is enough")
+	require.Eventually(t, func() bool { return refused() == 1 }, time.Minute, 10*time.Millisecond, "a change of the files is enough")
 	reload <- syscall.SIGHUP
-	require.Eventually(t, func() bool { return len(reload) == 0 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(reload) == 0 }, time.Minute, 10*time.Millisecond)
 	require.Equal(t, 1, refused(), "the same reason is told once")
 
 	require.NoError(t, os.Remove(filepath.Join(dir, "broken.yaml")))
 	catalogue(t, dir, "kaspersky")
 	reload <- syscall.SIGHUP
-	require.Eventually(t, func() bool { return o.said("new knowledge is in use") }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return o.said("new knowledge is in use") }, time.Minute, 10*time.Millisecond)
 	_, err = in.Write(whole[24:]) // the same packets again, without the file's header
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return strings.Contains(o.out.text(), "kaspersky") }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(o.out.text(), "kaspersky") }, time.Minute, 10*time.Millisecond)
 	require.NoError(t, stop())
 }
 
@@ -237,11 +237,11 @@ func TestACatalogueThatLostMostOfItselfIsRefused(t *testing.T) {
 	reload := make(chan os.Signal, 1)
 	o.Reload = reload
 	_, stop := o.background(t)
-	require.Eventually(t, func() bool { return o.said("watching") }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return o.said("watching") }, time.Minute, 10*time.Millisecond)
 	require.NoError(t, os.Remove(filepath.Join(dir, "kaspersky.yaml")))
 	require.NoError(t, os.Remove(filepath.Join(dir, "eset.yaml")))
 	reload <- syscall.SIGHUP
-	require.Eventually(t, func() bool { return o.said("new knowledge was refused; what was in use stays") }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return o.said("new knowledge was refused; what was in use stays") }, time.Minute, 10*time.Millisecond)
 	require.NoError(t, stop())
 }
 
@@ -258,7 +258,7 @@ func TestFilesThatAreNotReadToTheirEndAreTold(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- Run(ctx, o.Options) }()
-	require.Eventually(t, func() bool { return o.said("capture file cannot be read further") }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return o.said("capture file cannot be read further") }, time.Minute, 10*time.Millisecond)
 	cancel()
 	require.NoError(t, <-done)
 	require.Contains(t, summary.String(), "a capture file of the folder was not read, or not to its end: 1;")
@@ -268,7 +268,7 @@ func TestHealthIsTold(t *testing.T) {
 	o := newOne(t)
 	o.Config.Listen.Address = "127.0.0.1:0"
 	in, stop := o.background(t)
-	require.Eventually(t, func() bool { return o.said("metrics and health are served") }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return o.said("metrics and health are served") }, time.Minute, 10*time.Millisecond)
 	at := o.logs.FilterMessage("metrics and health are served").All()[0].ContextMap()["address"].(string)
 	whole, err := os.ReadFile(office)
 	require.NoError(t, err)
@@ -288,7 +288,7 @@ func TestHealthIsTold(t *testing.T) {
 			strings.Contains(text, `avbeacon_findings{concern="true",vendor="kaspersky",verdict="installed"} 2`) &&
 			strings.Contains(text, `avbeacon_alerts_total{event="new",severity="high"}`) &&
 			strings.Contains(text, `avbeacon_sink_delivered_alerts_total{sink="stdout"}`)
-	}, 10*time.Second, 50*time.Millisecond)
+	}, time.Minute, 50*time.Millisecond)
 	code, text := get("/readyz")
 	require.Equal(t, http.StatusOK, code, text)
 	require.NoError(t, stop())

@@ -161,7 +161,7 @@ func TestMemoryThatRunsShortIsSaid(t *testing.T) {
 	require.NoError(t, err)
 	_, err = in.Write(whole)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return o.said("memory runs short: fewer hosts are remembered") }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return o.said("memory runs short: fewer hosts are remembered") }, time.Minute, 20*time.Millisecond)
 	require.NoError(t, stop())
 	require.Contains(t, o.out.text(), "192.168.10.21")
 }
@@ -175,7 +175,7 @@ func TestAServerOutsideThatIsAwayHoldsUpNobody(t *testing.T) {
 	o := newOne(t)
 	o.Config.Spool.NATS, o.Config.Limits.Drain = "nats://"+address, time.Second
 	_, stop := o.background(t)
-	require.Eventually(t, func() bool { return o.said(Watching) }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return o.said(Watching) }, time.Minute, 10*time.Millisecond)
 	require.NoError(t, stop())
 }
 

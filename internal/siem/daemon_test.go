@@ -64,7 +64,7 @@ func (r *daemon) start(t *testing.T) {
 			return false
 		}
 		return listens(r.running.Process.Pid, r.port)
-	}, 15*time.Second, 10*time.Millisecond, "%s does not listen: %s", r.name, &said)
+	}, time.Minute, 10*time.Millisecond, "%s does not listen: %s", r.name, &said)
 }
 
 // endLine ends a line that a kill has cut, which the next start would go on with.

@@ -60,7 +60,7 @@ func TestSyslogGuideRuns(t *testing.T) {
 			cfg.TLS = client
 			cfg.TLS.ServerName = "siem.example.org"
 			delivered(t, opened(t, cfg, Options{Hostname: "tap01"}), numbered(0, 100))
-			require.Eventually(t, func() bool { return len(r.got(t)) >= 100 }, 10*time.Second, 20*time.Millisecond)
+			require.Eventually(t, func() bool { return len(r.got(t)) >= 100 }, time.Minute, 20*time.Millisecond)
 			require.Equal(t, messages(t, "cef", numbered(0, 100)), r.got(t))
 		})
 	}

@@ -47,7 +47,7 @@ func victoriaLogs(t *testing.T) string {
 		}
 		defer r.Body.Close()
 		return r.StatusCode == http.StatusOK
-	}, 15*time.Second, 20*time.Millisecond, "%s", &said)
+	}, time.Minute, 20*time.Millisecond, "%s", &said)
 	return base
 }
 

@@ -174,7 +174,7 @@ func firstTaken(t *testing.T, got <-chan string, n int) []string {
 		select {
 		case one := <-got:
 			all = append(all, one)
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			require.Failf(t, "too few came", "%d of %d", len(all), n)
 		}
 	}

@@ -322,7 +322,7 @@ func servedAt(t *testing.T, address string, h http.Handler) *httptest.Server {
 		var err error
 		l, err = net.Listen("tcp", address)
 		return err == nil
-	}, 5*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 	s := httptest.NewUnstartedServer(h)
 	s.Listener.Close()
 	s.Listener = l

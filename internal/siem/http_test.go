@@ -225,6 +225,10 @@ func TestHTTPHugeAnswer(t *testing.T) {
 	})
 }
 
+// slow is how long a delivery may take on a busy machine that does not hold it up. One that waits for its receiver takes
+// defaultTimeout, 30 s, or never ends.
+const slow = 25 * time.Second
+
 // A receiver that takes connections and never says a word costs the timeout, and less where the caller has no more time.
 func TestHTTPReceiverSaysNothing(t *testing.T) {
 	t.Parallel()
@@ -240,7 +244,7 @@ func TestHTTPReceiverSaysNothing(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Zero(t, n)
 		require.Empty(t, refused)
-		require.Less(t, time.Since(began), 3*time.Second)
+		require.Less(t, time.Since(began), slow)
 
 		cfg.Timeout = time.Hour
 		s = opened(t, cfg, Options{})
@@ -249,7 +253,7 @@ func TestHTTPReceiverSaysNothing(t *testing.T) {
 		began = time.Now()
 		_, _, err = s.Deliver(ctx, numbered(0, 5))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Less(t, time.Since(began), 3*time.Second)
+		require.Less(t, time.Since(began), slow)
 	})
 }
 

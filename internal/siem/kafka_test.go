@@ -39,7 +39,7 @@ func consumed(t *testing.T, want int, opts ...kgo.Opt) map[int32][]string {
 	client, err := kgo.NewClient(append(opts, kgo.ConsumeTopics("alerts"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
 	require.NoError(t, err)
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	parts := map[int32][]string{}
 	for n := 0; n < want; {
@@ -191,7 +191,7 @@ func TestKafkaBrokersRestart(t *testing.T) {
 	began := time.Now()
 	_, _, err := sink.Deliver(t.Context(), numbered(done, done+1))
 	require.Error(t, err, "nobody is there")
-	require.Less(t, time.Since(began), 4*time.Second)
+	require.Less(t, time.Since(began), slow)
 	second := kafkaCluster(t, same...)
 	require.Empty(t, untilDone(t, sink, ofTwoHosts(numbered(0, 2000))[done:]))
 	seen := consumed(t, 2000, kgo.SeedBrokers(second.ListenAddrs()...))
@@ -299,7 +299,7 @@ func TestKafkaBrokerSaysNothing(t *testing.T) {
 	began := time.Now()
 	_, _, err = opened(t, cfg, Options{}).Deliver(ctx, numbered(0, 3))
 	require.Error(t, err)
-	require.Less(t, time.Since(began), 3*time.Second)
+	require.Less(t, time.Since(began), slow)
 
 	cfg.Timeout, cfg.Kafka.Brokers = 2*time.Second, []string{"log.invalid:9092"}
 	_, _, err = opened(t, cfg, Options{}).Deliver(t.Context(), numbered(0, 3))
@@ -327,7 +327,7 @@ func TestKafkaBrokerHangsInARequest(t *testing.T) {
 	n, _, err := sink.Deliver(t.Context(), numbered(0, 3))
 	require.Error(t, err)
 	require.Zero(t, n)
-	require.Less(t, time.Since(began), 3*time.Second)
+	require.Less(t, time.Since(began), slow)
 	hangs.Store(false)
 	close(stop)
 	require.Empty(t, untilDone(t, sink, numbered(0, 3)))
