@@ -112,7 +112,7 @@ func (x *alerts) connect(s *streams, sensor string) error {
 	default:
 		return fmt.Errorf("--config %s: it has no sinks to send alerts to", x.flags.config)
 	}
-	log := logs.New(config.Log{Level: "warn", Format: "console"}, s.err, false)
+	log := logs.New(logs.Config{Level: "warn", Format: "console"}, s.err, false)
 	sp, err := spool.Open(x.cfg.Spool, spool.Options{Logger: log, Sensor: sensor, Drain: x.cfg.Limits.Drain})
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func (x *alerts) connect(s *streams, sensor string) error {
 	return nil
 }
 
-func attach(sp *spool.Spool, c config.Sink, stdout io.Writer, sensor string, log *zap.Logger) error {
+func attach(sp *spool.Spool, c siem.Sink, stdout io.Writer, sensor string, log *zap.Logger) error {
 	sink, err := siem.Open(c, siem.Options{Logger: log, Stdout: stdout, Sensor: sensor, Version: version()})
 	if err != nil {
 		return err

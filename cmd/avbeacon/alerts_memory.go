@@ -9,7 +9,6 @@ import (
 	"avbeacon/classify"
 	"avbeacon/feeds"
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 	"avbeacon/internal/report"
 	"avbeacon/internal/store"
 )
@@ -78,7 +77,7 @@ func (x *alerts) note(r *report.Report, findings []*classify.Finding) {
 }
 
 // rulesOf makes the suppressions of a configuration, which is checked.
-func rulesOf(list []config.Suppression) (rules []*alert.Suppression) {
+func rulesOf(list []alert.SuppressionRule) (rules []*alert.Suppression) {
 	for i := range list {
 		if rule, err := alert.NewSuppression(list[i]); err == nil {
 			rules = append(rules, rule)

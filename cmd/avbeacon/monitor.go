@@ -15,6 +15,7 @@ import (
 	"avbeacon/internal/daemon"
 	"avbeacon/internal/logs"
 	"avbeacon/internal/policy"
+	"avbeacon/internal/setting"
 )
 
 // monitorOptions are the flags of monitor. Those that are given win over the configuration.
@@ -137,11 +138,11 @@ func (o *monitorOptions) over(c *config.Config, given func(string) bool) error {
 }
 
 // size sets a number of bytes that a flag gives.
-func size(given func(string) bool, flag, word string, to *config.Size) (err error) {
+func size(given func(string) bool, flag, word string, to *setting.Size) (err error) {
 	if !given(flag) {
 		return nil
 	}
-	if *to, err = config.ParseSize(word); err != nil {
+	if *to, err = setting.ParseSize(word); err != nil {
 		return fmt.Errorf("--%s: %w", flag, err)
 	}
 	return nil

@@ -44,13 +44,13 @@ func (o *sinkFlags) add(c *cobra.Command) {
 }
 
 // sinks are those that the flags ask for.
-func (o *sinkFlags) sinks() (config.Config, []config.Sink, error) {
+func (o *sinkFlags) sinks() (config.Config, []siem.Sink, error) {
 	c, err := config.Load(o.config)
 	if err != nil {
 		return c, nil, err
 	}
 	var names []string
-	var list []config.Sink
+	var list []siem.Sink
 	for _, k := range c.Sinks {
 		names = append(names, k.Name)
 		if o.sink == "" || k.Name == o.sink {
@@ -88,10 +88,10 @@ Exit codes: 0 every sink took it; 2 one did not.`,
 	return c
 }
 
-func testSinks(ctx context.Context, s *streams, c *config.Config, list []config.Sink) error {
+func testSinks(ctx context.Context, s *streams, c *config.Config, list []siem.Sink) error {
 	bad := 0
 	for _, k := range list {
-		k.Filter = config.Filter{}
+		k.Filter = alert.Filter{}
 		word := "delivered" + assurance(k)
 		if err := testSink(ctx, s, c, k); err != nil {
 			bad++
@@ -108,7 +108,7 @@ func testSinks(ctx context.Context, s *streams, c *config.Config, list []config.
 }
 
 // assurance says what "delivered" means for a sink.
-func assurance(k config.Sink) string {
+func assurance(k siem.Sink) string {
 	switch k.Type {
 	case "syslog":
 		return "; syslog has no acknowledgement: look for it at the receiver"
@@ -123,10 +123,10 @@ func assurance(k config.Sink) string {
 // testTime is how long one sink may take.
 const testTime = time.Minute
 
-func testSink(ctx context.Context, s *streams, c *config.Config, k config.Sink) (err error) {
+func testSink(ctx context.Context, s *streams, c *config.Config, k siem.Sink) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, testTime)
 	defer cancel()
-	log := logs.New(config.Log{Level: "warn", Format: "console"}, s.err, false)
+	log := logs.New(logs.Config{Level: "warn", Format: "console"}, s.err, false)
 	sink, err := siem.Open(k, siem.Options{Logger: log, Stdout: s.out, Sensor: c.Sensor, Version: version()})
 	if err != nil {
 		return err
@@ -191,7 +191,7 @@ func deadLetters(c *config.Config) string {
 	return ""
 }
 
-func replay(ctx context.Context, s *streams, c *config.Config, list []config.Sink, file string) error {
+func replay(ctx context.Context, s *streams, c *config.Config, list []siem.Sink, file string) error {
 	if file == "" {
 		return errors.New("the configuration names no folder for the spool, so that there is no dead-letter file; --file names one")
 	}
@@ -201,7 +201,7 @@ func replay(ctx context.Context, s *streams, c *config.Config, list []config.Sin
 	}
 	var errs []error
 	for _, k := range list {
-		k.Filter = config.Filter{}
+		k.Filter = alert.Filter{}
 		r, err := replaySink(ctx, s, c, k, file)
 		errs = append(errs, err)
 		if r.Refused > 0 {
@@ -214,8 +214,8 @@ func replay(ctx context.Context, s *streams, c *config.Config, list []config.Sin
 	return errors.Join(errs...)
 }
 
-func replaySink(ctx context.Context, s *streams, c *config.Config, k config.Sink, file string) (r spool.Replayed, err error) {
-	log := logs.New(config.Log{Level: "warn", Format: "console"}, s.err, false)
+func replaySink(ctx context.Context, s *streams, c *config.Config, k siem.Sink, file string) (r spool.Replayed, err error) {
+	log := logs.New(logs.Config{Level: "warn", Format: "console"}, s.err, false)
 	sink, err := siem.Open(k, siem.Options{Logger: log, Stdout: io.Discard, Sensor: c.Sensor, Version: version()})
 	if err != nil {
 		return r, err

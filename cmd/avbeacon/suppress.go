@@ -17,7 +17,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 	"avbeacon/internal/report"
 	"avbeacon/internal/store"
 )
@@ -53,7 +52,7 @@ of the product, so that a rule for one domain hides nothing beyond it.
 type suppressOptions struct {
 	db, format, expires string
 	dryRun              bool
-	rule                config.Suppression
+	rule                alert.SuppressionRule
 	knowledge           knowledge
 }
 
@@ -379,14 +378,14 @@ func listText(w io.Writer, all []listed) error {
 		case !rule.Expires.IsZero():
 			end = rule.Expires.Format("2006-01-02 15:04")
 		}
-		t.AppendRow(table.Row{report.Clean(rule.ID), report.Clean(ruleWords(&rule.Suppression)), x.Findings, end, report.Clean(rule.Author), report.Clean(rule.Reason)})
+		t.AppendRow(table.Row{report.Clean(rule.ID), report.Clean(ruleWords(&rule.SuppressionRule)), x.Findings, end, report.Clean(rule.Author), report.Clean(rule.Reason)})
 	}
 	_, err := fmt.Fprintln(w, t.Render())
 	return err
 }
 
 // ruleWords says what a rule fits.
-func ruleWords(c *config.Suppression) string {
+func ruleWords(c *alert.SuppressionRule) string {
 	var words []string
 	for _, l := range []struct {
 		noun string

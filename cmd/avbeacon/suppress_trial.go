@@ -94,7 +94,7 @@ func (t *trial) write(s *streams, format, verb string) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s) %s %d of the store's %d findings, %d of them of concern; %d alerts were told of them so far.\n",
-		report.Clean(t.Suppression.ID), report.Clean(ruleWords(&t.Suppression.Suppression)), verb, t.Count, t.Findings, t.Concern, t.Alerts)
+		report.Clean(t.Suppression.ID), report.Clean(ruleWords(&t.Suppression.SuppressionRule)), verb, t.Count, t.Findings, t.Concern, t.Alerts)
 	if len(t.Silenced) > 0 {
 		fmt.Fprintf(&b, "\n%s\n", triedTable(t.Silenced, false))
 	}

@@ -18,6 +18,7 @@ import (
 	"avbeacon/internal/config"
 	"avbeacon/internal/daemon"
 	"avbeacon/internal/measure"
+	"avbeacon/internal/setting"
 )
 
 // heard is what a listener saw and what it cost.
@@ -49,7 +50,7 @@ func (s *settings) listen(ctx context.Context, stdin io.Reader, stdout io.Writer
 // daemon's log when listening begins and ends, and counts the CPU time in between.
 func (s *settings) monitor(ctx context.Context, ready func()) (got heard, err error) {
 	c := config.Default()
-	c.Capture.Interfaces, c.Capture.Ring, c.Capture.Workers = []string{s.face}, config.Size(s.ring), s.workers
+	c.Capture.Interfaces, c.Capture.Ring, c.Capture.Workers = []string{s.face}, setting.Size(s.ring), s.workers
 	c.Listen.Address = ""
 	log := zapcore.NewCore(zapcore.NewJSONEncoder(zapcore.EncoderConfig{MessageKey: "message"}), logLines(func(b []byte) error {
 		var line struct {

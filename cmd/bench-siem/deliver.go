@@ -69,7 +69,7 @@ func resident() string {
 func open(dir string, n int, sink alert.Sink) (*spool.Spool, error) {
 	s, err := spool.Open(config.Spool{Dir: dir, Size: 1 << 30, Pending: n}, spool.Options{Sensor: "tap01", Drain: 10 * time.Minute})
 	if err == nil && sink != nil {
-		err = s.Attach("bench", config.Filter{}, 0, sink)
+		err = s.Attach("bench", alert.Filter{}, 0, sink)
 	}
 	return s, err
 }

@@ -15,23 +15,23 @@ import (
 	"sync/atomic"
 	"time"
 
-	"avbeacon/internal/config"
+	"avbeacon/internal/siem"
 )
 
 // way is a delivery and its receiver.
 type way struct {
 	name     string
-	sink     config.Sink
+	sink     siem.Sink
 	barred   bool // it has to keep to the bar
-	receiver func(sink *config.Sink, work string) (*receiver, error)
+	receiver func(sink *siem.Sink, work string) (*receiver, error)
 }
 
 func ways() []way {
 	return []way{
-		{"file", config.Sink{Type: "file", Format: "ecs"}, true, toFile},
-		{"syslog-tcp", config.Sink{Type: "syslog", Format: "cef"}, true, toSyslog},
-		{"webhook", config.Sink{Type: "webhook", Format: "ecs"}, false, toWebhook},
-		{"splunk", config.Sink{Type: "splunk", Format: "hec"}, false, toSplunk},
+		{"file", siem.Sink{Type: "file", Format: "ecs"}, true, toFile},
+		{"syslog-tcp", siem.Sink{Type: "syslog", Format: "cef"}, true, toSyslog},
+		{"webhook", siem.Sink{Type: "webhook", Format: "ecs"}, false, toWebhook},
+		{"splunk", siem.Sink{Type: "splunk", Format: "hec"}, false, toSplunk},
 	}
 }
 
@@ -64,13 +64,13 @@ func (r *receiver) count(want int) int {
 	return int(r.got.Load())
 }
 
-func toFile(sink *config.Sink, work string) (*receiver, error) {
+func toFile(sink *siem.Sink, work string) (*receiver, error) {
 	sink.File.Path, sink.File.Sync = filepath.Join(work, "alerts.ndjson"), true
 	return &receiver{lines: sink.File.Path}, nil
 }
 
 // toSyslog reads frames with octet counting (RFC 6587 3.4.1).
-func toSyslog(sink *config.Sink, _ string) (*receiver, error) {
+func toSyslog(sink *siem.Sink, _ string) (*receiver, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func (r *receiver) frames(conn net.Conn) {
 	}
 }
 
-func toWebhook(sink *config.Sink, _ string) (*receiver, error) {
+func toWebhook(sink *siem.Sink, _ string) (*receiver, error) {
 	return toHTTP(sink, "", func(body io.Reader) (int, error) {
 		var all []json.RawMessage
 		err := json.NewDecoder(body).Decode(&all)
@@ -116,7 +116,7 @@ func toWebhook(sink *config.Sink, _ string) (*receiver, error) {
 	})
 }
 
-func toSplunk(sink *config.Sink, _ string) (*receiver, error) {
+func toSplunk(sink *siem.Sink, _ string) (*receiver, error) {
 	sink.HTTP.Token = "bench"
 	return toHTTP(sink, `{"text":"Success","code":0}`, func(body io.Reader) (int, error) {
 		n, events := 0, json.NewDecoder(body)
@@ -133,7 +133,7 @@ func toSplunk(sink *config.Sink, _ string) (*receiver, error) {
 }
 
 // toHTTP counts the alerts of each request and answers.
-func toHTTP(sink *config.Sink, answer string, count func(io.Reader) (int, error)) (*receiver, error) {
+func toHTTP(sink *siem.Sink, answer string, count func(io.Reader) (int, error)) (*receiver, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err

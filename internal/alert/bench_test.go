@@ -12,12 +12,11 @@ import (
 	"avbeacon/classify"
 	"avbeacon/classify/place"
 	"avbeacon/feeds"
-	"avbeacon/internal/config"
 	"avbeacon/internal/policy"
 )
 
 // crowd makes a Book that knows n findings of some size, and the findings.
-func crowd(tb testing.TB, n int, cfg config.Alerts) (*Book, []*classify.Finding, policy.Decision) {
+func crowd(tb testing.TB, n int, cfg Config) (*Book, []*classify.Finding, policy.Decision) {
 	b, err := NewBook(cfg, Options{})
 	require.NoError(tb, err)
 	v := &feeds.Vendor{Key: "kaspersky", Name: "Kaspersky"}
@@ -44,10 +43,10 @@ func crowd(tb testing.TB, n int, cfg config.Alerts) (*Book, []*classify.Finding,
 	return b, all, d
 }
 
-func usual() config.Alerts {
-	return config.Alerts{Repeat: 240 * time.Hour, Resolve: 240 * time.Hour, Removal: config.Removal{After: 9999 * time.Hour},
-		Group: config.Group{Over: 50, Within: time.Minute}, Quiet: []config.Quiet{{From: "18:00", To: "07:00"}},
-		Suppress: []config.Suppression{{ID: "x", Hosts: []string{"192.168.0.0/16"}, Domains: []string{"example.com"}, Reason: "r", Author: "a"}}}
+func usual() Config {
+	return Config{Repeat: 240 * time.Hour, Resolve: 240 * time.Hour, Removal: Removal{After: 9999 * time.Hour},
+		Group: Group{Over: 50, Within: time.Minute}, Quiet: []Quiet{{From: "18:00", To: "07:00"}},
+		Suppress: []SuppressionRule{{ID: "x", Hosts: []string{"192.168.0.0/16"}, Domains: []string{"example.com"}, Reason: "r", Author: "a"}}}
 }
 
 // BenchmarkJudge is the usual case: the finding goes on, and nothing is to be told.
@@ -73,7 +72,7 @@ func BenchmarkJudge(b *testing.B) {
 
 // BenchmarkJudgeNew is the case that costs most: a host that was not known.
 func BenchmarkJudgeNew(b *testing.B) {
-	book, all, d := crowd(b, 1000, config.Alerts{})
+	book, all, d := crowd(b, 1000, Config{})
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {

@@ -7,7 +7,6 @@ import (
 
 	"avbeacon/classify"
 	"avbeacon/classify/place"
-	"avbeacon/internal/config"
 	"avbeacon/internal/policy"
 )
 
@@ -39,7 +38,7 @@ type Book struct {
 }
 
 // NewBook makes a Book. The error names every key of the configuration that is wrong, and says what to write there.
-func NewBook(cfg config.Alerts, opt Options) (*Book, error) {
+func NewBook(cfg Config, opt Options) (*Book, error) {
 	opt.complete()
 	r, err := compile(&cfg)
 	if err != nil {

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"avbeacon/internal/config"
 )
 
 const day24 = 24 * time.Hour
@@ -21,9 +19,9 @@ func TestEvents(t *testing.T) {
 			0s   judge a installed unconcerned ->
 			1h   state a                       ->
 			2h   judge a installed             -> new a`},
-		"unless all is told": {cfg: config.Alerts{All: true}, script: `
+		"unless all is told": {cfg: Config{All: true}, script: `
 			0s   judge a installed unconcerned -> new a`},
-		"nor what is less sure than asked": {cfg: config.Alerts{AtLeast: "likely"}, script: `
+		"nor what is less sure than asked": {cfg: Config{AtLeast: "likely"}, script: `
 			0s   judge a possible  ->
 			1h   judge a likely    -> new a
 			2h   judge a possible  ->
@@ -59,17 +57,17 @@ func TestEvents(t *testing.T) {
 			125h  judge a returned  -> returned a
 			300h  judge a active    ->
 			400h  judge a returned  -> returned a`},
-		"what goes on is repeated, by contact or by time": {cfg: config.Alerts{Repeat: day24}, script: `
+		"what goes on is repeated, by contact or by time": {cfg: Config{Repeat: day24}, script: `
 			0s   judge a   -> new a
 			10h  judge a   ->
 			25h  tick      -> repeated a
 			26h  tick      ->
 			60h  tick      ->
 			61h  judge a   -> repeated a`},
-		"what does not go on is not repeated": {cfg: config.Alerts{Repeat: day24}, script: `
+		"what does not go on is not repeated": {cfg: Config{Repeat: day24}, script: `
 			0s   judge a   -> new a
 			99h  tick      ->`},
-		"silence resolves, and what comes back is a new alert": {cfg: config.Alerts{Resolve: 7 * day24}, script: `
+		"silence resolves, and what comes back is a new alert": {cfg: Config{Resolve: 7 * day24}, script: `
 			0s    judge a           -> new a
 			24h   judge a           ->
 			191h  tick              ->
@@ -79,42 +77,42 @@ func TestEvents(t *testing.T) {
 			195h  judge a           -> returned a
 			196h  judge a           ->
 			900h  judge a           -> resolved a, returned a`},
-		"a short silence is counted from the end of the hour of the last contact": {cfg: config.Alerts{Resolve: time.Hour}, script: `
+		"a short silence is counted from the end of the hour of the last contact": {cfg: Config{Resolve: time.Hour}, script: `
 			10m   judge a -> new a
 			90m   tick    ->
 			2h    tick    -> resolved a`},
-		"removal is due so long after the first sight": {cfg: config.Alerts{Removal: config.Removal{After: 3 * day24}}, script: `
+		"removal is due so long after the first sight": {cfg: Config{Removal: Removal{After: 3 * day24}}, script: `
 			0s    judge a            -> new a
 			71h   tick               ->
 			72h   tick               -> removal_due a
 			99h   judge a            ->`},
-		"removal is due by a date, its day included": {cfg: config.Alerts{Removal: config.Removal{By: "2026-11-03"}}, script: `
+		"removal is due by a date, its day included": {cfg: Config{Removal: Removal{By: "2026-11-03"}}, script: `
 			0s    judge a  -> new a
 			38h   tick     ->
 			39h   tick     -> removal_due a
 			40h   judge b  -> new b, removal_due b`},
-		"only what is of concern is due": {cfg: config.Alerts{All: true, Removal: config.Removal{After: 3 * day24}}, script: `
+		"only what is of concern is due": {cfg: Config{All: true, Removal: Removal{After: 3 * day24}}, script: `
 			0s    judge a unconcerned -> new a
 			1h    restart             ->
 			72h   tick                ->
 			73h   judge a unconcerned ->
 			74h   judge a             -> removal_due a`},
-		"what is over when it comes back is due again": {cfg: config.Alerts{Resolve: 2 * day24, Removal: config.Removal{After: day24}}, script: `
+		"what is over when it comes back is due again": {cfg: Config{Resolve: 2 * day24, Removal: Removal{After: day24}}, script: `
 			0s    judge a   -> new a
 			24h   tick      -> removal_due a
 			60h   tick      -> resolved a
 			90h   judge a   -> returned a, removal_due a`},
 		"what is of no concern any more is neither repeated nor due": {
-			cfg: config.Alerts{Repeat: day24, Resolve: 9 * day24, Removal: config.Removal{After: 3 * day24}}, script: `
+			cfg: Config{Repeat: day24, Resolve: 9 * day24, Removal: Removal{After: 3 * day24}}, script: `
 			0s    judge a              -> new a
 			1h    judge a unconcerned  ->
 			96h   tick                 ->
 			300h  tick                 -> resolved a`},
-		"events that are not asked for are made all the same": {cfg: config.Alerts{Tell: []string{"raised", "summary"}, Resolve: day24}, script: `
+		"events that are not asked for are made all the same": {cfg: Config{Tell: []string{"raised", "summary"}, Resolve: day24}, script: `
 			0s    judge a likely     -> [unasked new a]
 			1h    judge a installed  -> raised a
 			26h   judge a installed  -> [unasked resolved a], [unasked returned a]`},
-		"what was acknowledged is not repeated, but what is new of it is told": {cfg: config.Alerts{Repeat: day24, Resolve: 30 * day24}, script: `
+		"what was acknowledged is not repeated, but what is new of it is told": {cfg: Config{Repeat: day24, Resolve: 30 * day24}, script: `
 			0s    ack a              -> refused
 			0s    judge a likely     -> new a
 			1h    ack a              -> ok
@@ -129,7 +127,7 @@ func TestEvents(t *testing.T) {
 			120h  judge a installed  ->
 			999h  tick               -> resolved a
 			999h  ack a              -> refused`},
-		"a restart tells nothing again": {cfg: config.Alerts{Repeat: day24, Resolve: 7 * day24}, script: `
+		"a restart tells nothing again": {cfg: Config{Repeat: day24, Resolve: 7 * day24}, script: `
 			0s    judge a place=M3/RU           -> new a
 			1h    judge b possible              -> new b
 			20h   judge a place=M3/RU           ->
@@ -146,48 +144,48 @@ func TestEvents(t *testing.T) {
 }
 
 func TestQuietHours(t *testing.T) {
-	night := []config.Quiet{{From: "18:00", To: "07:00"}} // the start is at 09:00
+	night := []Quiet{{From: "18:00", To: "07:00"}} // the start is at 09:00
 	for name, c := range map[string]scene{
-		"what happens in them waits for their end": {cfg: config.Alerts{Quiet: night}, script: `
+		"what happens in them waits for their end": {cfg: Config{Quiet: night}, script: `
 			8h    judge z            -> new z
 			10h   judge a possible   -> [held new a]
 			11h   judge a likely     -> [held raised a]
 			21h   tick               ->
 			22h   tick               -> new a
 			23h   judge a likely     ->`},
-		"what is grave enough does not wait, and brings along what does": {cfg: config.Alerts{Quiet: night}, script: `
+		"what is grave enough does not wait, and brings along what does": {cfg: Config{Quiet: night}, script: `
 			10h   judge a possible severity=high      -> [held new a]
 			11h   judge a installed severity=critical -> new a
 			30h   tick                                ->`},
-		"of a known finding the latest is told": {cfg: config.Alerts{Quiet: night}, script: `
+		"of a known finding the latest is told": {cfg: Config{Quiet: night}, script: `
 			0s    judge a possible              -> new a
 			10h   judge a likely                -> [held raised a]
 			11h   judge a likely place=M3/RU    -> [held place a]
 			22h   judge b                       -> place a, new b`},
-		"above says what is grave": {cfg: config.Alerts{Quiet: []config.Quiet{{From: "18:00", To: "07:00", Above: "medium"}}}, script: `
+		"above says what is grave": {cfg: Config{Quiet: []Quiet{{From: "18:00", To: "07:00", Above: "medium"}}}, script: `
 			10h   judge a severity=low    -> [held new a]
 			10h   judge b severity=medium -> new b`},
-		"days are those on which they begin": {cfg: config.Alerts{Quiet: []config.Quiet{{Days: []string{"mon"}, From: "18:00", To: "07:00"}}}, script: `
+		"days are those on which they begin": {cfg: Config{Quiet: []Quiet{{Days: []string{"mon"}, From: "18:00", To: "07:00"}}}, script: `
 			10h   judge a   -> [held new a]
 			20h   judge b   -> [held new b]
 			22h   tick      -> new a, new b
 			34h   judge c   -> new c`},
-		"hours that follow one another are one": {cfg: config.Alerts{Quiet: []config.Quiet{{From: "18:00", To: "23:00"}, {From: "23:00", To: "07:00"}}}, script: `
+		"hours that follow one another are one": {cfg: Config{Quiet: []Quiet{{From: "18:00", To: "23:00"}, {From: "23:00", To: "07:00"}}}, script: `
 			10h   judge a   -> [held new a]
 			14h   tick      ->
 			22h   tick      -> new a`},
-		"hours are of their zone": {cfg: config.Alerts{Quiet: []config.Quiet{{From: "18:00", To: "07:00", Zone: "Europe/Moscow"}}}, script: `
+		"hours are of their zone": {cfg: Config{Quiet: []Quiet{{From: "18:00", To: "07:00", Zone: "Europe/Moscow"}}}, script: `
 			6h    judge a   -> [held new a]
 			19h   tick      -> new a`},
-		"what waits outlives a restart": {cfg: config.Alerts{Quiet: night}, script: `
+		"what waits outlives a restart": {cfg: Config{Quiet: night}, script: `
 			10h   judge a possible   -> [held new a]
 			11h   judge a likely     -> [held raised a]
 			12h   restart            ->
 			22h   tick               -> new a`},
-		"what is told late may be due at once": {cfg: config.Alerts{Quiet: night, Removal: config.Removal{After: time.Hour}}, script: `
+		"what is told late may be due at once": {cfg: Config{Quiet: night, Removal: Removal{After: time.Hour}}, script: `
 			10h   judge a first=-9h   -> [held new a]
 			22h   tick                -> new a, removal_due a`},
-		"what is over by then is told so": {cfg: config.Alerts{Quiet: night, Resolve: 2 * time.Hour}, script: `
+		"what is over by then is told so": {cfg: Config{Quiet: night, Resolve: 2 * time.Hour}, script: `
 			10h   judge a   -> [held new a]
 			12h   tick      -> [held resolved a]
 			22h   tick      -> resolved a`},
@@ -197,40 +195,40 @@ func TestQuietHours(t *testing.T) {
 }
 
 func TestMaintenance(t *testing.T) {
-	window := func(hosts ...string) []config.Window {
-		return []config.Window{{From: start.Add(time.Hour), To: start.Add(5 * time.Hour), Hosts: hosts, Reason: "roll-out"}}
+	window := func(hosts ...string) []Window {
+		return []Window{{From: start.Add(time.Hour), To: start.Add(5 * time.Hour), Hosts: hosts, Reason: "roll-out"}}
 	}
 	for name, c := range map[string]scene{
-		"what happens in it is not told": {cfg: config.Alerts{Windows: window(), Resolve: day24}, script: `
+		"what happens in it is not told": {cfg: Config{Windows: window(), Resolve: day24}, script: `
 			2h    judge a    -> [maintenance new a]
 			2h    state a    -> suppressed
 			9h    tick       ->
 			99h   tick       -> [maintenance resolved a]`},
-		"what goes on after it is": {cfg: config.Alerts{Windows: window()}, script: `
+		"what goes on after it is": {cfg: Config{Windows: window()}, script: `
 			2h    judge a             -> [maintenance new a]
 			6h    judge a seen=-90m   ->
 			7h    judge a             -> new a
 			7h    state a             -> open
 			8h    judge a             ->`},
-		"after a restart too": {cfg: config.Alerts{Windows: window()}, script: `
+		"after a restart too": {cfg: Config{Windows: window()}, script: `
 			2h    judge a   -> [maintenance new a]
 			3h    restart   ->
 			7h    judge a   -> new a`},
-		"it is of its hosts": {cfg: config.Alerts{Windows: window("10.0.0.0/30", "pc9")}, script: `
+		"it is of its hosts": {cfg: Config{Windows: window("10.0.0.0/30", "pc9")}, script: `
 			2h    judge a host=10.0.0.2           -> [maintenance new a]
 			2h    judge b host=10.0.0.9           -> new b
 			2h    judge c host=10.0.0.9 name=PC9. -> [maintenance new c]`},
 	} {
 		t.Run(name, func(t *testing.T) { c.play(t) })
 	}
-	b := scene{cfg: config.Alerts{Windows: window()}, script: `2h judge a -> [maintenance new a]`}.play(t)
+	b := scene{cfg: Config{Windows: window()}, script: `2h judge a -> [maintenance new a]`}.play(t)
 	require.Equal(t, []RuleStats{{ID: "maintenance-20261102T100000Z", Alerts: 1, Findings: 1}}, b.Stats().Rules)
 }
 
 func TestGroups(t *testing.T) {
-	few := config.Group{Over: 2, Within: 10 * time.Minute}
+	few := Group{Over: 2, Within: 10 * time.Minute}
 	for name, c := range map[string]scene{
-		"too many of a vendor make a summary": {cfg: config.Alerts{Group: few}, script: `
+		"too many of a vendor make a summary": {cfg: Config{Group: few}, script: `
 			0m    judge a                 -> new a
 			1m    judge b                 -> new b
 			2m    judge c host=10.0.0.7   -> [grouped new c]
@@ -241,12 +239,12 @@ func TestGroups(t *testing.T) {
 			12m   tick                    -> summary 2
 			13m   judge c                 ->
 			14m   judge f                 -> new f`},
-		"as many as may be do not": {cfg: config.Alerts{Group: few}, script: `
+		"as many as may be do not": {cfg: Config{Group: few}, script: `
 			0m    judge a   -> new a
 			9m    judge b   -> new b
 			10m   judge c   -> new c
 			99m   tick      ->`},
-		"a summary outlives a restart": {cfg: config.Alerts{Group: few}, script: `
+		"a summary outlives a restart": {cfg: Config{Group: few}, script: `
 			0m    judge a   -> new a
 			1m    judge b   -> new b
 			2m    judge c   -> [grouped new c]
@@ -256,7 +254,7 @@ func TestGroups(t *testing.T) {
 			13m   restart   ->
 			14m   judge c   ->
 			14m   tick      ->`},
-		"the end of quiet hours is no storm": {cfg: config.Alerts{Group: few, Quiet: []config.Quiet{{From: "09:00", To: "10:00"}}}, script: `
+		"the end of quiet hours is no storm": {cfg: Config{Group: few, Quiet: []Quiet{{From: "09:00", To: "10:00"}}}, script: `
 			1m    judge a   -> [held new a]
 			2m    judge b   -> [held new b]
 			3m    judge c   -> [held new c]
@@ -269,81 +267,81 @@ func TestGroups(t *testing.T) {
 }
 
 func TestSuppressions(t *testing.T) {
-	rule := func(s config.Suppression) config.Alerts {
+	rule := func(s SuppressionRule) Config {
 		s.ID, s.Reason, s.Author = "r", "known", "ann"
-		return config.Alerts{Suppress: []config.Suppression{s}}
+		return Config{Suppress: []SuppressionRule{s}}
 	}
 	for name, c := range map[string]scene{
-		"by address": {cfg: rule(config.Suppression{Hosts: []string{"10.0.0.5"}}), script: `
+		"by address": {cfg: rule(SuppressionRule{Hosts: []string{"10.0.0.5"}}), script: `
 			0s   judge a host=10.0.0.5         -> [suppressed new a]
 			0s   state a                       -> suppressed
 			0s   judge b host=10.0.0.6         -> new b
 			0s   judge c host=::ffff:10.0.0.5  -> [suppressed new c]`},
-		"by network": {cfg: rule(config.Suppression{Hosts: []string{"10.0.0.0/29", "2001:db8::/32"}}), script: `
+		"by network": {cfg: rule(SuppressionRule{Hosts: []string{"10.0.0.0/29", "2001:db8::/32"}}), script: `
 			0s   judge a host=10.0.0.7      -> [suppressed new a]
 			0s   judge b host=10.0.0.8      -> new b
 			0s   judge c host=2001:db8::1   -> [suppressed new c]`},
-		"by name": {cfg: rule(config.Suppression{Hosts: []string{"PC1.corp.example."}}), script: `
+		"by name": {cfg: rule(SuppressionRule{Hosts: []string{"PC1.corp.example."}}), script: `
 			0s   judge a name=pc1.corp.example   -> [suppressed new a]
 			0s   judge b name=pc1                -> new b`},
-		"by MAC": {cfg: rule(config.Suppression{Hosts: []string{"02-00-5E-10-00-2A"}}), script: `
+		"by MAC": {cfg: rule(SuppressionRule{Hosts: []string{"02-00-5E-10-00-2A"}}), script: `
 			0s   judge a mac=02:00:5e:10:00:2a   -> [suppressed new a]
 			0s   judge b mac=02:00:5e:10:00:2b   -> new b`},
-		"by vendor": {cfg: rule(config.Suppression{Vendors: []string{"drweb"}}), script: `
+		"by vendor": {cfg: rule(SuppressionRule{Vendors: []string{"drweb"}}), script: `
 			0s   judge a vendor=drweb   -> [suppressed new a]
 			0s   judge b                -> new b`},
-		"every list must fit": {cfg: rule(config.Suppression{Hosts: []string{"10.0.0.5"}, Vendors: []string{"drweb"}}), script: `
+		"every list must fit": {cfg: rule(SuppressionRule{Hosts: []string{"10.0.0.5"}, Vendors: []string{"drweb"}}), script: `
 			0s   judge a vendor=drweb                 -> [suppressed new a]
 			0s   judge b                              -> new b
 			0s   judge c vendor=drweb host=10.0.0.6   -> new c`},
-		"by what the host does": {cfg: rule(config.Suppression{Roles: []string{"resolver"}}), script: `
+		"by what the host does": {cfg: rule(SuppressionRule{Roles: []string{"resolver"}}), script: `
 			0s   judge a does=resolver   -> [suppressed new a]
 			0s   judge b                 -> new b`},
-		"by roles of signs, and no longer when there are others": {cfg: rule(config.Suppression{Roles: []string{"update"}}), script: `
+		"by roles of signs, and no longer when there are others": {cfg: rule(SuppressionRule{Roles: []string{"update"}}), script: `
 			0s   judge a sign=update:strong:u.example                                   -> [suppressed new a]
 			1h   judge a sign=update:strong:u.example sign=web:weak:w.example           ->
 			2h   judge a sign=update:strong:u.example sign=telemetry:medium:t.example   -> new a
 			3h   judge b                                                                -> new b`},
-		"by domain, on label boundaries, and no longer when there are other names": {cfg: rule(config.Suppression{Domains: []string{"Kaspersky.com."}}), script: `
+		"by domain, on label boundaries, and no longer when there are other names": {cfg: rule(SuppressionRule{Domains: []string{"Kaspersky.com."}}), script: `
 			0s   judge a sign=update:strong:dnl.kaspersky.com                                   -> [suppressed new a]
 			0s   judge b sign=update:strong:kaspersky.com                                       -> [suppressed new b]
 			0s   judge c sign=update:strong:evilkaspersky.com                                   -> new c
 			0s   judge d sign=update:strong:evil\.kaspersky.com                                 -> new d
 			1h   judge a sign=update:strong:dnl.kaspersky.com sign=update:strong:ksn.example    -> new a`},
-		"the root is every name, and none": {cfg: rule(config.Suppression{Domains: []string{"."}}), script: `
+		"the root is every name, and none": {cfg: rule(SuppressionRule{Domains: []string{"."}}), script: `
 			0s   judge a sign=update:strong:a.example -> [suppressed new a]
 			0s   judge b                              -> [suppressed new b]`},
-		"its end makes it told": {cfg: rule(config.Suppression{Vendors: []string{"kaspersky"}, Expires: start.Add(day24)}), script: `
+		"its end makes it told": {cfg: rule(SuppressionRule{Vendors: []string{"kaspersky"}, Expires: start.Add(day24)}), script: `
 			0s   judge a possible    -> [suppressed new a]
 			1h   judge a installed   -> [suppressed raised a]
 			23h  tick                ->
 			24h  tick                -> new a
 			24h  state a             -> open
 			25h  judge b             -> new b`},
-		"its end is not forgotten by a restart": {cfg: rule(config.Suppression{Domains: []string{"u.example"}, Expires: start.Add(day24)}), script: `
+		"its end is not forgotten by a restart": {cfg: rule(SuppressionRule{Domains: []string{"u.example"}, Expires: start.Add(day24)}), script: `
 			0s   judge a sign=update:strong:u.example   -> [suppressed new a]
 			1h   restart                                ->
 			2h   judge a sign=update:strong:u.example   ->
 			24h  judge b                                -> new a, new b`},
-		"when it is taken away, what it kept back is told": {cfg: rule(config.Suppression{Vendors: []string{"kaspersky"}}), script: `
+		"when it is taken away, what it kept back is told": {cfg: rule(SuppressionRule{Vendors: []string{"kaspersky"}}), script: `
 			0s   judge a    -> [suppressed new a]
 			1h   suppress   ->
 			1h   tick       -> new a`},
 		"what was told and is suppressed later goes on in silence": {
-			cfg: config.Alerts{Suppress: []config.Suppression{{ID: "r", Domains: []string{"u.example"}, Reason: "x", Author: "y"}}, Resolve: day24}, script: `
+			cfg: Config{Suppress: []SuppressionRule{{ID: "r", Domains: []string{"u.example"}, Reason: "x", Author: "y"}}, Resolve: day24}, script: `
 			0s   judge a likely                                    -> new a
 			1h   judge a installed sign=update:strong:u.example    -> [suppressed raised a]
 			50h  tick                                              -> [suppressed resolved a]`},
-		"what was never told is over without a word": {cfg: func() config.Alerts {
-			c := rule(config.Suppression{Vendors: []string{"kaspersky"}, Expires: start.Add(30 * day24)})
+		"what was never told is over without a word": {cfg: func() Config {
+			c := rule(SuppressionRule{Vendors: []string{"kaspersky"}, Expires: start.Add(30 * day24)})
 			c.Resolve = day24
 			return c
 		}(), script: `
 			0s    judge a   -> [suppressed new a]
 			25h   tick      -> [suppressed resolved a]
 			999h  tick      ->`},
-		"the time to remove it waits for the suppression": {cfg: func() config.Alerts {
-			c := rule(config.Suppression{Vendors: []string{"kaspersky"}, Expires: start.Add(2 * day24)})
+		"the time to remove it waits for the suppression": {cfg: func() Config {
+			c := rule(SuppressionRule{Vendors: []string{"kaspersky"}, Expires: start.Add(2 * day24)})
 			c.Removal.After = day24
 			return c
 		}(), script: `
@@ -357,7 +355,7 @@ func TestSuppressions(t *testing.T) {
 
 // What is suppressed is counted by rule, and a report can ask.
 func TestSuppressedIsCounted(t *testing.T) {
-	s := scene{cfg: config.Alerts{Suppress: []config.Suppression{
+	s := scene{cfg: Config{Suppress: []SuppressionRule{
 		{ID: "lab", Hosts: []string{"10.0.0.5"}, Reason: "lab", Author: "ann", Expires: start.Add(day24)},
 		{ID: "dr", Vendors: []string{"drweb"}, Reason: "licence", Author: "ann"}}}, script: `
 		0s   judge a likely        -> [suppressed new a]
@@ -381,7 +379,7 @@ func TestSuppressedIsCounted(t *testing.T) {
 func TestTheClockIsInNoID(t *testing.T) {
 	var ids []string
 	for _, ahead := range []time.Duration{0, time.Minute} {
-		b, err := NewBook(config.Alerts{}, Options{})
+		b, err := NewBook(Config{}, Options{})
 		require.NoError(t, err)
 		for i, verdict := range []string{"possible", "likely"} {
 			seen := start.Add(time.Duration(i) * time.Hour)

@@ -13,7 +13,6 @@ import (
 	"avbeacon/classify"
 	"avbeacon/classify/place"
 	"avbeacon/feeds"
-	"avbeacon/internal/config"
 	"avbeacon/internal/policy"
 )
 
@@ -40,7 +39,7 @@ func (m *memory) keep(t *testing.T, list []*Alert) {
 }
 
 // restart makes a Book that goes on from the memory.
-func (m *memory) restart(t *testing.T, cfg config.Alerts, opt Options) *Book {
+func (m *memory) restart(t *testing.T, cfg Config, opt Options) *Book {
 	b, err := NewBook(cfg, opt)
 	require.NoError(t, err)
 	var list []*Alert
@@ -67,7 +66,7 @@ func (m *memory) restart(t *testing.T, cfg config.Alerts, opt Options) *Book {
 //	restart          goes on from what was handed out
 //	suppress         takes all suppressions away
 type scene struct {
-	cfg    config.Alerts
+	cfg    Config
 	opt    Options
 	script string
 }

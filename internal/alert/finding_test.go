@@ -10,7 +10,6 @@ import (
 
 	"avbeacon/classify"
 	"avbeacon/feeds"
-	"avbeacon/internal/config"
 	"avbeacon/internal/policy"
 )
 
@@ -74,7 +73,7 @@ func TestFromFinding(t *testing.T) {
 
 // Alerts of one finding tell what is new of it first.
 func TestNewPlacesComeFirst(t *testing.T) {
-	b, err := NewBook(config.Alerts{}, Options{})
+	b, err := NewBook(Config{}, Options{})
 	require.NoError(t, err)
 	f, d := findingOf(t, "a", []string{"place=M3/RU"}, start)
 	b.Judge(f, d, start)
@@ -123,7 +122,7 @@ func TestTextFromTheWire(t *testing.T) {
 }
 
 func TestSummary(t *testing.T) {
-	b, err := NewBook(config.Alerts{Group: config.Group{Over: 1, Within: time.Hour}}, Options{Sensor: "tap1", Policy: "moscow"})
+	b, err := NewBook(Config{Group: Group{Over: 1, Within: time.Hour}}, Options{Sensor: "tap1", Policy: "moscow"})
 	require.NoError(t, err)
 	for i, words := range []string{"host=10.0.0.1", "host=10.0.0.2", "host=10.0.0.3 severity=critical rule=other", "host=10.0.0.2 installed"} {
 		f, d := findingOf(t, []string{"a", "b", "c", "b"}[i], strings.Fields(words), start.Add(time.Duration(i)*time.Minute))

@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"avbeacon/internal/config"
 	"avbeacon/internal/policy"
 )
 
@@ -116,7 +115,7 @@ func FuzzHosts(f *testing.F) {
 }
 
 func TestSuppressionInTheStore(t *testing.T) {
-	c := config.Suppression{Hosts: []string{"10.0.0.0/8"}, Vendors: []string{"eset"}, Roles: []string{"update"}, Domains: []string{"."},
+	c := SuppressionRule{Hosts: []string{"10.0.0.0/8"}, Vendors: []string{"eset"}, Roles: []string{"update"}, Domains: []string{"."},
 		Reason: "licence until June", Author: "ann", Expires: start.Add(time.Hour)}
 	s, err := NewSuppression(c)
 	require.NoError(t, err)
@@ -139,7 +138,7 @@ func TestSuppressionInTheStore(t *testing.T) {
 
 // What keeps a rule from fitting can be said.
 func TestOutside(t *testing.T) {
-	s, err := NewSuppression(config.Suppression{Domains: []string{"u.example"}, Roles: []string{"update"}, Reason: "r", Author: "a"})
+	s, err := NewSuppression(SuppressionRule{Domains: []string{"u.example"}, Roles: []string{"update"}, Reason: "r", Author: "a"})
 	require.NoError(t, err)
 	f, _ := findingOf(t, "a", []string{"sign=update:strong:u.example", "sign=telemetry:medium:t.example", "sign=web:weak:w.example"}, start)
 	require.Equal(t, []string{"telemetry", "t.example"}, s.Outside(f, 5))
@@ -153,7 +152,7 @@ func TestOutside(t *testing.T) {
 
 // Hours keep to the clock of their zone, over its changes too.
 func TestQuietHoursOverAChangeOfTheClock(t *testing.T) {
-	q, err := newQuietHours([]config.Quiet{{From: "01:00", To: "04:00", Zone: "Europe/Berlin"}})
+	q, err := newQuietHours([]Quiet{{From: "01:00", To: "04:00", Zone: "Europe/Berlin"}})
 	require.NoError(t, err)
 	for at, want := range map[string]string{
 		"2026-10-24T23:30:00Z": "2026-10-25T03:00:00Z", // summer ends that night: four hours

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"avbeacon/classify"
-	"avbeacon/internal/config"
 )
 
 // Options is what a Book needs beside the configuration. Zero limits take the defaults.
@@ -54,7 +53,7 @@ type rules struct {
 	resolve time.Duration
 	after   time.Duration // removal, counted from the first sight
 	by      time.Time     // removal by a date: the end of that day; zero for none
-	group   config.Group
+	group   Group
 	quiet   quietHours
 	windows []window
 }
@@ -63,7 +62,7 @@ type rules struct {
 const leastRepeat = time.Minute
 
 // compile checks the configuration. The error names every key that is wrong, and what to write there.
-func compile(c *config.Alerts) (*rules, error) {
+func compile(c *Config) (*rules, error) {
 	r := &rules{tell: map[Event]bool{}, all: c.All, repeat: c.Repeat, resolve: c.Resolve, after: c.Removal.After, group: c.Group}
 	errs := []error{r.events(c.Tell), r.verdict(c.AtLeast), r.times(c)}
 	var err error
@@ -110,7 +109,7 @@ func (r *rules) verdict(word string) error {
 	return fmt.Errorf("alerts.at-least: there is no verdict %q; write visit, possible, likely or installed", word)
 }
 
-func (r *rules) times(c *config.Alerts) error {
+func (r *rules) times(c *Config) error {
 	var errs []error
 	for key, d := range map[string]time.Duration{"repeat": c.Repeat, "resolve": c.Resolve, "removal.after": c.Removal.After, "group.within": c.Group.Within} {
 		if d < 0 {

@@ -9,48 +9,47 @@ import (
 
 	"avbeacon/classify"
 	"avbeacon/feeds"
-	"avbeacon/internal/config"
 	"avbeacon/internal/policy"
 )
 
 func TestDefaultsAreInOrder(t *testing.T) {
-	_, err := NewBook(config.Default().Alerts, Options{})
+	_, err := NewBook(DefaultConfig(), Options{})
 	require.NoError(t, err)
 }
 
 // Every mistake is told with its key, and with what to write.
 func TestMistakes(t *testing.T) {
-	ok := config.Suppression{ID: "x", Vendors: []string{"eset"}, Reason: "r", Author: "a"}
-	with := func(change func(*config.Suppression)) config.Alerts {
+	ok := SuppressionRule{ID: "x", Vendors: []string{"eset"}, Reason: "r", Author: "a"}
+	with := func(change func(*SuppressionRule)) Config {
 		s := ok
 		change(&s)
-		return config.Alerts{Suppress: []config.Suppression{ok, s}}
+		return Config{Suppress: []SuppressionRule{ok, s}}
 	}
-	for want, c := range map[string]config.Alerts{
+	for want, c := range map[string]Config{
 		`alerts.tell\[1\]: there is no event "newer"; write one of`:               {Tell: []string{"new", "newer"}},
 		`alerts.at-least: there is no verdict "sure"; write visit`:                {AtLeast: "sure"},
 		`alerts.repeat: 1s is too often; write 1m0s or more`:                      {Repeat: time.Second},
 		`alerts.resolve: -1s is negative`:                                         {Resolve: -time.Second},
-		`alerts.removal.by: "soon" is no date; write one as 2026-12-31`:           {Removal: config.Removal{By: "soon"}},
-		`alerts.group.within: is missing`:                                         {Group: config.Group{Over: 3}},
-		`alerts.group.over: -3 is negative`:                                       {Group: config.Group{Over: -3}},
-		`alerts.quiet-hours\[0\].days: "monday" is no day`:                        {Quiet: []config.Quiet{{Days: []string{"monday"}, From: "1:00", To: "2:00"}}},
-		`alerts.quiet-hours\[0\].from: "25:00" is no time of day; write one as`:   {Quiet: []config.Quiet{{From: "25:00", To: "02:00"}}},
-		`alerts.quiet-hours\[0\].to: is when they begin`:                          {Quiet: []config.Quiet{{From: "02:00", To: "02:00"}}},
-		`alerts.quiet-hours\[0\].zone: "Mars" is no time zone`:                    {Quiet: []config.Quiet{{From: "01:00", To: "02:00", Zone: "Mars"}}},
-		`alerts.quiet-hours\[0\].above: there is no severity "bad"`:               {Quiet: []config.Quiet{{From: "01:00", To: "02:00", Above: "bad"}}},
-		`alerts.quiet-hours: together they last all week`:                         {Quiet: []config.Quiet{{From: "01:00", To: "13:00"}, {From: "13:00", To: "01:00"}}},
-		`alerts.maintenance\[0\]: write a time from and a later one to`:           {Windows: []config.Window{{From: start, To: start}}},
-		`alerts.maintenance\[0\].hosts\[0\]: "10.0.0.300" is no address`:          {Windows: []config.Window{{From: start, To: start.Add(1), Hosts: []string{"10.0.0.300"}}}},
-		`alerts.suppress\[1\]: reason: is missing; write why`:                     with(func(s *config.Suppression) { s.Reason = " " }),
-		`alerts.suppress\[1\]: author: is missing; write who`:                     with(func(s *config.Suppression) { s.Author = "" }),
-		`alerts.suppress\[1\]: it names no hosts, vendors, roles or domains`:      with(func(s *config.Suppression) { s.Vendors = nil }),
-		`alerts.suppress\[1\]: roles\[0\]: there is no role "king"`:               with(func(s *config.Suppression) { s.Roles = []string{"king"} }),
-		`alerts.suppress\[1\]: vendors\[0\]: "Dr. Web" is no vendor's key`:        with(func(s *config.Suppression) { s.Vendors = []string{"Dr. Web"} }),
-		`alerts.suppress\[1\]: domains\[0\]: "\*.x.com": write x.com`:             with(func(s *config.Suppression) { s.Domains = []string{"*.x.com"} }),
-		`alerts.suppress\[1\]: domains\[0\]: "a..b" has an empty label`:           with(func(s *config.Suppression) { s.Domains = []string{"a..b"} }),
-		`alerts.suppress\[1\]: hosts\[0\]: "10.0.0.0/33" is no address, network`:  with(func(s *config.Suppression) { s.Hosts = []string{"10.0.0.0/33"} }),
-		`alerts.suppress: the id "x" stands twice; give each suppression its own`: with(func(*config.Suppression) {}),
+		`alerts.removal.by: "soon" is no date; write one as 2026-12-31`:           {Removal: Removal{By: "soon"}},
+		`alerts.group.within: is missing`:                                         {Group: Group{Over: 3}},
+		`alerts.group.over: -3 is negative`:                                       {Group: Group{Over: -3}},
+		`alerts.quiet-hours\[0\].days: "monday" is no day`:                        {Quiet: []Quiet{{Days: []string{"monday"}, From: "1:00", To: "2:00"}}},
+		`alerts.quiet-hours\[0\].from: "25:00" is no time of day; write one as`:   {Quiet: []Quiet{{From: "25:00", To: "02:00"}}},
+		`alerts.quiet-hours\[0\].to: is when they begin`:                          {Quiet: []Quiet{{From: "02:00", To: "02:00"}}},
+		`alerts.quiet-hours\[0\].zone: "Mars" is no time zone`:                    {Quiet: []Quiet{{From: "01:00", To: "02:00", Zone: "Mars"}}},
+		`alerts.quiet-hours\[0\].above: there is no severity "bad"`:               {Quiet: []Quiet{{From: "01:00", To: "02:00", Above: "bad"}}},
+		`alerts.quiet-hours: together they last all week`:                         {Quiet: []Quiet{{From: "01:00", To: "13:00"}, {From: "13:00", To: "01:00"}}},
+		`alerts.maintenance\[0\]: write a time from and a later one to`:           {Windows: []Window{{From: start, To: start}}},
+		`alerts.maintenance\[0\].hosts\[0\]: "10.0.0.300" is no address`:          {Windows: []Window{{From: start, To: start.Add(1), Hosts: []string{"10.0.0.300"}}}},
+		`alerts.suppress\[1\]: reason: is missing; write why`:                     with(func(s *SuppressionRule) { s.Reason = " " }),
+		`alerts.suppress\[1\]: author: is missing; write who`:                     with(func(s *SuppressionRule) { s.Author = "" }),
+		`alerts.suppress\[1\]: it names no hosts, vendors, roles or domains`:      with(func(s *SuppressionRule) { s.Vendors = nil }),
+		`alerts.suppress\[1\]: roles\[0\]: there is no role "king"`:               with(func(s *SuppressionRule) { s.Roles = []string{"king"} }),
+		`alerts.suppress\[1\]: vendors\[0\]: "Dr. Web" is no vendor's key`:        with(func(s *SuppressionRule) { s.Vendors = []string{"Dr. Web"} }),
+		`alerts.suppress\[1\]: domains\[0\]: "\*.x.com": write x.com`:             with(func(s *SuppressionRule) { s.Domains = []string{"*.x.com"} }),
+		`alerts.suppress\[1\]: domains\[0\]: "a..b" has an empty label`:           with(func(s *SuppressionRule) { s.Domains = []string{"a..b"} }),
+		`alerts.suppress\[1\]: hosts\[0\]: "10.0.0.0/33" is no address, network`:  with(func(s *SuppressionRule) { s.Hosts = []string{"10.0.0.0/33"} }),
+		`alerts.suppress: the id "x" stands twice; give each suppression its own`: with(func(*SuppressionRule) {}),
 	} {
 		_, err := NewBook(c, Options{})
 		require.Error(t, err, want)
@@ -70,16 +69,11 @@ func TestWords(t *testing.T) {
 	require.Subset(t, Roles(), words)
 	require.Subset(t, words, Roles())
 	require.EqualValues(t, feeds.Medium, medium)
-	var events []string
-	for _, e := range []Event{New, Raised, Place, Returned, Blocked, RemovalDue, Repeated, Resolved, Summary, Test} {
-		events = append(events, string(e))
-	}
-	require.Equal(t, config.Events(), events)
 }
 
 // Whoever is judged longest ago is forgotten, counted, and told anew.
 func TestEviction(t *testing.T) {
-	b := scene{opt: Options{MaxTracked: 2}, cfg: config.Alerts{Resolve: time.Hour}, script: `
+	b := scene{opt: Options{MaxTracked: 2}, cfg: Config{Resolve: time.Hour}, script: `
 		0s    judge a -> new a
 		1m    judge b -> new b
 		2m    judge a ->
@@ -93,7 +87,7 @@ func TestEviction(t *testing.T) {
 
 // When too many wait in full, the others wait with less to say, but none is lost.
 func TestHeldIsBounded(t *testing.T) {
-	cfg := config.Alerts{Quiet: []config.Quiet{{From: "09:00", To: "10:00"}}}
+	cfg := Config{Quiet: []Quiet{{From: "09:00", To: "10:00"}}}
 	b, err := NewBook(cfg, Options{MaxHeld: 1})
 	require.NoError(t, err)
 	for _, id := range []string{"a", "b", "c"} {
@@ -112,7 +106,7 @@ func TestHeldIsBounded(t *testing.T) {
 
 // Alerts that nobody fetches do not pile up.
 func TestUnsaidIsBounded(t *testing.T) {
-	cfg := config.Alerts{Suppress: []config.Suppression{{ID: "x", Domains: []string{"."}, Reason: "r", Author: "a", Expires: start.Add(time.Hour)}}}
+	cfg := Config{Suppress: []SuppressionRule{{ID: "x", Domains: []string{"."}, Reason: "r", Author: "a", Expires: start.Add(time.Hour)}}}
 	b, err := NewBook(cfg, Options{MaxUnsaid: 64})
 	require.NoError(t, err)
 	for i := range 1000 {
@@ -128,7 +122,7 @@ func TestUnsaidIsBounded(t *testing.T) {
 
 // A burst of what is due is told piece by piece.
 func TestDueIsBounded(t *testing.T) {
-	b, err := NewBook(config.Alerts{Resolve: 24 * time.Hour}, Options{})
+	b, err := NewBook(Config{Resolve: 24 * time.Hour}, Options{})
 	require.NoError(t, err)
 	for i := range mostDue + 10 {
 		f, d := findingOf(t, fmt.Sprint(i), nil, start)

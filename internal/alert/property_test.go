@@ -13,7 +13,6 @@ import (
 	"avbeacon/classify"
 	"avbeacon/classify/place"
 	"avbeacon/feeds"
-	"avbeacon/internal/config"
 	"avbeacon/internal/policy"
 	"avbeacon/internal/testkit/rounds"
 )
@@ -83,9 +82,9 @@ func grow(rng *rand.Rand, f *classify.Finding, now time.Time) {
 }
 
 // anyConfig turns a random half of the rules on.
-func anyConfig(rng *rand.Rand) config.Alerts {
+func anyConfig(rng *rand.Rand) Config {
 	half := func() bool { return rng.IntN(2) == 0 }
-	c := config.Alerts{AtLeast: pick(rng, "visit", "possible"), All: rng.IntN(4) == 0}
+	c := Config{AtLeast: pick(rng, "visit", "possible"), All: rng.IntN(4) == 0}
 	if half() {
 		c.Repeat = pick(rng, 6*time.Hour, 48*time.Hour)
 	}
@@ -96,19 +95,19 @@ func anyConfig(rng *rand.Rand) config.Alerts {
 		c.Removal.After = pick(rng, time.Hour, 9*24*time.Hour)
 	}
 	if half() {
-		c.Group = config.Group{Over: 1 + rng.IntN(3), Within: pick(rng, time.Hour, 24*time.Hour)}
+		c.Group = Group{Over: 1 + rng.IntN(3), Within: pick(rng, time.Hour, 24*time.Hour)}
 	}
 	if half() {
-		c.Quiet = []config.Quiet{{From: "20:00", To: "06:30", Zone: "Europe/Berlin"}, {Days: []string{"sat"}, From: "05:00", To: "04:00", Above: "high"}}
+		c.Quiet = []Quiet{{From: "20:00", To: "06:30", Zone: "Europe/Berlin"}, {Days: []string{"sat"}, From: "05:00", To: "04:00", Above: "high"}}
 	}
 	if half() {
-		c.Windows = []config.Window{{From: start.Add(24 * time.Hour), To: start.Add(99 * time.Hour), Hosts: []string{"10.0.0.0/29"}}}
+		c.Windows = []Window{{From: start.Add(24 * time.Hour), To: start.Add(99 * time.Hour), Hosts: []string{"10.0.0.0/29"}}}
 	}
 	if half() {
 		c.Tell = []string{"new", "raised", "place", "removal_due", "resolved"}
 	}
 	if half() {
-		c.Suppress = []config.Suppression{
+		c.Suppress = []SuppressionRule{
 			{ID: "one", Hosts: []string{"10.0.0.1", "10.0.0.2"}, Reason: "r", Author: "a", Expires: start.Add(9 * 24 * time.Hour)},
 			{ID: "two", Domains: []string{"a.example"}, Roles: []string{"update"}, Reason: "r", Author: "a", Expires: start.Add(15 * 24 * time.Hour)},
 			{ID: "three", Hosts: []string{"10.0.0.3"}, Vendors: []string{"drweb"}, Reason: "r", Author: "a"},
@@ -119,7 +118,7 @@ func anyConfig(rng *rand.Rand) config.Alerts {
 
 // run plays a history. restart says before which steps the Book is made anew from what it handed out. It returns every alert
 // that was told, by decision.
-func run(t *testing.T, steps []step, cfg config.Alerts, restart func(i int) bool, tick time.Duration) (told []string) {
+func run(t *testing.T, steps []step, cfg Config, restart func(i int) bool, tick time.Duration) (told []string) {
 	b, err := NewBook(cfg, Options{})
 	require.NoError(t, err)
 	m := newMemory()

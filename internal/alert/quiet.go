@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"avbeacon/internal/config"
 	"avbeacon/internal/policy"
 )
 
@@ -20,7 +19,7 @@ type quietHour struct {
 	above    policy.Severity
 }
 
-func newQuietHours(list []config.Quiet) (quietHours, error) {
+func newQuietHours(list []Quiet) (quietHours, error) {
 	var all quietHours
 	var errs []error
 	for i := range list {
@@ -40,7 +39,7 @@ func newQuietHours(list []config.Quiet) (quietHours, error) {
 	return all, nil
 }
 
-func newQuietHour(c *config.Quiet) (q quietHour, err error) {
+func newQuietHour(c *Quiet) (q quietHour, err error) {
 	words := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 	for _, d := range c.Days {
 		day := slices.Index(words, d)
@@ -134,7 +133,7 @@ type window struct {
 	reason   string
 }
 
-func newWindows(list []config.Window) ([]window, error) {
+func newWindows(list []Window) ([]window, error) {
 	var all []window
 	var errs []error
 	for i := range list {

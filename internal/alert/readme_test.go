@@ -1,4 +1,4 @@
-package alert
+package alert_test
 
 import (
 	"os"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
 )
 
@@ -23,17 +24,17 @@ func TestReadme(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(yaml), 0o600))
 	c, err := config.Load(file)
 	require.NoError(t, err)
-	b, err := NewBook(c.Alerts, Options{})
+	_, err = alert.NewBook(c.Alerts, alert.Options{})
 	require.NoError(t, err)
-	require.Len(t, b.rules.windows, 1)
-	require.Equal(t, []string{"10.20.0.0/16"}, b.suppressions[0].Hosts)
-	for _, e := range []Event{New, Raised, Place, Returned, Blocked, RemovalDue, Repeated, Resolved, Summary} {
+	require.Len(t, c.Alerts.Windows, 1)
+	require.Equal(t, []string{"10.20.0.0/16"}, c.Alerts.Suppress[0].Hosts)
+	for _, e := range []alert.Event{alert.New, alert.Raised, alert.Place, alert.Returned, alert.Blocked, alert.RemovalDue, alert.Repeated, alert.Resolved, alert.Summary} {
 		require.Contains(t, string(text), "| `"+string(e)+"` |")
 	}
-	for _, s := range []State{Open, Acknowledged, Suppressed, Closed} {
+	for _, s := range []alert.State{alert.Open, alert.Acknowledged, alert.Suppressed, alert.Closed} {
 		require.Contains(t, string(text), "| `"+string(s)+"` |")
 	}
-	for _, s := range []Silence{Unasked, Silenced, Maintenance, Held, Grouped} {
+	for _, s := range []alert.Silence{alert.Unasked, alert.Silenced, alert.Maintenance, alert.Held, alert.Grouped} {
 		require.Contains(t, string(text), "| `"+string(s)+"` |")
 	}
 }

@@ -11,14 +11,13 @@ import (
 	"time"
 
 	"avbeacon/classify"
-	"avbeacon/internal/config"
 )
 
 // Suppression keeps findings from being told, with a reason. It fits where every list that is set holds what fits. Roles
 // and domains are held against the signs that tell of a product: all of them have to fit, so that a rule for one domain
 // does not hide what a host shows beyond it. It is immutable.
 type Suppression struct {
-	config.Suppression
+	SuppressionRule
 	hosts   hostMatcher
 	domains []domain
 }
@@ -28,8 +27,8 @@ const MaxSuppressions = 10000
 
 // NewSuppression checks a rule. One without an ID gets one that is made of what it says (SuppressionID). The error names the
 // field and says what to write.
-func NewSuppression(c config.Suppression) (*Suppression, error) {
-	s := &Suppression{Suppression: c}
+func NewSuppression(c SuppressionRule) (*Suppression, error) {
+	s := &Suppression{SuppressionRule: c}
 	if s.ID == "" {
 		s.ID = SuppressionID(&c)
 	}
@@ -56,7 +55,7 @@ func NewSuppression(c config.Suppression) (*Suppression, error) {
 	return s, nil
 }
 
-func required(c *config.Suppression) error {
+func required(c *SuppressionRule) error {
 	switch {
 	case strings.TrimSpace(c.Reason) == "":
 		return errors.New("reason: is missing; write why this is not to be told")
@@ -84,7 +83,7 @@ func roleWords(list []string) error {
 }
 
 // SuppressionID names a rule by what it fits: the same lists have the same ID, whoever wrote them, why and until when.
-func SuppressionID(c *config.Suppression) string {
+func SuppressionID(c *SuppressionRule) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", c.Hosts, c.Vendors, c.Roles, c.Domains))
 	return "s-" + hex.EncodeToString(sum[:5])
 }
@@ -228,7 +227,7 @@ type stored struct {
 }
 
 // MarshalJSON gives the form that a store keeps.
-func (s *Suppression) MarshalJSON() ([]byte, error) { return json.Marshal(stored(s.Suppression)) }
+func (s *Suppression) MarshalJSON() ([]byte, error) { return json.Marshal(stored(s.SuppressionRule)) }
 
 // ReadSuppression reads what MarshalJSON wrote, and checks it.
 func ReadSuppression(body []byte) (*Suppression, error) {
@@ -236,5 +235,5 @@ func ReadSuppression(body []byte) (*Suppression, error) {
 	if err := json.Unmarshal(body, &x); err != nil {
 		return nil, fmt.Errorf("read suppression: %w", err)
 	}
-	return NewSuppression(config.Suppression(x))
+	return NewSuppression(SuppressionRule(x))
 }

@@ -1,9 +1,14 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"avbeacon/internal/alert"
+	"avbeacon/internal/logs"
+)
 
 // Default is what holds for keys that are left out: a tap of a site whose analysts look for products that call Moscow.
-// It names no place that packets come from and no receiver of alerts; lists and sections that nobody wrote are empty.
+// It names no source of packets and no receiver of alerts; lists and sections that nobody wrote are empty.
 func Default() Config {
 	const day = 24 * time.Hour
 	return Config{
@@ -11,16 +16,10 @@ func Default() Config {
 		Site:    Site{Home: []string{"default"}},
 		Policy:  "moscow",
 		Store:   Store{Detail: 90 * day, Findings: 400 * day, Size: 10 << 30},
-		Alerts: Alerts{
-			Tell:    []string{"new", "raised", "place", "returned", "blocked", "removal_due", "repeated", "resolved"},
-			AtLeast: "possible",
-			Repeat:  day,
-			Resolve: 7 * day,
-			Group:   Group{Over: 50, Within: time.Minute},
-		},
-		Spool:  Spool{Size: 256 << 20, Pending: 65536},
-		Listen: Listen{Address: "127.0.0.1:9477", Silent: 5 * time.Minute, Drops: 0.01},
-		Log:    Log{Level: "info", Format: "auto"},
-		Limits: Limits{Flows: 1 << 20, Hosts: 65536, Names: 65536, Drain: 20 * time.Second},
+		Alerts:  alert.DefaultConfig(),
+		Spool:   Spool{Size: 256 << 20, Pending: 65536},
+		Listen:  Listen{Address: "127.0.0.1:9477", Silent: 5 * time.Minute, Drops: 0.01},
+		Log:     logs.Config{Level: "info", Format: "auto"},
+		Limits:  Limits{Flows: 1 << 20, Hosts: 65536, Names: 65536, Drain: 20 * time.Second},
 	}
 }

@@ -4,55 +4,46 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"reflect"
 
-	"avbeacon/internal/yamlfile"
+	"avbeacon/internal/setting"
 )
 
-// Load reads a configuration file and takes its secrets from where it says they are. See Parse.
+// Load reads a configuration file and fetches its secrets. See Parse.
 func Load(file string) (Config, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return Config{}, fmt.Errorf("read the configuration: %w", err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := io.ReadAll(io.LimitReader(f, setting.MaxFile+1))
 	if err != nil {
 		return Config{}, fmt.Errorf("read the configuration: %w", err)
 	}
 	return Parse(file, data)
 }
 
-// Parse reads a configuration in YAML over Default, and validates it. An unknown key, one that stands twice, a value of
-// the wrong kind and an anchor, alias, tag or merge are errors. Its errors, one a line and at most 20, begin with
-// name:line:column. Relative paths stay as they are written.
-func Parse(name string, data []byte) (Config, error) { return parse(name, data, process()) }
+// Parse reads a configuration in YAML over Default, and validates it. See setting.Decode for what it rejects. Relative
+// paths stay as they are written.
+func Parse(name string, data []byte) (Config, error) { return parse(name, data, setting.Process()) }
 
-func parse(name string, data []byte, from surroundings) (Config, error) {
-	if why := yamlfile.Unfit(data, maxFile); why != "" {
-		return Config{}, report(name, []problem{{text: why}})
-	}
-	body, wrong := tree(data)
-	if wrong != nil {
-		return Config{}, report(name, []problem{*wrong})
-	}
+func parse(name string, data []byte, from setting.Sources) (Config, error) {
 	c := Default()
-	d := decoder{from: from, places: map[string]place{}, references: map[string]string{}}
-	if body != nil {
-		d.value("", body, reflect.ValueOf(&c).Elem())
-	}
-	if len(d.references) > 0 {
-		c.references = d.references
-	}
-	problems := d.problems
-	for _, p := range c.problems() {
-		if !d.told(p.key) {
-			p.place = d.near(p.key)
-			problems = append(problems, p)
-		}
-	}
-	if err := report(name, problems); err != nil {
+	var err error
+	c.references, err = setting.Decode(name, data, &c, from, c.check)
+	if err != nil {
 		return Config{}, err
 	}
 	return c, nil
+}
+
+// Validate returns everything that is wrong, one thing a line, each with its key. It opens nothing: whether a file or an
+// interface exists is reported by whoever opens it. A Config without a source of packets is valid: the command line may
+// name one.
+func (c *Config) Validate() error { return setting.Validate(c, c.check) }
+
+// Print writes the whole configuration as YAML, every key below a comment that explains it. Parse of the output returns the
+// same Config; of secrets only their sources are shown.
+func (c *Config) Print(w io.Writer) error {
+	const title = "Configuration of avbeacon. Every key may be left out; avbeacon monitor --print-config shows the value it then has."
+	return setting.Print(w, title, c, c.references)
 }

@@ -21,14 +21,14 @@ func TestOptionsOfFormats(t *testing.T) {
 		require.NoError(t, parse(good), good)
 	}
 	for bad, want := range map[string]string{
-		`type: stdout, format: leef, options: {leef: "3.0"}`:                                         `"3.0" is none of 2.0, 1.0`,
-		`type: stdout, format: leef, options: {delimiter: "||"}`:                                     "is not one character",
-		`type: stdout, format: leef, options: {leef: "1.0", delimiter: "|"}`:                         "always has a tab",
+		`type: stdout, format: leef, options: {leef: "3.0"}`:                                         `"3.0" is not one of 2.0, 1.0`,
+		`type: stdout, format: leef, options: {delimiter: "||"}`:                                     "is neither one character",
+		`type: stdout, format: leef, options: {leef: "1.0", delimiter: "|"}`:                         "always uses a tab",
 		`type: stdout, format: cef, options: {delimiter: "|"}`:                                       "are for the format leef",
 		`type: stdout, format: cef, options: {enterprise: 64512}`:                                    "is for the format syslog",
 		`type: stdout, format: cef, options: {source: tap}`:                                          "are for the format hec",
-		`type: stdout, options: {max-bytes: 100}`:                                                    "is from 2048 to 1048576",
-		`type: syslog, options: {max-bytes: 4096}, syslog: {network: tcp, address: "127.0.0.1:514"}`: "is syslog.max-bytes for this type",
+		`type: stdout, options: {max-bytes: 100}`:                                                    "100 is too small: at least 2048",
+		`type: syslog, options: {max-bytes: 4096}, syslog: {network: tcp, address: "127.0.0.1:514"}`: "write it as syslog.max-bytes",
 	} {
 		require.ErrorContains(t, parse(bad), want, bad)
 	}

@@ -3,45 +3,56 @@ package config
 import (
 	"fmt"
 	"math"
+	"net"
+	"net/netip"
+	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
+
+	"avbeacon/internal/setting"
 )
 
-// Validate tells everything that is wrong, one thing a line, each with its key. What a file names is not looked at: that
-// a file or an interface is there is told by whoever opens it. A Config without a place that packets come from is valid:
-// the command line may name one.
-func (c *Config) Validate() error { return report("", c.problems()) }
-
-func (c *Config) problems() []problem {
-	k := &checker{}
-	k.natural("", reflect.ValueOf(*c))
-	k.capture(&c.Capture)
-	k.site(&c.Site)
-	k.required("policy", c.Policy)
-	k.memory(c)
-	k.alerts(&c.Alerts)
-	k.spool(&c.Spool)
+// check reports what is wrong in the sections and between them.
+func (c *Config) check(k setting.Check) {
+	c.Capture.check(k.At("capture"))
+	c.Site.check(k.At("site"))
+	k.At("policy").Required(c.Policy)
+	c.Alerts.Check(k.At("alerts"))
+	c.Spool.check(k.At("spool"))
 	names, files := map[string]int{}, map[string]int{}
 	for i := range c.Sinks {
-		s := &c.Sinks[i]
-		k.sink(fmt.Sprintf("sinks[%d]", i), s)
-		if first, twice := names[s.Name]; twice && s.Name != "" {
-			k.fail(fmt.Sprintf("sinks[%d].name", i), "%q is the name of sinks[%d] already", s.Name, first)
-		} else {
-			names[s.Name] = i
-		}
-		if first, twice := files[s.File.Path]; twice && s.Type == "file" && s.File.Path != "" {
-			k.fail(fmt.Sprintf("sinks[%d].file.path", i), "%q is the file of sinks[%d] already", s.File.Path, first)
-		} else if s.Type == "file" {
-			files[s.File.Path] = i
+		s, at := &c.Sinks[i], k.At("sinks").Index(i)
+		s.Check(at)
+		once(at.At("name"), names, s.Name, i, "name")
+		if s.Type == "file" {
+			once(at.At("file").At("path"), files, s.File.Path, i, "file")
 		}
 	}
-	k.rest(c)
-	return k.found
+	if c.Listen.Address != "" {
+		k.At("listen").At("address").HostPort(c.Listen.Address, true)
+	}
+	if !(c.Listen.Drops >= 0 && c.Listen.Drops <= 1) { // written so that NaN fails
+		k.At("listen").At("drops").Fail("must be a share from 0 to 1")
+	}
+	c.Log.Check(k.At("log"))
+	if c.Store.Size != 0 {
+		setting.Range(k.At("store").At("size"), c.Store.Size, 1<<20, math.MaxInt64)
+	}
+	c.Limits.check(k.At("limits"))
 }
 
-func (k *checker) capture(c *Capture) {
+// once reports a value that an earlier sink has already.
+func once(k setting.Check, seen map[string]int, value string, i int, what string) {
+	if first, twice := seen[value]; twice && value != "" {
+		k.Fail("%q is already the %s of sinks[%d]", value, what, first)
+		return
+	}
+	seen[value] = i
+}
+
+func (c *Capture) check(k setting.Check) {
 	sources := 0
 	for _, there := range []bool{len(c.Interfaces) > 0, c.Read != "", c.Watch != ""} {
 		if there {
@@ -49,123 +60,94 @@ func (k *checker) capture(c *Capture) {
 		}
 	}
 	if sources > 1 {
-		k.fail("capture", "packets come from interfaces, or from one of read and watch")
+		k.Fail("use interfaces, or one of read and watch")
 	}
 	for i, name := range c.Interfaces {
 		if name == "any" || strings.ContainsAny(name, "/ \t") {
-			k.fail(fmt.Sprintf("capture.interfaces[%d]", i), "%q: name the interfaces", name)
+			k.At("interfaces").Index(i).Fail("%q is not the name of an interface", name)
 		}
 	}
 	if c.Filter != "" && c.FilterFile != "" {
-		k.fail("capture.filter-file", "there is a filter already")
+		k.At("filter-file").Fail("filter is set already")
 	}
-	k.sized("capture.ring", c.Ring, 256<<10, 4<<30)
-	k.between("capture.snap-length", int64(c.SnapLength), 0, 1<<30)
-	k.between("capture.workers", int64(c.Workers), 0, 256)
+	setting.Range(k.At("ring"), c.Ring, 256<<10, 4<<30)
+	setting.Range(k.At("snap-length"), c.SnapLength, 0, 1<<30)
+	setting.Range(k.At("workers"), c.Workers, 0, 256)
 }
 
-func (k *checker) site(s *Site) {
+func (s *Site) check(k setting.Check) {
 	for i, word := range s.Home {
-		k.home(fmt.Sprintf("site.home[%d]", i), word)
+		checkHome(k.At("home").Index(i), word)
 	}
-	if s.Location != "" {
-		k.point("site.location", s.Location)
+	if s.Location == "" {
+		return
 	}
-}
-
-// memory is what outlives a second, and its bounds.
-func (k *checker) memory(c *Config) {
-	if c.Store.Size != 0 {
-		k.sized("store.size", c.Store.Size, 1<<20, math.MaxInt64)
-	}
-	if c.Limits.Memory != 0 {
-		k.sized("limits.memory", c.Limits.Memory, 64<<20, math.MaxInt64)
-	}
-	k.between("limits.flows", int64(c.Limits.Flows), 1024, 1<<26)
-	k.between("limits.hosts", int64(c.Limits.Hosts), 64, 1<<24)
-	k.between("limits.names", int64(c.Limits.Names), 64, 1<<26)
-}
-
-func (k *checker) alerts(a *Alerts) {
-	k.words("alerts.tell", a.Tell, Events()[:len(Events())-1])
-	k.word("alerts.at-least", a.AtLeast, Verdicts())
-	if a.Removal.By != "" {
-		if _, err := time.Parse(time.DateOnly, a.Removal.By); err != nil {
-			k.fail("alerts.removal.by", "%q is no date, as 2026-12-31", a.Removal.By)
-		}
-	}
-	if a.Repeat > 0 && a.Repeat < time.Minute {
-		k.fail("alerts.repeat", "is at least 1m, or 0s for never")
-	}
-	if a.Group.Over > 0 && a.Group.Within == 0 {
-		k.fail("alerts.group.within", "is missing: many alerts within which time?")
-	}
-	for i := range a.Quiet {
-		k.quiet(fmt.Sprintf("alerts.quiet-hours[%d]", i), &a.Quiet[i])
-	}
-	for i, w := range a.Windows {
-		if w.From.IsZero() || !w.To.After(w.From) {
-			k.fail(fmt.Sprintf("alerts.maintenance[%d]", i), `has a time "from" and a later one "to"`)
-		}
-	}
-	ids := map[string]bool{}
-	for i := range a.Suppress {
-		k.suppression(fmt.Sprintf("alerts.suppress[%d]", i), &a.Suppress[i], ids)
+	lat, lon, _ := strings.Cut(s.Location, ",")
+	y, badY := strconv.ParseFloat(strings.TrimSpace(lat), 64)
+	x, badX := strconv.ParseFloat(strings.TrimSpace(lon), 64)
+	if badY != nil || badX != nil || !(y >= -90 && y <= 90 && x >= -180 && x <= 180) {
+		k.At("location").Fail("%q is not LAT,LON in decimal degrees, such as 50.11,8.68 for Frankfurt", s.Location)
 	}
 }
 
-func (k *checker) quiet(key string, q *Quiet) {
-	k.words(key+".days", q.Days, Days())
-	k.clock(key+".from", q.From)
-	k.clock(key+".to", q.To)
-	if q.From == q.To {
-		k.fail(key+".to", "is when it begins")
+// checkHome wants a network of the site: a prefix, an address, or "default".
+func checkHome(k setting.Check, word string) {
+	if word == "default" || word == "" {
+		return
 	}
-	if _, err := time.LoadLocation(q.Zone); err != nil || q.Zone == "Local" {
-		k.fail(key+".zone", "%q is no time zone of the IANA list, as Europe/Berlin", q.Zone)
+	if a, err := netip.ParseAddr(word); err == nil && a.Zone() == "" {
+		return
 	}
-	k.wordOrNone(key+".above", q.Above, Severities())
-}
-
-func (k *checker) suppression(key string, s *Suppression, ids map[string]bool) {
-	k.required(key+".id", s.ID)
-	k.required(key+".reason", s.Reason)
-	k.required(key+".author", s.Author)
-	if ids[s.ID] && s.ID != "" {
-		k.fail(key+".id", "%q stands twice", s.ID)
-	}
-	ids[s.ID] = true
-	if len(s.Hosts)+len(s.Vendors)+len(s.Roles)+len(s.Domains) == 0 {
-		k.fail(key, "names neither hosts nor vendors, roles or domains; for everything write domains: [.]")
-	}
-	for i, d := range s.Domains {
-		if strings.ContainsAny(d, " /*@") {
-			k.fail(fmt.Sprintf("%s.domains[%d]", key, i), "%q is no domain; write example.com for all that ends with it", d)
-		}
+	p, err := netip.ParsePrefix(word)
+	switch {
+	case err != nil:
+		k.Fail(`%q is not a network (10.1.0.0/16), an address, or "default" for the private ranges`, word)
+	case p.Bits() == 0:
+		k.Fail("all addresses cannot be the site's own")
+	case p.Addr().Is4In6():
+		k.Fail("%q: write IPv4 networks as IPv4", word)
 	}
 }
 
-func (k *checker) spool(s *Spool) {
-	k.sized("spool.size", s.Size, 1<<20, 1<<40)
-	k.between("spool.pending", int64(s.Pending), 1, 1<<24)
+func (s *Spool) check(k setting.Check) {
+	setting.Range(k.At("size"), s.Size, 1<<20, 1<<40)
+	setting.Range(k.At("pending"), s.Pending, 1, 1<<24)
 	if s.NATS != "" {
-		k.link("spool.nats", s.NATS, "nats", "tls", "ws", "wss")
-	} else if s.NATSTLS != (TLS{}) {
-		k.fail("spool.nats-tls", "is for a server that nats names")
+		k.At("nats").URL(s.NATS, "nats", "tls", "ws", "wss")
+	} else if !reflect.ValueOf(s.NATSTLS).IsZero() {
+		k.At("nats-tls").Fail("is for a server named in nats")
 	}
-	k.tls("spool.nats-tls", &s.NATSTLS)
+	s.NATSTLS.Check(k.At("nats-tls"))
 }
 
-func (k *checker) rest(c *Config) {
-	if c.Listen.Address != "" {
-		k.hostPort("listen.address", c.Listen.Address, true)
+func (l *Limits) check(k setting.Check) {
+	if l.Memory != 0 {
+		setting.Range(k.At("memory"), l.Memory, 64<<20, math.MaxInt64)
 	}
-	if !(c.Listen.Drops >= 0 && c.Listen.Drops <= 1) {
-		k.fail("listen.drops", "is a share, from 0 to 1")
+	setting.Range(k.At("flows"), l.Flows, 1024, 1<<26)
+	setting.Range(k.At("hosts"), l.Hosts, 64, 1<<24)
+	setting.Range(k.At("names"), l.Names, 64, 1<<26)
+	setting.Range(k.At("drain"), l.Drain, 1, time.Hour)
+}
+
+// Warnings are settings that are allowed but risky, one sentence each: unchecked certificates, secrets and alerts that
+// cross a network unencrypted, secret files that everybody can read.
+func (c *Config) Warnings() []string {
+	var out []string
+	if c.Spool.NATSTLS.Insecure {
+		out = append(out, "spool.nats-tls: the server's certificate is not checked: anybody on the path can read and take alerts")
 	}
-	k.word("log.level", c.Log.Level, levels())
-	k.word("log.format", c.Log.Format, logFormats())
-	if c.Limits.Drain == 0 || c.Limits.Drain > time.Hour {
-		k.fail("limits.drain", "is up to 1h, and not nothing")
+	if host, _, err := net.SplitHostPort(c.Listen.Address); err == nil && !setting.Loopback(host) {
+		out = append(out, fmt.Sprintf("listen.address %s: everybody who can reach it can read metrics and health", c.Listen.Address))
 	}
+	for i := range c.Sinks {
+		out = append(out, c.Sinks[i].Warnings()...)
+	}
+	for key, reference := range c.references {
+		path, ok := strings.CutPrefix(reference, "file:")
+		if st, err := os.Stat(path); ok && err == nil && st.Mode().Perm()&0o004 != 0 {
+			out = append(out, fmt.Sprintf("%s: everybody on this machine can read %s", key, path))
+		}
+	}
+	return out
 }

@@ -15,7 +15,6 @@ import (
 	"avbeacon/capture/files"
 	"avbeacon/capture/live"
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 	"avbeacon/internal/metrics"
 	"avbeacon/internal/privilege"
 	"avbeacon/internal/siem"
@@ -265,7 +264,7 @@ func (d *Daemon) openSpool() error {
 	d.spool = s
 	sinks := d.cfg.Sinks
 	if len(sinks) == 0 {
-		sinks = []config.Sink{{Name: "stdout", Type: "stdout", Format: "ecs"}}
+		sinks = []siem.Sink{{Name: "stdout", Type: "stdout", Format: "ecs"}}
 	}
 	var errs []error
 	for _, c := range sinks {
@@ -274,7 +273,7 @@ func (d *Daemon) openSpool() error {
 	return errors.Join(errs...)
 }
 
-func (d *Daemon) attach(c config.Sink) error {
+func (d *Daemon) attach(c siem.Sink) error {
 	sink, err := siem.Open(c, siem.Options{Logger: d.log, Stdout: d.opt.Stdout, Sensor: d.cfg.Sensor, Version: d.opt.Version})
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 )
 
 // suppressions gives those of the configuration, then those of the store that have another ID.
-func (d *Daemon) suppressions(ctx context.Context, ours []config.Suppression) ([]*alert.Suppression, error) {
+func (d *Daemon) suppressions(ctx context.Context, ours []alert.SuppressionRule) ([]*alert.Suppression, error) {
 	var list []*alert.Suppression
 	known := map[string]bool{}
 	for i := range ours {
@@ -53,7 +53,7 @@ func (d *Daemon) silences(ctx context.Context) ([]*alert.Suppression, error) {
 
 // configured reads the suppressions of the configuration anew. A file that may not be read any more, now that privileges
 // are given up, is no error: what it said stays.
-func (d *Daemon) configured() ([]config.Suppression, error) {
+func (d *Daemon) configured() ([]alert.SuppressionRule, error) {
 	if d.opt.File == "" {
 		return d.cfg.Alerts.Suppress, nil
 	}

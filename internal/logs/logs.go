@@ -9,8 +9,20 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"avbeacon/internal/config"
+	"avbeacon/internal/setting"
 )
+
+// Config is the section log of the configuration. The tag about is what --print-config shows above a key.
+type Config struct {
+	Level  string `yaml:"level" about:"debug, info, warn, error"`
+	Format string `yaml:"format" about:"console or json; auto: console on a terminal, else json"`
+}
+
+// Check reports what is wrong with the section.
+func (c *Config) Check(k setting.Check) {
+	k.At("level").Word(c.Level, "debug", "info", "warn", "error")
+	k.At("format").Word(c.Format, "auto", "console", "json")
+}
 
 // How storms are folded: of lines with the same message and texts five a minute are written, of lines with the same message
 // fifty; the rest is told as a count when the minute is over.
@@ -23,7 +35,7 @@ const (
 
 // New makes a logger that writes to w. terminal says that a person reads along: with format auto lines are then for people,
 // else JSON. A level that is not known is info. Sync of the logger tells the counts that are due; it is called at the end.
-func New(cfg config.Log, w io.Writer, terminal bool) *zap.Logger {
+func New(cfg Config, w io.Writer, terminal bool) *zap.Logger {
 	level, err := zapcore.ParseLevel(cfg.Level)
 	if err != nil {
 		level = zapcore.InfoLevel

@@ -13,8 +13,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
-
-	"avbeacon/internal/config"
 )
 
 // buffer is what a test's logger writes to, from several goroutines.
@@ -54,7 +52,7 @@ func TestForm(t *testing.T) {
 			{"json", true, `{"level":"warn","time":"2000-01-01T00:00:00Z","logger":"spool","message":"disk is full","free":12,"error":"no \u001b[31mroom"}`},
 		} {
 			var out buffer
-			log := New(config.Log{Level: "info", Format: c.format}, &out, c.terminal).Named("spool")
+			log := New(Config{Level: "info", Format: c.format}, &out, c.terminal).Named("spool")
 			log.Debug("not asked for")
 			log.Warn("disk is full", zap.Int("free", 12), zap.Error(errors.New("no \x1b[31mroom")))
 			require.Equal(t, []string{c.want}, out.take(), "%s, %v", c.format, c.terminal)
@@ -66,7 +64,7 @@ func TestForm(t *testing.T) {
 func TestLevels(t *testing.T) {
 	for level, want := range map[string]int{"debug": 4, "info": 3, "warn": 2, "error": 1, "": 3, "loud": 3} {
 		var out buffer
-		log := New(config.Log{Level: level, Format: "json"}, &out, false)
+		log := New(Config{Level: level, Format: "json"}, &out, false)
 		log.Debug("a")
 		log.Info("b")
 		log.Warn("c")
@@ -90,7 +88,7 @@ func field(t *testing.T, line, name string) string {
 func TestStormsAreFolded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out buffer
-		root := New(config.Log{Format: "json"}, &out, false)
+		root := New(Config{Format: "json"}, &out, false)
 		log := root.Named("capture").With(zap.String("interface", "eth0"), zap.Int("queue", 1))
 		for i := range 100 {
 			log.Warn("the ring is full", zap.Int("packet", i))
@@ -120,7 +118,7 @@ func TestStormsAreFolded(t *testing.T) {
 func TestStormsOfTheSameWords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out buffer
-		log := New(config.Log{Format: "json"}, &out, false)
+		log := New(Config{Format: "json"}, &out, false)
 		for i := range 1000 {
 			log.Error("an alert was lost", zap.String("id", fmt.Sprint(i)))
 		}
@@ -136,7 +134,7 @@ func TestStormsOfTheSameWords(t *testing.T) {
 func TestKindsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out buffer
-		log := New(config.Log{Format: "json"}, &out, false)
+		log := New(Config{Format: "json"}, &out, false)
 		for i := range 10 * maxWindows {
 			log.Info(fmt.Sprint("message ", i))
 		}
@@ -163,7 +161,7 @@ func kinds(log *zap.Logger) int {
 
 func TestWhatEndsTheProgramIsWritten(t *testing.T) {
 	var out buffer
-	log := New(config.Log{Format: "json"}, &out, false)
+	log := New(Config{Format: "json"}, &out, false)
 	for range 20 {
 		require.Panics(t, func() { log.Panic("this cannot be") })
 	}
@@ -173,7 +171,7 @@ func TestWhatEndsTheProgramIsWritten(t *testing.T) {
 
 func TestSideBySide(t *testing.T) {
 	var out buffer
-	log := New(config.Log{Format: "json"}, &out, false)
+	log := New(Config{Format: "json"}, &out, false)
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {

@@ -11,22 +11,21 @@ import (
 	"avbeacon/classify"
 	"avbeacon/feeds"
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 func TestSilencedFindingsAreCounted(t *testing.T) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	var rules []*alert.Suppression
-	add := func(c config.Suppression) {
+	add := func(c alert.SuppressionRule) {
 		s, err := alert.NewSuppression(c)
 		require.NoError(t, err)
 		rules = append(rules, s)
 	}
-	add(config.Suppression{ID: "over", Domains: []string{"."}, Reason: "r", Author: "ann", Expires: now})
-	add(config.Suppression{ID: "one", Hosts: []string{"10.0.0.1"}, Reason: "the \x1b[31mlab", Author: "ann", Expires: now.Add(time.Hour)})
-	add(config.Suppression{ID: "net", Hosts: []string{"10.0.0.0/30"}, Reason: "r", Author: "bob"})
+	add(alert.SuppressionRule{ID: "over", Domains: []string{"."}, Reason: "r", Author: "ann", Expires: now})
+	add(alert.SuppressionRule{ID: "one", Hosts: []string{"10.0.0.1"}, Reason: "the \x1b[31mlab", Author: "ann", Expires: now.Add(time.Hour)})
+	add(alert.SuppressionRule{ID: "net", Hosts: []string{"10.0.0.0/30"}, Reason: "r", Author: "bob"})
 	for i := range mostSilenced + 5 {
-		add(config.Suppression{ID: fmt.Sprint("more-", i), Hosts: []string{fmt.Sprintf("10.1.0.%d", i)}, Reason: "r", Author: "bob"})
+		add(alert.SuppressionRule{ID: fmt.Sprint("more-", i), Hosts: []string{fmt.Sprintf("10.1.0.%d", i)}, Reason: "r", Author: "bob"})
 	}
 	var findings []*classify.Finding
 	host := func(s string) {

@@ -7,12 +7,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"avbeacon/internal/config"
 )
 
 // benchDelivery brings alerts to a sink in batches of 100, and says how many a second.
-func benchDelivery(b *testing.B, cfg config.Sink) {
+func benchDelivery(b *testing.B, cfg Sink) {
 	const at = 100
 	cfg.Name = "bench"
 	s, err := Open(cfg, Options{Hostname: "tap01"})
@@ -31,7 +29,7 @@ func benchDelivery(b *testing.B, cfg config.Sink) {
 }
 
 func BenchmarkDeliverToFileSynced(b *testing.B) {
-	benchDelivery(b, config.Sink{Type: "file", File: config.SinkFile{Path: filepath.Join(b.TempDir(), "alerts.ndjson"),
+	benchDelivery(b, Sink{Type: "file", File: File{Path: filepath.Join(b.TempDir(), "alerts.ndjson"),
 		Size: 64 << 20, Keep: 2, Sync: true}})
 }
 
@@ -50,8 +48,8 @@ func BenchmarkDeliverToSyslogTCP(b *testing.B) {
 	}()
 	for _, format := range []string{"syslog", "cef", "ecs"} {
 		b.Run(format, func(b *testing.B) {
-			benchDelivery(b, config.Sink{Type: "syslog", Format: format,
-				Syslog: config.Syslog{Network: "tcp", Address: l.Addr().String()}})
+			benchDelivery(b, Sink{Type: "syslog", Format: format,
+				Syslog: Syslog{Network: "tcp", Address: l.Addr().String()}})
 		})
 	}
 }

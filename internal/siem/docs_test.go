@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"avbeacon/internal/config"
+	"avbeacon/internal/setting"
 )
 
 // example gives the nth block of that language in a page of the guide.
@@ -23,12 +23,25 @@ func example(t *testing.T, page, language string, n int) string {
 	return string(blocks[n][1])
 }
 
-// documentedSinks gives the sinks of an example.
-func documentedSinks(t *testing.T, n int) []config.Sink {
+// parsed reads sinks as the daemon does.
+func parsed(t *testing.T, text string) []Sink {
 	t.Helper()
-	cfg, err := config.Parse("docs/syslog.md", []byte("capture: {interfaces: [eth0]}\n"+example(t, "syslog.md", "yaml", n)))
+	var c struct {
+		Sinks []Sink `yaml:"sinks"`
+	}
+	_, err := setting.Decode("guide", []byte(text), &c, setting.Process(), func(k setting.Check) {
+		for i := range c.Sinks {
+			c.Sinks[i].Check(k.At("sinks").Index(i))
+		}
+	})
 	require.NoError(t, err)
-	return cfg.Sinks
+	return c.Sinks
+}
+
+// documentedSinks gives the sinks of an example.
+func documentedSinks(t *testing.T, n int) []Sink {
+	t.Helper()
+	return parsed(t, example(t, "syslog.md", "yaml", n))
 }
 
 // The receivers and sinks of the guide, with other paths and addresses, understand each other.

@@ -11,7 +11,6 @@ import (
 	"net/url"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // Bounds of one request to the bulk API, where the configuration sets none.
@@ -38,7 +37,7 @@ type elastic struct {
 	index string
 }
 
-func newElastic(cfg config.Sink, opt Options, encode Encoder) (*elastic, error) {
+func newElastic(cfg Sink, opt Options, encode Encoder) (*elastic, error) {
 	if !isJSON(cfg.Format) {
 		return nil, bad(cfg, "format", "%q is no JSON, which this receiver needs; ecs is its own", cfg.Format)
 	}

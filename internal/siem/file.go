@@ -7,11 +7,10 @@ import (
 	"path/filepath"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // openFile makes the sink that appends alerts to a file, a line each.
-func openFile(cfg config.Sink, opt Options) (alert.Sink, error) {
+func openFile(cfg Sink, opt Options) (alert.Sink, error) {
 	f := cfg.File
 	switch {
 	case f.Path == "":
@@ -35,7 +34,7 @@ func openFile(cfg config.Sink, opt Options) (alert.Sink, error) {
 	return &fileSink{lines: lines{enc: enc}, out: newRotating(f, opt.Logger)}, nil
 }
 
-// fileSink appends lines to a file. A batch counts once all of it is written and, where config.SinkFile.Sync says so, on
+// fileSink appends lines to a file. A batch counts once all of it is written and, where File.Sync says so, on
 // the disk; else the file is as it was before, and the whole batch is offered again.
 type fileSink struct {
 	lines lines

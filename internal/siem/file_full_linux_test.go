@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"avbeacon/internal/config"
 )
 
 // A full disk is an error that says so, leaves a file of whole lines, and what was refused arrives once there is room.
@@ -24,7 +22,7 @@ func TestFileOnAFullDisk(t *testing.T) {
 	ballast := filepath.Join(dir, "ballast")
 	require.NoError(t, os.WriteFile(ballast, make([]byte, 32<<10), 0o600))
 	path := filepath.Join(dir, "alerts.ndjson")
-	s := opened(t, config.Sink{Type: "file", File: config.SinkFile{Path: path, Sync: true}}, Options{})
+	s := opened(t, Sink{Type: "file", File: File{Path: path, Sync: true}}, Options{})
 	next := 0
 	for ; next < 1000; next += 7 {
 		n, refused, err := s.Deliver(t.Context(), numbered(next, next+7))

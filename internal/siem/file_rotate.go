@@ -12,14 +12,12 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-
-	"avbeacon/internal/config"
 )
 
 // rotating is a file of whole lines that grows at its end and is set aside under another name when it is large or old
 // enough. Used by one goroutine, except for reopen.
 type rotating struct {
-	cfg    config.SinkFile
+	cfg    File
 	log    *zap.Logger
 	reopen atomic.Bool
 
@@ -39,7 +37,7 @@ const (
 	retryAfter = time.Minute // until a rotation that failed is tried again
 )
 
-func newRotating(cfg config.SinkFile, log *zap.Logger) *rotating {
+func newRotating(cfg File, log *zap.Logger) *rotating {
 	r := &rotating{cfg: cfg, log: log}
 	r.stop, r.cancel = context.WithCancel(context.Background())
 	return r
@@ -135,7 +133,7 @@ func (r *rotating) open(flags int) error {
 }
 
 // due says whether the file is to be set aside before so many bytes are added. A file holds the lines of one period:
-// periods are the multiples of config.SinkFile.Every since year 1, in UTC, so that a restart changes nothing.
+// periods are the multiples of File.Every since year 1, in UTC, so that a restart changes nothing.
 func (r *rotating) due(more int64) bool {
 	if r.size == 0 || time.Now().Before(r.later) {
 		return false

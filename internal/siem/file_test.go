@@ -17,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // numbered makes alerts whose ids are a0000, a0001 and so on.
@@ -40,7 +39,7 @@ func numbered(from, to int) []*alert.Alert {
 	return batch
 }
 
-func opened(t *testing.T, cfg config.Sink, opt Options) alert.Sink {
+func opened(t *testing.T, cfg Sink, opt Options) alert.Sink {
 	t.Helper()
 	if cfg.Name == "" {
 		cfg.Name = "test"
@@ -99,7 +98,7 @@ func idRange(from, to int) []string {
 
 func TestFileGrowsByWholeLines(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "alerts.ndjson")
-	cfg := config.Sink{Type: "file", File: config.SinkFile{Path: path, Sync: true}}
+	cfg := Sink{Type: "file", File: File{Path: path, Sync: true}}
 	s := opened(t, cfg, Options{})
 	delivered(t, s, numbered(0, 3))
 	delivered(t, s, numbered(3, 4))
@@ -114,7 +113,7 @@ func TestFileGrowsByWholeLines(t *testing.T) {
 
 func TestFileRotatesBySize(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "alerts.ndjson")
-	s := opened(t, config.Sink{Type: "file", File: config.SinkFile{Path: path, Size: 8 << 10}}, Options{})
+	s := opened(t, Sink{Type: "file", File: File{Path: path, Size: 8 << 10}}, Options{})
 	for i := range 40 {
 		delivered(t, s, numbered(i, i+1))
 	}
@@ -140,7 +139,7 @@ func asides(t *testing.T, path string) []string {
 
 func TestFileRotatesByTimeAlsoAfterARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "alerts.ndjson")
-	cfg := config.Sink{Type: "file", File: config.SinkFile{Path: path, Every: time.Hour}}
+	cfg := Sink{Type: "file", File: File{Path: path, Every: time.Hour}}
 	s := opened(t, cfg, Options{})
 	delivered(t, s, numbered(0, 2))
 	require.NoError(t, s.Close())
@@ -159,7 +158,7 @@ func TestFileBearsAClockThatGoesBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "alerts.ndjson")
 	later := filepath.Join(filepath.Dir(path), "alerts-20991231T000000.000000Z.ndjson")
 	require.NoError(t, os.WriteFile(later, nil, 0o600))
-	s := opened(t, config.Sink{Type: "file", File: config.SinkFile{Path: path, Size: 1, Keep: 2}}, Options{})
+	s := opened(t, Sink{Type: "file", File: File{Path: path, Size: 1, Keep: 2}}, Options{})
 	for i := range 4 {
 		delivered(t, s, numbered(i, i+1))
 	}
@@ -175,7 +174,7 @@ func TestFileKeepsSoManyAndPacksThem(t *testing.T) {
 	half := filepath.Join(filepath.Dir(path), "alerts-20200101T000000.000000Z.ndjson.gz.tmp")
 	require.NoError(t, os.WriteFile(other, []byte("mine"), 0o600))
 	require.NoError(t, os.WriteFile(half, []byte("cut"), 0o600))
-	cfg := config.Sink{Type: "file", File: config.SinkFile{Path: path, Size: 1, Keep: 3, Gzip: true}}
+	cfg := Sink{Type: "file", File: File{Path: path, Size: 1, Keep: 3, Gzip: true}}
 	for i := range 8 { // each start ends the work of the one before
 		s := opened(t, cfg, Options{})
 		delivered(t, s, numbered(i, i+1))
@@ -205,8 +204,8 @@ func TestFileIsOpenedAnew(t *testing.T) {
 	for _, told := range []bool{true, false} {
 		t.Run(fmt.Sprint("told=", told), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "alerts.ndjson")
-			s := opened(t, config.Sink{Type: "file", File: config.SinkFile{Path: path},
-				Filter: config.Filter{Severity: "high"}}, Options{}) // behind a filter too
+			s := opened(t, Sink{Type: "file", File: File{Path: path},
+				Filter: alert.Filter{Severity: "high"}}, Options{}) // behind a filter too
 			delivered(t, s, numbered(0, 2))
 			require.NoError(t, os.Rename(path, path+".1"))
 			if told {
@@ -239,7 +238,7 @@ func TestFileRepairsItsEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "alerts.ndjson")
 			require.NoError(t, os.WriteFile(path, []byte(c.before), 0o600))
-			s := opened(t, config.Sink{Type: "file", File: config.SinkFile{Path: path}}, Options{})
+			s := opened(t, Sink{Type: "file", File: File{Path: path}}, Options{})
 			n, _, err := s.Deliver(t.Context(), numbered(0, 1))
 			if c.err != "" {
 				require.ErrorContains(t, err, c.err)
@@ -257,14 +256,14 @@ func TestFileRepairsItsEnd(t *testing.T) {
 
 func TestFileErrorsNameSinkAndKey(t *testing.T) {
 	dir := t.TempDir()
-	for want, cfg := range map[string]config.Sink{
+	for want, cfg := range map[string]Sink{
 		"file.path: is missing":             {},
-		"file.path: stat":                   {File: config.SinkFile{Path: filepath.Join(dir, "none", "a")}},
-		"file.size: must not be negative":   {File: config.SinkFile{Path: filepath.Join(dir, "a"), Size: -1}},
-		"file.every: must not be negative":  {File: config.SinkFile{Path: filepath.Join(dir, "a"), Every: -1}},
-		"file.keep: must not be negative":   {File: config.SinkFile{Path: filepath.Join(dir, "a"), Keep: -1}},
-		`format: unknown format "xml"`:      {Format: "xml", File: config.SinkFile{Path: filepath.Join(dir, "a")}},
-		`filter.severity: "urgent" is none`: {Filter: config.Filter{Severity: "urgent"}, File: config.SinkFile{Path: "a"}},
+		"file.path: stat":                   {File: File{Path: filepath.Join(dir, "none", "a")}},
+		"file.size: must not be negative":   {File: File{Path: filepath.Join(dir, "a"), Size: -1}},
+		"file.every: must not be negative":  {File: File{Path: filepath.Join(dir, "a"), Every: -1}},
+		"file.keep: must not be negative":   {File: File{Path: filepath.Join(dir, "a"), Keep: -1}},
+		`format: unknown format "xml"`:      {Format: "xml", File: File{Path: filepath.Join(dir, "a")}},
+		`filter.severity: "urgent" is none`: {Filter: alert.Filter{Severity: "urgent"}, File: File{Path: "a"}},
 		`type: "smoke" is none of`:          {Type: "smoke"},
 	} {
 		cfg.Name = "soc"
@@ -274,12 +273,12 @@ func TestFileErrorsNameSinkAndKey(t *testing.T) {
 		_, err := Open(cfg, Options{})
 		require.ErrorContains(t, err, "sink soc: "+want)
 	}
-	_, err := Open(config.Sink{Type: "file"}, Options{})
+	_, err := Open(Sink{Type: "file"}, Options{})
 	require.ErrorContains(t, err, "name: is missing")
 }
 
 func TestFileThatIsNone(t *testing.T) {
-	s := opened(t, config.Sink{Type: "file", File: config.SinkFile{Path: os.DevNull}}, Options{})
+	s := opened(t, Sink{Type: "file", File: File{Path: os.DevNull}}, Options{})
 	n, _, err := s.Deliver(t.Context(), numbered(0, 1))
 	require.ErrorContains(t, err, "no regular file")
 	require.Zero(t, n)

@@ -5,14 +5,13 @@ import (
 	"slices"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // severities are policy.Severity's words, in its order.
 func severities() []string { return []string{"info", "low", "medium", "high", "critical"} }
 
 // newFilter gives what decides whether a sink gets an alert, nil where it gets all. A test alert always passes.
-func newFilter(cfg config.Sink) (func(*alert.Alert) bool, error) {
+func newFilter(cfg Sink) (func(*alert.Alert) bool, error) {
 	f := cfg.Filter
 	if f.Severity == "" && len(f.Events) == 0 && len(f.Vendors) == 0 {
 		return nil, nil

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // taker is a Sink that does what a test says.
@@ -25,21 +24,21 @@ func TestFilterLetsThrough(t *testing.T) {
 	critical.Severity++
 	tried.Event = alert.Test
 	for name, c := range map[string]struct {
-		filter config.Filter
+		filter alert.Filter
 		a      *alert.Alert
 		want   bool
 	}{
-		"as grave":       {config.Filter{Severity: "high"}, &a, true},
-		"graver":         {config.Filter{Severity: "high"}, &critical, true},
-		"less grave":     {config.Filter{Severity: "critical"}, &a, false},
-		"event":          {config.Filter{Events: []string{"returned", "new"}}, &a, true},
-		"other event":    {config.Filter{Events: []string{"returned"}}, &a, false},
-		"vendor":         {config.Filter{Vendors: []string{"drweb", "kaspersky"}}, &a, true},
-		"other vendor":   {config.Filter{Vendors: []string{"drweb"}}, &a, false},
-		"one of two":     {config.Filter{Severity: "low", Vendors: []string{"drweb"}}, &a, false},
-		"a test, always": {config.Filter{Severity: "critical", Vendors: []string{"drweb"}}, &tried, true},
+		"as grave":       {alert.Filter{Severity: "high"}, &a, true},
+		"graver":         {alert.Filter{Severity: "high"}, &critical, true},
+		"less grave":     {alert.Filter{Severity: "critical"}, &a, false},
+		"event":          {alert.Filter{Events: []string{"returned", "new"}}, &a, true},
+		"other event":    {alert.Filter{Events: []string{"returned"}}, &a, false},
+		"vendor":         {alert.Filter{Vendors: []string{"drweb", "kaspersky"}}, &a, true},
+		"other vendor":   {alert.Filter{Vendors: []string{"drweb"}}, &a, false},
+		"one of two":     {alert.Filter{Severity: "low", Vendors: []string{"drweb"}}, &a, false},
+		"a test, always": {alert.Filter{Severity: "critical", Vendors: []string{"drweb"}}, &tried, true},
 	} {
-		pass, err := newFilter(config.Sink{Filter: c.filter})
+		pass, err := newFilter(Sink{Filter: c.filter})
 		require.NoError(t, err)
 		require.Equal(t, c.want, pass(c.a), name)
 	}

@@ -21,14 +21,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 	"avbeacon/internal/policy"
 )
 
 // site is where the guide's examples run: a folder in place of /etc/avbeacon and /var/log/avbeacon, with an authority and certificates.
 type site struct {
 	dir            string
-	server, client config.TLS
+	server, client TLS
 }
 
 func newSite(t *testing.T) site {
@@ -50,15 +49,13 @@ func newSite(t *testing.T) site {
 }
 
 // sinks reads a block of a page as the daemon would.
-func (s site) sinks(t *testing.T, page, block string) []config.Sink {
+func (s site) sinks(t *testing.T, page, block string) []Sink {
 	t.Helper()
-	cfg, err := config.Parse("docs/"+page, []byte("capture: {interfaces: [eth0]}\n"+strings.NewReplacer("/etc/avbeacon", s.dir, "/var/log/avbeacon", s.dir).Replace(block)))
-	require.NoError(t, err)
-	return cfg.Sinks
+	return parsed(t, strings.NewReplacer("/etc/avbeacon", s.dir, "/var/log/avbeacon", s.dir).Replace(block))
 }
 
 // sink is the only one of a page's nth block of YAML.
-func (s site) sink(t *testing.T, page string, n int) config.Sink {
+func (s site) sink(t *testing.T, page string, n int) Sink {
 	t.Helper()
 	sinks := s.sinks(t, page, example(t, page, "yaml", n))
 	require.Len(t, sinks, 1)
@@ -115,7 +112,7 @@ func TestGuideOverHTTP(t *testing.T) {
 		r := newHTTPReceiver(t, kind)
 		r.acks = true
 		cfg := here.sink(t, page, 0)
-		cfg.HTTP.URL, cfg.TLS = served(t, r).URL, config.TLS{}
+		cfg.HTTP.URL, cfg.TLS = served(t, r).URL, TLS{}
 		delivered(t, opened(t, cfg, Options{}), numbered(0, 300))
 		require.Equal(t, idRange(0, 300), r.all())
 	}
@@ -219,7 +216,7 @@ func TestGuideGraylogOverTLS(t *testing.T) {
 }
 
 // relay runs a page's rsyslog with a listener in the place of what it forwards to.
-func (s site) relay(t *testing.T, page, target, port string) config.Sink {
+func (s site) relay(t *testing.T, page, target, port string) Sink {
 	t.Helper()
 	sinks := regexp.MustCompile("(?s)```yaml\n").FindAllString(readGuide(t, page), -1)
 	cfg := s.sink(t, page, len(sinks)-1)

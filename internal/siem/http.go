@@ -16,8 +16,6 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"golang.org/x/net/http/httpproxy"
-
-	"avbeacon/internal/config"
 )
 
 // maxReply is how much of an answer is read, in bytes; what is beyond is left on the wire with its connection.
@@ -190,7 +188,7 @@ func (c *httpClient) at(path string) *url.URL {
 }
 
 // newHTTP makes the client of a sink.
-func newHTTP(cfg config.Sink, opt Options, authorization string, jar http.CookieJar) (*httpClient, error) {
+func newHTTP(cfg Sink, opt Options, authorization string, jar http.CookieJar) (*httpClient, error) {
 	trust, err := clientTLS(cfg.TLS, opt.Logger)
 	if err != nil {
 		return nil, bad(cfg, "tls", "%w", err)
@@ -218,7 +216,7 @@ func agent(opt Options) string {
 }
 
 // authorization is the header's value: the token behind its scheme, or else user and password.
-func authorization(cfg config.HTTP, scheme string) string {
+func authorization(cfg HTTP, scheme string) string {
 	switch {
 	case cfg.Token != "":
 		return scheme + " " + cfg.Token.Reveal()

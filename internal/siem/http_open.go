@@ -4,10 +4,9 @@ import (
 	"cmp"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
-func openWebhook(cfg config.Sink, opt Options) (alert.Sink, error) {
+func openWebhook(cfg Sink, opt Options) (alert.Sink, error) {
 	encode, err := documentEncoder(cfg, opt)
 	if err != nil {
 		return nil, err
@@ -15,7 +14,7 @@ func openWebhook(cfg config.Sink, opt Options) (alert.Sink, error) {
 	return newWebhook(cfg, opt, encode)
 }
 
-func openElastic(cfg config.Sink, opt Options) (alert.Sink, error) {
+func openElastic(cfg Sink, opt Options) (alert.Sink, error) {
 	encode, err := documentEncoder(cfg, opt)
 	if err != nil {
 		return nil, err
@@ -23,7 +22,7 @@ func openElastic(cfg config.Sink, opt Options) (alert.Sink, error) {
 	return newElastic(cfg, opt, encode)
 }
 
-func openSplunk(cfg config.Sink, opt Options) (alert.Sink, error) {
+func openSplunk(cfg Sink, opt Options) (alert.Sink, error) {
 	encode, err := eventEncoder(cfg, opt)
 	if err != nil {
 		return nil, err
@@ -32,7 +31,7 @@ func openSplunk(cfg config.Sink, opt Options) (alert.Sink, error) {
 }
 
 // documentEncoder is that of a sink whose receiver takes the record as it is.
-func documentEncoder(cfg config.Sink, opt Options) (Encoder, error) {
+func documentEncoder(cfg Sink, opt Options) (Encoder, error) {
 	encode, err := Encoding(cfg.Format, encodeOptions(cfg, opt))
 	if err != nil {
 		return nil, bad(cfg, "format", "%w", err)
@@ -41,7 +40,7 @@ func documentEncoder(cfg config.Sink, opt Options) (Encoder, error) {
 }
 
 // eventEncoder is that of a collector of events: hec is made for it, and every other format goes into an event as it is.
-func eventEncoder(cfg config.Sink, opt Options) (Encoder, error) {
+func eventEncoder(cfg Sink, opt Options) (Encoder, error) {
 	encode, err := documentEncoder(cfg, opt)
 	if err != nil || cfg.Format == "hec" {
 		return encode, err

@@ -17,8 +17,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"avbeacon/internal/config"
 )
 
 // shelf is what a receiver has taken: ids in order, each as often as it came.
@@ -45,7 +43,7 @@ func (s *shelf) has(id string) bool { return slices.Contains(s.all(), id) }
 type httpReceiver struct {
 	shelf
 	t       *testing.T
-	kind    string // config.Sink.Type
+	kind    string // Sink.Type
 	refuses func(id string) bool
 
 	acks     bool // splunk: indexer acknowledgement
@@ -78,8 +76,8 @@ func newHTTPReceiver(t *testing.T, kind string) *httpReceiver {
 func kinds() []string { return []string{"splunk", "elastic", "webhook"} }
 
 // sinkFor is the configuration for a receiver at a URL.
-func sinkFor(kind, url string) config.Sink {
-	cfg := config.Sink{Name: kind, Type: kind, Timeout: 5 * time.Second, HTTP: config.HTTP{URL: url, Gzip: true}}
+func sinkFor(kind, url string) Sink {
+	cfg := Sink{Name: kind, Type: kind, Timeout: 5 * time.Second, HTTP: HTTP{URL: url, Gzip: true}}
 	switch kind {
 	case "splunk":
 		cfg.HTTP.Token, cfg.HTTP.Index = hecToken, "ids"

@@ -19,7 +19,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // everyKind runs a test for each delivery over HTTP.
@@ -313,15 +312,15 @@ func TestHTTPCertificates(t *testing.T) {
 	everyKind(t, func(t *testing.T, kind string) {
 		for _, c := range []struct {
 			name   string
-			shown  config.TLS
-			trust  config.TLS
+			shown  TLS
+			trust  TLS
 			denied string
 		}{
-			{"fine", good.sign(t, "127.0.0.1", time.Hour), config.TLS{CA: good.file}, ""},
-			{"expired", good.sign(t, "127.0.0.1", -time.Minute), config.TLS{CA: good.file}, "certificate expired on"},
-			{"other authority", other.sign(t, "127.0.0.1", time.Hour), config.TLS{CA: good.file}, "tls.ca"},
-			{"other name", good.sign(t, "192.0.2.1", time.Hour), config.TLS{CA: good.file}, "tls.server-name"},
-			{"not checked", other.sign(t, "192.0.2.1", -time.Minute), config.TLS{Insecure: true}, ""},
+			{"fine", good.sign(t, "127.0.0.1", time.Hour), TLS{CA: good.file}, ""},
+			{"expired", good.sign(t, "127.0.0.1", -time.Minute), TLS{CA: good.file}, "certificate expired on"},
+			{"other authority", other.sign(t, "127.0.0.1", time.Hour), TLS{CA: good.file}, "tls.ca"},
+			{"other name", good.sign(t, "192.0.2.1", time.Hour), TLS{CA: good.file}, "tls.server-name"},
+			{"not checked", other.sign(t, "192.0.2.1", -time.Minute), TLS{Insecure: true}, ""},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				r := newHTTPReceiver(t, kind)
@@ -445,15 +444,15 @@ func TestHTTPProxy(t *testing.T) {
 }
 
 func TestHTTPConfiguration(t *testing.T) {
-	for text, change := range map[string]func(*config.Sink){
-		"http: url: must begin with http":   func(c *config.Sink) { c.HTTP.URL = "ftp://x" },
-		"http: url: names no host":          func(c *config.Sink) { c.HTTP.URL = "https://" },
-		"http: url: not a URL":              func(c *config.Sink) { c.HTTP.URL = "https://x\x7f" },
-		"http: url: holds a user":           func(c *config.Sink) { c.HTTP.URL = "https://me:pass@x" },
-		"http: proxy: must begin":           func(c *config.Sink) { c.Proxy = "ftp://proxy:1" },
-		"http: proxy: not a URL":            func(c *config.Sink) { c.Proxy = "proxy" },
-		"tls: tls.ca:":                      func(c *config.Sink) { c.TLS.CA = "/nonexistent" },
-		"format: unknown format \"sonnet\"": func(c *config.Sink) { c.Format = "sonnet" },
+	for text, change := range map[string]func(*Sink){
+		"http: url: must begin with http":   func(c *Sink) { c.HTTP.URL = "ftp://x" },
+		"http: url: names no host":          func(c *Sink) { c.HTTP.URL = "https://" },
+		"http: url: not a URL":              func(c *Sink) { c.HTTP.URL = "https://x\x7f" },
+		"http: url: holds a user":           func(c *Sink) { c.HTTP.URL = "https://me:pass@x" },
+		"http: proxy: must begin":           func(c *Sink) { c.Proxy = "ftp://proxy:1" },
+		"http: proxy: not a URL":            func(c *Sink) { c.Proxy = "proxy" },
+		"tls: tls.ca:":                      func(c *Sink) { c.TLS.CA = "/nonexistent" },
+		"format: unknown format \"sonnet\"": func(c *Sink) { c.Format = "sonnet" },
 	} {
 		everyKind(t, func(t *testing.T, kind string) {
 			cfg := sinkFor(kind, "https://siem.example")

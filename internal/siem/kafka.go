@@ -16,7 +16,6 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // Bounds of what is produced at once, where the configuration sets none. A single record may have kafkaRecord bytes, the
@@ -40,7 +39,7 @@ type kafka struct {
 	knocks  sync.WaitGroup
 }
 
-func openKafka(cfg config.Sink, opt Options) (alert.Sink, error) {
+func openKafka(cfg Sink, opt Options) (alert.Sink, error) {
 	encode, err := documentEncoder(cfg, opt)
 	if err != nil {
 		return nil, err
@@ -48,7 +47,7 @@ func openKafka(cfg config.Sink, opt Options) (alert.Sink, error) {
 	return newKafka(cfg, opt, encode)
 }
 
-func newKafka(cfg config.Sink, opt Options, encode Encoder) (*kafka, error) {
+func newKafka(cfg Sink, opt Options, encode Encoder) (*kafka, error) {
 	options, err := kafkaOptions(cfg, opt)
 	if err != nil {
 		return nil, err
@@ -63,14 +62,14 @@ func newKafka(cfg config.Sink, opt Options, encode Encoder) (*kafka, error) {
 }
 
 // patience is the timeout of a sink, also where it was opened without a default.
-func patience(cfg config.Sink) time.Duration {
+func patience(cfg Sink) time.Duration {
 	if cfg.Timeout <= 0 {
 		return defaultTimeout
 	}
 	return cfg.Timeout
 }
 
-func kafkaOptions(cfg config.Sink, opt Options) ([]kgo.Opt, error) {
+func kafkaOptions(cfg Sink, opt Options) ([]kgo.Opt, error) {
 	switch {
 	case len(cfg.Kafka.Brokers) == 0:
 		return nil, bad(cfg, "kafka.brokers", "are missing")
@@ -124,7 +123,7 @@ func softwareVersion(version string) string {
 	return version
 }
 
-func kafkaSASL(cfg config.Kafka) (sasl.Mechanism, error) {
+func kafkaSASL(cfg Kafka) (sasl.Mechanism, error) {
 	if cfg.SASL != "" && (cfg.User == "" || cfg.Password == "") {
 		return nil, errors.New("needs kafka.user and kafka.password")
 	}

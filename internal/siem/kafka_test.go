@@ -16,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
+	"avbeacon/internal/setting"
 )
 
 // These tests run against kfake, the stand-in for a cluster by the makers of the client. It speaks the protocol over TCP,
@@ -29,8 +29,8 @@ func kafkaCluster(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 	return c
 }
 
-func kafkaSink(c *kfake.Cluster) config.Sink {
-	return config.Sink{Name: "log", Type: "kafka", Timeout: 5 * time.Second, Kafka: config.Kafka{Brokers: c.ListenAddrs(), Topic: "alerts"}}
+func kafkaSink(c *kfake.Cluster) Sink {
+	return Sink{Name: "log", Type: "kafka", Timeout: 5 * time.Second, Kafka: Kafka{Brokers: c.ListenAddrs(), Topic: "alerts"}}
 }
 
 // consumed reads so many records from the start of the topic, and gives the ids of each partition in order.
@@ -274,7 +274,7 @@ func TestKafkaSASLAndTLS(t *testing.T) {
 				})
 			}
 			cfg.TLS.CA = good.file
-			cfg.Kafka.TLS, cfg.Kafka.SASL, cfg.Kafka.User, cfg.Kafka.Password = true, c.mechanism, "sensor", config.Secret(c.password)
+			cfg.Kafka.TLS, cfg.Kafka.SASL, cfg.Kafka.User, cfg.Kafka.Password = true, c.mechanism, "sensor", setting.Secret(c.password)
 			sink := opened(t, cfg, Options{})
 			if c.said == "" {
 				delivered(t, sink, numbered(0, 3))
@@ -293,7 +293,7 @@ func TestKafkaBrokerSaysNothing(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
-	cfg := config.Sink{Type: "kafka", Timeout: time.Hour, Kafka: config.Kafka{Brokers: []string{l.Addr().String()}, Topic: "alerts"}}
+	cfg := Sink{Type: "kafka", Timeout: time.Hour, Kafka: Kafka{Brokers: []string{l.Addr().String()}, Topic: "alerts"}}
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()
@@ -335,16 +335,16 @@ func TestKafkaBrokerHangsInARequest(t *testing.T) {
 }
 
 func TestKafkaConfiguration(t *testing.T) {
-	for text, change := range map[string]func(*config.Sink){
-		"kafka.brokers:":               func(c *config.Sink) { c.Kafka.Brokers = nil },
-		"kafka.topic:":                 func(c *config.Sink) { c.Kafka.Topic = "" },
-		"kafka.sasl: \"gssapi\" is":    func(c *config.Sink) { c.Kafka.SASL, c.Kafka.User, c.Kafka.Password = "gssapi", "u", "secret" },
-		"kafka.sasl: needs kafka.user": func(c *config.Sink) { c.Kafka.SASL = "plain" },
-		"proxy:":                       func(c *config.Sink) { c.Proxy = "environment" },
-		"tls: tls.ca":                  func(c *config.Sink) { c.Kafka.TLS, c.TLS.CA = true, "/nonexistent" },
-		"format:":                      func(c *config.Sink) { c.Format = "sonnet" },
+	for text, change := range map[string]func(*Sink){
+		"kafka.brokers:":               func(c *Sink) { c.Kafka.Brokers = nil },
+		"kafka.topic:":                 func(c *Sink) { c.Kafka.Topic = "" },
+		"kafka.sasl: \"gssapi\" is":    func(c *Sink) { c.Kafka.SASL, c.Kafka.User, c.Kafka.Password = "gssapi", "u", "secret" },
+		"kafka.sasl: needs kafka.user": func(c *Sink) { c.Kafka.SASL = "plain" },
+		"proxy:":                       func(c *Sink) { c.Proxy = "environment" },
+		"tls: tls.ca":                  func(c *Sink) { c.Kafka.TLS, c.TLS.CA = true, "/nonexistent" },
+		"format:":                      func(c *Sink) { c.Format = "sonnet" },
 	} {
-		cfg := config.Sink{Name: "log", Type: "kafka", Kafka: config.Kafka{Brokers: []string{"x:9092"}, Topic: "alerts"}}
+		cfg := Sink{Name: "log", Type: "kafka", Kafka: Kafka{Brokers: []string{"x:9092"}, Topic: "alerts"}}
 		change(&cfg)
 		_, err := Open(cfg, Options{})
 		require.ErrorContains(t, err, "sink log: "+text)

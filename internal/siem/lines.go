@@ -2,7 +2,6 @@ package siem
 
 import (
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // lines turns batches into text of one line an alert.
@@ -13,7 +12,7 @@ type lines struct {
 }
 
 // lineEncoder makes the encoder of a sink of type file or stdout.
-func lineEncoder(cfg config.Sink, opt Options) (Encoder, error) {
+func lineEncoder(cfg Sink, opt Options) (Encoder, error) {
 	enc, err := Encoding(cfg.Format, encodeOptions(cfg, opt))
 	if err != nil {
 		return nil, bad(cfg, "format", "%w", err)

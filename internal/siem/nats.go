@@ -15,7 +15,6 @@ import (
 	"go.uber.org/zap"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // Bounds of what is published at once, where the configuration sets none.
@@ -40,7 +39,7 @@ type natsStream struct {
 	denied error // what the server forbade since the last delivery began
 }
 
-func openNATS(cfg config.Sink, opt Options) (alert.Sink, error) {
+func openNATS(cfg Sink, opt Options) (alert.Sink, error) {
 	encode, err := documentEncoder(cfg, opt)
 	if err != nil {
 		return nil, err
@@ -48,7 +47,7 @@ func openNATS(cfg config.Sink, opt Options) (alert.Sink, error) {
 	return newNATS(cfg, opt, encode)
 }
 
-func newNATS(cfg config.Sink, opt Options, encode Encoder) (*natsStream, error) {
+func newNATS(cfg Sink, opt Options, encode Encoder) (*natsStream, error) {
 	switch {
 	case cfg.NATS.Subject == "" || strings.ContainsAny(cfg.NATS.Subject, "*> \t\r\n"):
 		return nil, bad(cfg, "nats.subject", "must be a subject without wildcards and spaces")
@@ -70,7 +69,7 @@ func newNATS(cfg config.Sink, opt Options, encode Encoder) (*natsStream, error) 
 	if cfg.NATS.Creds != "" {
 		s.options = append(s.options, nats.UserCredentials(cfg.NATS.Creds))
 	}
-	if encrypted || cfg.TLS != (config.TLS{}) {
+	if encrypted || cfg.TLS != (TLS{}) {
 		trust, err := clientTLS(cfg.TLS, opt.Logger)
 		if err != nil {
 			return nil, bad(cfg, "tls", "%w", err)

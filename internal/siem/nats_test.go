@@ -17,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // natsServer runs a real server with JetStream on a port of loopback.
@@ -67,8 +66,8 @@ func stored(t *testing.T, stream jetstream.Stream) []string {
 	return ids
 }
 
-func natsSink(s *server.Server) config.Sink {
-	return config.Sink{Name: "bus", Type: "nats", Timeout: 5 * time.Second, NATS: config.SinkNATS{URL: s.ClientURL(), Subject: "avbeacon.alerts"}}
+func natsSink(s *server.Server) Sink {
+	return Sink{Name: "bus", Type: "nats", Timeout: 5 * time.Second, NATS: NATS{URL: s.ClientURL(), Subject: "avbeacon.alerts"}}
 }
 
 func TestNATSStoresEachOnce(t *testing.T) {
@@ -224,7 +223,7 @@ func TestNATSServerSaysNothing(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
-	cfg := config.Sink{Type: "nats", Timeout: time.Hour, NATS: config.SinkNATS{URL: "nats://" + l.Addr().String(), Subject: "x"}}
+	cfg := Sink{Type: "nats", Timeout: time.Hour, NATS: NATS{URL: "nats://" + l.Addr().String(), Subject: "x"}}
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()
@@ -240,13 +239,13 @@ func TestNATSServerSaysNothing(t *testing.T) {
 func TestNATSConfiguration(t *testing.T) {
 	creds := filepath.Join(t.TempDir(), "creds")
 	require.NoError(t, os.WriteFile(creds, []byte("nothing of use"), 0o600))
-	for text, c := range map[string]config.Sink{
-		"nats.subject:":          {NATS: config.SinkNATS{URL: "nats://x", Subject: "a.*"}},
-		"nats.url: not a URL":    {NATS: config.SinkNATS{Subject: "a"}},
-		"nats.url: scheme \"ftp": {NATS: config.SinkNATS{URL: "ftp://user:secret@x", Subject: "a"}},
-		"proxy:":                 {NATS: config.SinkNATS{URL: "nats://x", Subject: "a"}, Proxy: "environment"},
-		"tls: tls.ca":            {NATS: config.SinkNATS{URL: "nats://x", Subject: "a"}, TLS: config.TLS{CA: "/nonexistent"}},
-		"format:":                {NATS: config.SinkNATS{URL: "nats://x", Subject: "a"}, Format: "sonnet"},
+	for text, c := range map[string]Sink{
+		"nats.subject:":          {NATS: NATS{URL: "nats://x", Subject: "a.*"}},
+		"nats.url: not a URL":    {NATS: NATS{Subject: "a"}},
+		"nats.url: scheme \"ftp": {NATS: NATS{URL: "ftp://user:secret@x", Subject: "a"}},
+		"proxy:":                 {NATS: NATS{URL: "nats://x", Subject: "a"}, Proxy: "environment"},
+		"tls: tls.ca":            {NATS: NATS{URL: "nats://x", Subject: "a"}, TLS: TLS{CA: "/nonexistent"}},
+		"format:":                {NATS: NATS{URL: "nats://x", Subject: "a"}, Format: "sonnet"},
 	} {
 		c.Name, c.Type = "bus", "nats"
 		_, err := Open(c, Options{})

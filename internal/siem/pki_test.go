@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"avbeacon/internal/config"
 )
 
 // authority signs certificates for a test.
@@ -47,7 +45,7 @@ func newAuthority(t *testing.T, name string) *authority {
 }
 
 // sign makes a certificate for a name, good for so long from now on, and gives its files.
-func (a *authority) sign(t *testing.T, name string, left time.Duration) config.TLS {
+func (a *authority) sign(t *testing.T, name string, left time.Duration) TLS {
 	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
@@ -64,7 +62,7 @@ func (a *authority) sign(t *testing.T, name string, left time.Duration) config.T
 	secret, err := x509.MarshalPKCS8PrivateKey(key)
 	require.NoError(t, err)
 	file := name + "-" + template.SerialNumber.String()
-	return config.TLS{CA: a.file, Cert: a.write(t, file+".pem", "CERTIFICATE", der), Key: a.write(t, file+".key", "PRIVATE KEY", secret)}
+	return TLS{CA: a.file, Cert: a.write(t, file+".pem", "CERTIFICATE", der), Key: a.write(t, file+".key", "PRIVATE KEY", secret)}
 }
 
 func (a *authority) write(t *testing.T, name, kind string, der []byte) string {

@@ -14,14 +14,13 @@ import (
 	"go.uber.org/zap"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // relpSink sends RFC 5424 messages by RELP, the Reliable Event Logging Protocol that rsyslog's imrelp takes: the receiver
 // acknowledges each message once it is in its queue. What lay there when the receiver dies is gone all the same, unless
 // that queue is one on disk.
 type relpSink struct {
-	cfg     config.Syslog
+	cfg     Syslog
 	timeout time.Duration
 	log     *zap.Logger
 	enc     Encoder

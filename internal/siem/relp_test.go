@@ -11,22 +11,20 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"avbeacon/internal/config"
 )
 
 const relpInput = `module(load="imrelp")
 input(type="imrelp" port="%s" address="127.0.0.1" ruleset="at once")`
 
-func relpTLS(server config.TLS) string {
+func relpTLS(server TLS) string {
 	return fmt.Sprintf(`module(load="imrelp")
 input(type="imrelp" port="%%s" address="127.0.0.1" ruleset="at once" tls="on" tls.caCert=%q tls.myCert=%q tls.myPrivKey=%q
 	tls.authMode="name" tls.permittedPeer=["sensor.test"])`, server.CA, server.Cert, server.Key)
 }
 
-func relpSinkTo(r *daemon, client config.TLS) config.Sink {
-	cfg := config.Sink{Type: "syslog", Format: "cef", TLS: client, Timeout: 5 * time.Second,
-		Syslog: config.Syslog{Network: "relp", Address: r.address()}}
+func relpSinkTo(r *daemon, client TLS) Sink {
+	cfg := Sink{Type: "syslog", Format: "cef", TLS: client, Timeout: 5 * time.Second,
+		Syslog: Syslog{Network: "relp", Address: r.address()}}
 	if client.Cert != "" {
 		cfg.Syslog.Network = "relp-tls"
 	}
@@ -39,8 +37,8 @@ func TestRELPReachesRsyslog(t *testing.T) {
 	client.ServerName = "siem.test"
 	for name, c := range map[string]struct {
 		input  string
-		client config.TLS
-	}{"plain": {relpInput, config.TLS{}}, "TLS": {relpTLS(server), client}} {
+		client TLS
+	}{"plain": {relpInput, TLS{}}, "TLS": {relpTLS(server), client}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := rsyslog(t, "", c.input)
@@ -59,7 +57,7 @@ func TestRELPReachesRsyslog(t *testing.T) {
 func TestRELPReceiverIsKilled(t *testing.T) {
 	r := rsyslog(t, "", relpInput)
 	r.start(t)
-	s := opened(t, relpSinkTo(r, config.TLS{}), Options{Hostname: "tap01"})
+	s := opened(t, relpSinkTo(r, TLS{}), Options{Hostname: "tap01"})
 	const all, at, kills = 6000, 500, 6
 	failed := 0
 	for next, killed := 0, 0; next < all; {

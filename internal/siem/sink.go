@@ -12,7 +12,6 @@ import (
 	"go.uber.org/zap"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // Options are what every delivery may need beside its part of the configuration.
@@ -26,9 +25,9 @@ type Options struct {
 
 // delivery is a way to bring alerts to a receiver.
 type delivery struct {
-	kind   string // config.Sink.Type
+	kind   string // Sink.Type
 	format string // its own, for a sink that names none
-	open   func(config.Sink, Options) (alert.Sink, error)
+	open   func(Sink, Options) (alert.Sink, error)
 }
 
 // Reopener is a Sink with a file that others may have moved away. Reopen may be called beside Deliver; the next batch
@@ -67,7 +66,7 @@ const defaultTimeout = 30 * time.Second
 
 // Open makes the sink that cfg describes; the sink gets only those alerts that its filter lets through. It connects to
 // nobody: a receiver that is away is found by the first delivery. Errors name the sink and the key. The caller closes it.
-func Open(cfg config.Sink, opt Options) (alert.Sink, error) {
+func Open(cfg Sink, opt Options) (alert.Sink, error) {
 	if cfg.Name == "" {
 		return nil, fmt.Errorf("sink of type %q: name: is missing", cfg.Type)
 	}
@@ -92,7 +91,7 @@ func Open(cfg config.Sink, opt Options) (alert.Sink, error) {
 }
 
 // complete sets what was left out.
-func complete(cfg *config.Sink, opt *Options, format string) {
+func complete(cfg *Sink, opt *Options, format string) {
 	if cfg.Format == "" {
 		cfg.Format = format
 	}
@@ -112,7 +111,7 @@ func complete(cfg *config.Sink, opt *Options, format string) {
 }
 
 // encodeOptions is how the sink's format is written.
-func encodeOptions(cfg config.Sink, opt Options) EncodeOptions {
+func encodeOptions(cfg Sink, opt Options) EncodeOptions {
 	o := &cfg.Options
 	how := EncodeOptions{MaxBytes: o.MaxBytes, Hostname: cmp.Or(o.Hostname, opt.Hostname), LEEFVersion: o.LEEF, Enterprise: o.Enterprise,
 		HECIndex: cfg.HTTP.Index, HECSource: o.Source, HECSourcetype: o.Sourcetype}
@@ -127,6 +126,6 @@ func encodeOptions(cfg config.Sink, opt Options) EncodeOptions {
 }
 
 // bad is an error of the configuration: it names the sink and the key.
-func bad(cfg config.Sink, key, format string, args ...any) error {
+func bad(cfg Sink, key, format string, args ...any) error {
 	return fmt.Errorf("sink %s: %s: %w", cfg.Name, key, fmt.Errorf(format, args...))
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // Bounds of one request to an HTTP Event Collector, where the configuration sets none. Splunk's own limit was 1 MB for long
@@ -36,7 +35,7 @@ type splunk struct {
 	firstGap time.Duration // between two questions for acknowledgements; it grows
 }
 
-func newSplunk(cfg config.Sink, opt Options, encode Encoder) (*splunk, error) {
+func newSplunk(cfg Sink, opt Options, encode Encoder) (*splunk, error) {
 	if cfg.HTTP.Token == "" {
 		return nil, bad(cfg, "http.token", "is missing")
 	}

@@ -9,10 +9,9 @@ import (
 	"go.uber.org/zap"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
-func openedSplunk(t *testing.T, cfg config.Sink, gap time.Duration) *splunk {
+func openedSplunk(t *testing.T, cfg Sink, gap time.Duration) *splunk {
 	t.Helper()
 	cfg.Format = "hec"
 	s, err := openSplunk(cfg, Options{Logger: zap.NewNop()})
@@ -191,6 +190,6 @@ func TestSplunkOtherFormats(t *testing.T) {
 		}
 		require.Len(t, r.all(), len(samples()))
 	}
-	_, err := Open(config.Sink{Name: "s", Type: "splunk", HTTP: config.HTTP{URL: "https://splunk:8088"}}, Options{})
+	_, err := Open(Sink{Name: "s", Type: "splunk", HTTP: HTTP{URL: "https://splunk:8088"}}, Options{})
 	require.ErrorContains(t, err, "http.token: is missing")
 }

@@ -10,11 +10,10 @@ import (
 	"time"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // openStdout makes the sink that writes alerts to standard output, a line each.
-func openStdout(cfg config.Sink, opt Options) (alert.Sink, error) {
+func openStdout(cfg Sink, opt Options) (alert.Sink, error) {
 	enc, err := lineEncoder(cfg, opt)
 	if err != nil {
 		return nil, err

@@ -10,13 +10,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"avbeacon/internal/config"
 )
 
 func TestStdoutGetsLines(t *testing.T) {
 	var out bytes.Buffer
-	s := opened(t, config.Sink{Type: "stdout"}, Options{Stdout: &out})
+	s := opened(t, Sink{Type: "stdout"}, Options{Stdout: &out})
 	delivered(t, s, numbered(0, 3))
 	delivered(t, s, nil)
 	delivered(t, s, numbered(3, 4))
@@ -27,7 +25,7 @@ func TestStdoutClosed(t *testing.T) {
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	defer w.Close()
-	s := opened(t, config.Sink{Type: "stdout"}, Options{Stdout: w})
+	s := opened(t, Sink{Type: "stdout"}, Options{Stdout: w})
 	require.NoError(t, r.Close())
 	n, refused, err := s.Deliver(t.Context(), numbered(0, 3))
 	require.ErrorContains(t, err, "standard output is closed: whoever read it is gone")
@@ -38,7 +36,7 @@ func TestStdoutClosed(t *testing.T) {
 // Somebody who never reads costs the time of the delivery, and what was under way is not mixed with what comes after.
 func TestStdoutThatNobodyReads(t *testing.T) {
 	r, w := io.Pipe()
-	s := opened(t, config.Sink{Type: "stdout", Timeout: 30 * time.Millisecond}, Options{Stdout: w})
+	s := opened(t, Sink{Type: "stdout", Timeout: 30 * time.Millisecond}, Options{Stdout: w})
 	for range 2 {
 		n, _, err := s.Deliver(t.Context(), numbered(0, 3))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -75,10 +73,10 @@ func (n *narrow) Write(b []byte) (int, error) {
 
 func TestStdoutCutWithinALine(t *testing.T) {
 	var whole bytes.Buffer
-	delivered(t, opened(t, config.Sink{Type: "stdout"}, Options{Stdout: &whole}), numbered(0, 3))
+	delivered(t, opened(t, Sink{Type: "stdout"}, Options{Stdout: &whole}), numbered(0, 3))
 	line := whole.Len() / 3
 	out := &narrow{room: 2*line + 10}
-	s := opened(t, config.Sink{Type: "stdout"}, Options{Stdout: out})
+	s := opened(t, Sink{Type: "stdout"}, Options{Stdout: out})
 	n, _, err := s.Deliver(t.Context(), numbered(0, 3))
 	require.ErrorContains(t, err, "enough")
 	require.Equal(t, 2, n)

@@ -14,7 +14,6 @@ import (
 	"go.uber.org/zap"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // syslogSink sends RFC 5424 messages over UDP (RFC 5426), TCP (RFC 6587) or TLS (RFC 5425).
@@ -24,7 +23,7 @@ import (
 // So the latest messages are kept, and those that may have been lost are sent again over the next connection, with the
 // same ids. A connection that broke is noticed by the next delivery, which may be an empty one.
 type syslogSink struct {
-	cfg     config.Syslog
+	cfg     Syslog
 	timeout time.Duration
 	log     *zap.Logger
 	enc     Encoder
@@ -37,7 +36,7 @@ type syslogSink struct {
 }
 
 const (
-	defaultKept    = 1000        // messages, where config.Syslog.Resend is 0
+	defaultKept    = 1000        // messages, where Syslog.Resend is 0
 	defaultMessage = 8 << 10     // bytes of a message: what receivers should take, RFC 5424 section 6.1
 	mostMessage    = 1 << 20     // bytes
 	mostDatagram   = 65507       // bytes that UDP over IPv4 can carry
@@ -45,7 +44,7 @@ const (
 )
 
 // openSyslog makes the sink; it does not connect.
-func openSyslog(cfg config.Sink, opt Options) (alert.Sink, error) {
+func openSyslog(cfg Sink, opt Options) (alert.Sink, error) {
 	c := cfg.Syslog
 	if c.MaxBytes == 0 {
 		c.MaxBytes = defaultMessage
@@ -76,7 +75,7 @@ func openSyslog(cfg config.Sink, opt Options) (alert.Sink, error) {
 }
 
 // checkSyslog checks what is said of the receiver and gives the facility's code.
-func checkSyslog(cfg config.Sink, c config.Syslog) (facility int, err error) {
+func checkSyslog(cfg Sink, c Syslog) (facility int, err error) {
 	host, port, err := net.SplitHostPort(c.Address)
 	number, _ := strconv.ParseUint(port, 10, 16)
 	facility, known := facilityCode(c.Facility)
@@ -90,7 +89,7 @@ func checkSyslog(cfg config.Sink, c config.Syslog) (facility int, err error) {
 	case c.Framing == "newline" && c.Network != "tcp":
 		return 0, bad(cfg, "syslog.framing", "newline is for tcp alone: over TLS it is octet counting (RFC 5425), the others have their own")
 	case !known:
-		return 0, bad(cfg, "syslog.facility", "%q is none of %s", c.Facility, strings.Join(config.Facilities()[1:], ", "))
+		return 0, bad(cfg, "syslog.facility", "%q is none of %s", c.Facility, strings.Join(facilities()[1:], ", "))
 	case c.MaxBytes < 0 || c.MaxBytes > mostMessage:
 		return 0, bad(cfg, "syslog.max-bytes", "is not between 1 and %d", mostMessage)
 	case c.Network == "udp" && c.MaxBytes > mostDatagram:
@@ -109,7 +108,7 @@ func facilityCode(name string) (code int, known bool) {
 	if name == "" {
 		return local0 + 4, true
 	}
-	names := config.Facilities()
+	names := facilities()
 	code = slices.Index(names, name)
 	if gap := slices.Index(names, last); code > gap {
 		code += local0 - gap - 1

@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 const (
@@ -22,12 +21,12 @@ input(type="imudp" port="%s" address="127.0.0.1" rcvbufSize="4m")`
 input(type="imtcp" port="%s" address="127.0.0.1")`
 )
 
-func tlsGlobal(server config.TLS) string {
+func tlsGlobal(server TLS) string {
 	return fmt.Sprintf(`defaultNetstreamDriverCAFile=%q defaultNetstreamDriverCertFile=%q defaultNetstreamDriverKeyFile=%q`,
 		server.CA, server.Cert, server.Key)
 }
 
-func syslogNGTLS(server config.TLS) string {
+func syslogNGTLS(server TLS) string {
 	return fmt.Sprintf(`syslog(transport("tls") ip("127.0.0.1") port(%%s) flags(store-raw-message)
 		tls(ca-file(%q) cert-file(%q) key-file(%q) peer-verify(required-trusted)));`, server.CA, server.Cert, server.Key)
 }
@@ -50,18 +49,18 @@ func TestSyslogReachesRealReceivers(t *testing.T) {
 	ca := newAuthority(t, "site")
 	server, client := ca.sign(t, "siem.test", time.Hour), ca.sign(t, "sensor.test", time.Hour)
 	client.ServerName = "siem.test"
-	overTLS := config.Sink{Format: "ecs", Syslog: config.Syslog{Network: "tls"}, TLS: client}
+	overTLS := Sink{Format: "ecs", Syslog: Syslog{Network: "tls"}, TLS: client}
 	for name, c := range map[string]struct {
 		receiver func(t *testing.T) *daemon
-		cfg      config.Sink
+		cfg      Sink
 	}{
-		"rsyslog, UDP":          {func(t *testing.T) *daemon { return rsyslog(t, "", udpInput) }, config.Sink{Syslog: config.Syslog{Network: "udp"}}},
-		"rsyslog, TCP":          {func(t *testing.T) *daemon { return rsyslog(t, "", tcpInput) }, config.Sink{Syslog: config.Syslog{Network: "tcp"}}},
-		"rsyslog, TCP, newline": {func(t *testing.T) *daemon { return rsyslog(t, "", tcpInput) }, config.Sink{Format: "cef", Syslog: config.Syslog{Network: "tcp", Framing: "newline"}}},
+		"rsyslog, UDP":          {func(t *testing.T) *daemon { return rsyslog(t, "", udpInput) }, Sink{Syslog: Syslog{Network: "udp"}}},
+		"rsyslog, TCP":          {func(t *testing.T) *daemon { return rsyslog(t, "", tcpInput) }, Sink{Syslog: Syslog{Network: "tcp"}}},
+		"rsyslog, TCP, newline": {func(t *testing.T) *daemon { return rsyslog(t, "", tcpInput) }, Sink{Format: "cef", Syslog: Syslog{Network: "tcp", Framing: "newline"}}},
 		"rsyslog, TLS":          {func(t *testing.T) *daemon { return rsyslog(t, tlsGlobal(server), tlsInput) }, overTLS},
 		"syslog-ng, TCP": {func(t *testing.T) *daemon {
 			return syslogNG(t, `syslog(transport("tcp") ip("127.0.0.1") port(%s) flags(store-raw-message));`)
-		}, config.Sink{Format: "leef", Syslog: config.Syslog{Network: "tcp"}}},
+		}, Sink{Format: "leef", Syslog: Syslog{Network: "tcp"}}},
 		"syslog-ng, TLS": {func(t *testing.T) *daemon { return syslogNG(t, syslogNGTLS(server)) }, overTLS},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -103,10 +102,10 @@ func TestSyslogReceiverIsKilled(t *testing.T) {
 			t.Parallel()
 			r := c.receiver(t)
 			r.start(t)
-			cfg := config.Sink{Type: "syslog", Format: "cef", TLS: client, Timeout: 5 * time.Second,
-				Syslog: config.Syslog{Network: c.network, Address: r.address(), Resend: 10000}}
+			cfg := Sink{Type: "syslog", Format: "cef", TLS: client, Timeout: 5 * time.Second,
+				Syslog: Syslog{Network: c.network, Address: r.address(), Resend: 10000}}
 			if c.network == "tcp" {
-				cfg.TLS = config.TLS{}
+				cfg.TLS = TLS{}
 			}
 			s := opened(t, cfg, Options{Hostname: "tap01"})
 			const all, at = 6000, 50
@@ -176,10 +175,10 @@ func TestSyslogReceiverRefusesUs(t *testing.T) {
 	expired := other.sign(t, "sensor.test", -time.Hour)
 	foreign := other.sign(t, "sensor.test", time.Hour)
 	for name, c := range map[string]struct {
-		client config.TLS
+		client TLS
 		want   []string // any
 	}{
-		"no certificate":     {config.TLS{}, []string{"tls.cert, tls.key"}},
+		"no certificate":     {TLS{}, []string{"tls.cert, tls.key"}},
 		"another name":       {ca.sign(t, "stranger.test", time.Hour), []string{"tls.cert"}},
 		"another authority":  {foreign, []string{"tls.cert"}},
 		"our own is too old": {expired, []string{"our certificate " + expired.Cert + " expired on"}},
@@ -195,7 +194,7 @@ func TestSyslogReceiverRefusesUs(t *testing.T) {
 				t.Parallel()
 				r := receiver(t)
 				r.start(t)
-				cfg := config.Sink{Type: "syslog", TLS: c.client, Syslog: config.Syslog{Network: "tls", Address: r.address()}}
+				cfg := Sink{Type: "syslog", TLS: c.client, Syslog: Syslog{Network: "tls", Address: r.address()}}
 				cfg.TLS.CA, cfg.TLS.ServerName = ca.file, "siem.test"
 				s := opened(t, cfg, Options{})
 				for range 2 {
@@ -217,20 +216,20 @@ func TestSyslogReceiverIsNotTheOne(t *testing.T) {
 	ca, other := newAuthority(t, "site"), newAuthority(t, "elsewhere")
 	client := ca.sign(t, "sensor.test", time.Hour)
 	for name, c := range map[string]struct {
-		server config.TLS
-		client func(*config.TLS)
+		server TLS
+		client func(*TLS)
 		want   string
 	}{
-		"expired":     {ca.sign(t, "siem.test", -time.Hour), func(*config.TLS) {}, "the receiver's certificate expired on 20"},
-		"wrong CA":    {ca.sign(t, "siem.test", time.Hour), func(c *config.TLS) { c.CA = other.file }, "of no authority that is trusted here (tls.ca)"},
-		"wrong name":  {ca.sign(t, "other.test", time.Hour), func(*config.TLS) {}, "for another name (tls.server-name)"},
-		"dialed name": {ca.sign(t, "siem.test", time.Hour), func(c *config.TLS) { c.ServerName = "" }, "for another name (tls.server-name)"},
+		"expired":     {ca.sign(t, "siem.test", -time.Hour), func(*TLS) {}, "the receiver's certificate expired on 20"},
+		"wrong CA":    {ca.sign(t, "siem.test", time.Hour), func(c *TLS) { c.CA = other.file }, "of no authority that is trusted here (tls.ca)"},
+		"wrong name":  {ca.sign(t, "other.test", time.Hour), func(*TLS) {}, "for another name (tls.server-name)"},
+		"dialed name": {ca.sign(t, "siem.test", time.Hour), func(c *TLS) { c.ServerName = "" }, "for another name (tls.server-name)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := rsyslog(t, tlsGlobal(c.server), tlsInput)
 			r.start(t)
-			cfg := config.Sink{Type: "syslog", TLS: client, Syslog: config.Syslog{Network: "tls", Address: r.address()}}
+			cfg := Sink{Type: "syslog", TLS: client, Syslog: Syslog{Network: "tls", Address: r.address()}}
 			cfg.TLS.ServerName = "siem.test"
 			c.client(&cfg.TLS)
 			n, _, err := opened(t, cfg, Options{}).Deliver(t.Context(), numbered(0, 10))

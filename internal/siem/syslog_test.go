@@ -22,12 +22,11 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
-func tcpSink(l net.Listener) config.Sink {
-	return config.Sink{Type: "syslog", Format: "cef", Timeout: 5 * time.Second,
-		Syslog: config.Syslog{Network: "tcp", Address: l.Addr().String()}}
+func tcpSink(l net.Listener) Sink {
+	return Sink{Type: "syslog", Format: "cef", Timeout: 5 * time.Second,
+		Syslog: Syslog{Network: "tcp", Address: l.Addr().String()}}
 }
 
 func listener(t *testing.T) net.Listener {
@@ -203,7 +202,7 @@ func TestSyslogReceiverIsGone(t *testing.T) {
 func TestSyslogDatagramsToNobody(t *testing.T) {
 	c, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
-	cfg := config.Sink{Type: "syslog", Syslog: config.Syslog{Network: "udp", Address: c.LocalAddr().String()}}
+	cfg := Sink{Type: "syslog", Syslog: Syslog{Network: "udp", Address: c.LocalAddr().String()}}
 	require.NoError(t, c.Close())
 	s := opened(t, cfg, Options{})
 	for range 3 {
@@ -240,8 +239,8 @@ func TestSyslogMessagesKeepTheirSize(t *testing.T) {
 		c, err := net.ListenPacket("udp", "127.0.0.1:0")
 		require.NoError(t, err)
 		defer c.Close()
-		cfg := config.Sink{Type: "syslog", Format: format,
-			Syslog: config.Syslog{Network: "udp", Address: c.LocalAddr().String(), MaxBytes: 3000}}
+		cfg := Sink{Type: "syslog", Format: format,
+			Syslog: Syslog{Network: "udp", Address: c.LocalAddr().String(), MaxBytes: 3000}}
 		s := opened(t, cfg, Options{})
 		a := numbered(0, 1)[0]
 		a.Message, a.Why = strings.Repeat("Москва ", 500), strings.Repeat("x", 5000)
@@ -275,7 +274,7 @@ func TestSyslogInsecureIsLoud(t *testing.T) {
 	}()
 	core, logs := observer.New(zap.DebugLevel)
 	cfg := tcpSink(l)
-	cfg.Syslog.Network, cfg.TLS = "tls", config.TLS{Insecure: true}
+	cfg.Syslog.Network, cfg.TLS = "tls", TLS{Insecure: true}
 	s := opened(t, cfg, Options{Logger: zap.New(core)})
 	require.Equal(t, 1, logs.FilterLevelExact(zap.WarnLevel).FilterMessageSnippet("IS NOT CHECKED").Len())
 	require.Equal(t, "test", logs.All()[0].ContextMap()["sink"])
@@ -285,32 +284,32 @@ func TestSyslogInsecureIsLoud(t *testing.T) {
 
 func TestSyslogErrorsNameSinkAndKey(t *testing.T) {
 	ca := newAuthority(t, "site")
-	good := config.Syslog{Network: "tcp", Address: "127.0.0.1:514"}
-	with := func(change func(*config.Sink)) config.Sink {
-		cfg := config.Sink{Name: "soc", Type: "syslog", Syslog: good}
+	good := Syslog{Network: "tcp", Address: "127.0.0.1:514"}
+	with := func(change func(*Sink)) Sink {
+		cfg := Sink{Name: "soc", Type: "syslog", Syslog: good}
 		change(&cfg)
 		return cfg
 	}
-	for want, cfg := range map[string]config.Sink{
-		`syslog.network: "sctp" is none of`:                                   with(func(c *config.Sink) { c.Syslog.Network = "sctp" }),
-		`syslog.address: "siem" is not HOST:PORT`:                             with(func(c *config.Sink) { c.Syslog.Address = "siem" }),
-		`syslog.address: ":514" is not HOST:PORT`:                             with(func(c *config.Sink) { c.Syslog.Address = ":514" }),
-		`syslog.address: "a:x" is not HOST:PORT`:                              with(func(c *config.Sink) { c.Syslog.Address = "a:x" }),
-		`syslog.framing: "lines" is none of`:                                  with(func(c *config.Sink) { c.Syslog.Framing = "lines" }),
-		`syslog.framing: newline is for tcp alone`:                            with(func(c *config.Sink) { c.Syslog.Network, c.Syslog.Framing = "tls", "newline" }),
-		`syslog.facility: "local9" is none of`:                                with(func(c *config.Sink) { c.Syslog.Facility = "local9" }),
-		`syslog.facility: "kern" is none of`:                                  with(func(c *config.Sink) { c.Syslog.Facility = "kern" }),
-		`syslog.max-bytes: is not between`:                                    with(func(c *config.Sink) { c.Syslog.MaxBytes = -1 }),
-		`syslog.max-bytes: a datagram carries`:                                with(func(c *config.Sink) { c.Syslog.Network, c.Syslog.MaxBytes = "udp", 1<<16 }),
-		`format, syslog.max-bytes: `:                                          with(func(c *config.Sink) { c.Syslog.MaxBytes = 600 }),
-		`format, syslog.max-bytes: inside a syslog`:                           with(func(c *config.Sink) { c.Format = "xml" }),
-		`syslog.resend: must not be negative`:                                 with(func(c *config.Sink) { c.Syslog.Resend = -1 }),
-		`proxy: syslog knows none`:                                            with(func(c *config.Sink) { c.Proxy = "http://proxy" }),
-		`timeout, batch: must not be negative`:                                with(func(c *config.Sink) { c.Timeout = -1 }),
-		`tls.ca: open /none`:                                                  with(func(c *config.Sink) { c.Syslog.Network, c.TLS.CA = "tls", "/none" }),
-		`tls.ca: ` + ca.sign(t, "k", time.Hour).Key + ` holds no certificate`: with(func(c *config.Sink) { c.Syslog.Network, c.TLS.CA = "tls", ca.sign(t, "k", time.Hour).Key }),
-		`tls.cert, tls.key: one is of no use`:                                 with(func(c *config.Sink) { c.Syslog.Network, c.TLS.Cert = "tls", ca.file }),
-		`tls.cert, tls.key: tls: `:                                            with(func(c *config.Sink) { c.Syslog.Network, c.TLS.Cert, c.TLS.Key = "tls", ca.file, ca.file }),
+	for want, cfg := range map[string]Sink{
+		`syslog.network: "sctp" is none of`:                                   with(func(c *Sink) { c.Syslog.Network = "sctp" }),
+		`syslog.address: "siem" is not HOST:PORT`:                             with(func(c *Sink) { c.Syslog.Address = "siem" }),
+		`syslog.address: ":514" is not HOST:PORT`:                             with(func(c *Sink) { c.Syslog.Address = ":514" }),
+		`syslog.address: "a:x" is not HOST:PORT`:                              with(func(c *Sink) { c.Syslog.Address = "a:x" }),
+		`syslog.framing: "lines" is none of`:                                  with(func(c *Sink) { c.Syslog.Framing = "lines" }),
+		`syslog.framing: newline is for tcp alone`:                            with(func(c *Sink) { c.Syslog.Network, c.Syslog.Framing = "tls", "newline" }),
+		`syslog.facility: "local9" is none of`:                                with(func(c *Sink) { c.Syslog.Facility = "local9" }),
+		`syslog.facility: "kern" is none of`:                                  with(func(c *Sink) { c.Syslog.Facility = "kern" }),
+		`syslog.max-bytes: is not between`:                                    with(func(c *Sink) { c.Syslog.MaxBytes = -1 }),
+		`syslog.max-bytes: a datagram carries`:                                with(func(c *Sink) { c.Syslog.Network, c.Syslog.MaxBytes = "udp", 1<<16 }),
+		`format, syslog.max-bytes: `:                                          with(func(c *Sink) { c.Syslog.MaxBytes = 600 }),
+		`format, syslog.max-bytes: inside a syslog`:                           with(func(c *Sink) { c.Format = "xml" }),
+		`syslog.resend: must not be negative`:                                 with(func(c *Sink) { c.Syslog.Resend = -1 }),
+		`proxy: syslog knows none`:                                            with(func(c *Sink) { c.Proxy = "http://proxy" }),
+		`timeout, batch: must not be negative`:                                with(func(c *Sink) { c.Timeout = -1 }),
+		`tls.ca: open /none`:                                                  with(func(c *Sink) { c.Syslog.Network, c.TLS.CA = "tls", "/none" }),
+		`tls.ca: ` + ca.sign(t, "k", time.Hour).Key + ` holds no certificate`: with(func(c *Sink) { c.Syslog.Network, c.TLS.CA = "tls", ca.sign(t, "k", time.Hour).Key }),
+		`tls.cert, tls.key: one is of no use`:                                 with(func(c *Sink) { c.Syslog.Network, c.TLS.Cert = "tls", ca.file }),
+		`tls.cert, tls.key: tls: `:                                            with(func(c *Sink) { c.Syslog.Network, c.TLS.Cert, c.TLS.Key = "tls", ca.file, ca.file }),
 	} {
 		_, err := Open(cfg, Options{})
 		if strings.Contains(want, "holds no certificate") {
@@ -328,5 +327,5 @@ func TestFacilityCodes(t *testing.T) {
 		require.True(t, known, name)
 		require.Equal(t, want, code, name)
 	}
-	require.True(t, slices.Contains(config.Facilities(), "ftp"))
+	require.True(t, slices.Contains(facilities(), "ftp"))
 }

@@ -11,14 +11,12 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-
-	"avbeacon/internal/config"
 )
 
 // clientTLS turns what a sink is told of TLS into the form of crypto/tls: TLS 1.2 at least, the receiver's certificate
 // checked against the system's authorities or the file's. Our own certificate is read anew at each handshake, so that one
 // that was renewed is used without a restart; a bad one is an error here all the same. Errors name the key.
-func clientTLS(cfg config.TLS, log *zap.Logger) (*tls.Config, error) {
+func clientTLS(cfg TLS, log *zap.Logger) (*tls.Config, error) {
 	out := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cfg.ServerName, InsecureSkipVerify: cfg.Insecure}
 	if cfg.Insecure {
 		log.Warn("THE RECEIVER'S CERTIFICATE IS NOT CHECKED: anybody on the way can read and drop the alerts; " +
@@ -62,7 +60,7 @@ func authorities(path string) (*x509.CertPool, error) {
 }
 
 // ownCertificate is what we show at a handshake.
-func ownCertificate(cfg config.TLS) (*tls.Certificate, error) {
+func ownCertificate(cfg TLS) (*tls.Certificate, error) {
 	own, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("tls.cert, tls.key: %w", err)

@@ -9,12 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
-
-	"avbeacon/internal/config"
 )
 
 func TestTLSIsCheckedAndNew(t *testing.T) {
-	cfg, err := clientTLS(config.TLS{}, zap.NewNop())
+	cfg, err := clientTLS(TLS{}, zap.NewNop())
 	require.NoError(t, err)
 	require.False(t, cfg.InsecureSkipVerify)
 	require.EqualValues(t, tls.VersionTLS12, cfg.MinVersion)

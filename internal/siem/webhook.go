@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // Bounds of one request to a webhook, where the configuration sets none.
@@ -34,7 +33,7 @@ type webhook struct {
 	now  func() time.Time
 }
 
-func newWebhook(cfg config.Sink, opt Options, encode Encoder) (*webhook, error) {
+func newWebhook(cfg Sink, opt Options, encode Encoder) (*webhook, error) {
 	client, err := newHTTP(cfg, opt, authorization(cfg.HTTP, "Bearer"), nil)
 	if err != nil {
 		return nil, err
@@ -45,7 +44,7 @@ func newWebhook(cfg config.Sink, opt Options, encode Encoder) (*webhook, error) 
 }
 
 // most is how many alerts go into a request.
-func most(cfg config.Sink, own int) int {
+func most(cfg Sink, own int) int {
 	if cfg.Batch > 0 {
 		return cfg.Batch
 	}

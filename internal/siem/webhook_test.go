@@ -11,7 +11,6 @@ import (
 	"go.uber.org/zap"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // The signature is one that any other tool makes:
@@ -58,7 +57,7 @@ func TestWebhookForms(t *testing.T) {
 			user, password, _ = q.BasicAuth()
 			w.WriteHeader(http.StatusNoContent)
 		}))
-		s := opened(t, config.Sink{Type: "webhook", Format: format, HTTP: config.HTTP{URL: server.URL + "/in?tenant=7", User: "soc",
+		s := opened(t, Sink{Type: "webhook", Format: format, HTTP: HTTP{URL: server.URL + "/in?tenant=7", User: "soc",
 			Password: "word", Headers: map[string]string{"X-Tenant": "hq", "user-agent": "ours wins"}}}, Options{Version: "1.2"})
 		delivered(t, s, numbered(0, 3))
 		require.Equal(t, "soc word", user+" "+password)

@@ -246,7 +246,7 @@ func TestNoRoomOnTheDisk(t *testing.T) {
 	k := newStrict()
 	s, err := Open(config.Spool{Dir: t.TempDir()}, Options{disk: func() (uint64, bool) { return free.Load(), true }})
 	require.NoError(t, err, "a daemon starts all the same")
-	require.NoError(t, s.Attach("k", config.Filter{}, 0, k))
+	require.NoError(t, s.Attach("k", alert.Filter{}, 0, k))
 	r := run(t, s)
 	for n := range 50 {
 		require.True(t, s.Offer(made(n, 1)))
@@ -284,7 +284,7 @@ func TestALimitThatShrinks(t *testing.T) {
 	st := s.Stats()
 	require.LessOrEqual(t, st.Bytes, uint64(1<<20))
 	require.NotZero(t, st.Purged["low"])
-	require.NoError(t, s.Attach("k", config.Filter{}, 0, k))
+	require.NoError(t, s.Attach("k", alert.Filter{}, 0, k))
 	require.NoError(t, s.stop())
 	require.Equal(t, 2001, len(k.has())+int(st.Purged["low"]))
 }

@@ -73,10 +73,10 @@ func TestPrefixesAreKeptAndNothingComesTwice(t *testing.T) {
 	for n := range 300 {
 		s.Offer(made(n, 1))
 	}
-	require.NoError(t, s.Attach("k", config.Filter{}, 70, k))
-	require.ErrorContains(t, s.Attach("k", config.Filter{}, 70, k), "there is one")
-	require.ErrorContains(t, s.Attach("a b", config.Filter{}, 70, k), "letters")
-	require.ErrorContains(t, s.Attach("l", config.Filter{Severity: "fatal"}, 70, k), `"fatal" is none`)
+	require.NoError(t, s.Attach("k", alert.Filter{}, 70, k))
+	require.ErrorContains(t, s.Attach("k", alert.Filter{}, 70, k), "there is one")
+	require.ErrorContains(t, s.Attach("a b", alert.Filter{}, 70, k), "letters")
+	require.ErrorContains(t, s.Attach("l", alert.Filter{Severity: "fatal"}, 70, k), `"fatal" is none`)
 	r := run(t, s)
 	eventually(t, "all", func() bool { return len(k.has()) == 300 })
 	require.NoError(t, r.stop())
@@ -226,8 +226,8 @@ func TestFilters(t *testing.T) {
 	high, vendor := newStrict(), newStrict()
 	s, err := Open(config.Spool{}, Options{})
 	require.NoError(t, err)
-	require.NoError(t, s.Attach("high", config.Filter{Severity: "high"}, 0, high))
-	require.NoError(t, s.Attach("vendor", config.Filter{Vendors: []string{"drweb"}, Events: []string{"new"}}, 0, vendor))
+	require.NoError(t, s.Attach("high", alert.Filter{Severity: "high"}, 0, high))
+	require.NoError(t, s.Attach("vendor", alert.Filter{Vendors: []string{"drweb"}, Events: []string{"new"}}, 0, vendor))
 	for n := range 100 {
 		a := made(n, n%5)
 		if n%10 == 0 {
@@ -283,7 +283,7 @@ func TestASlowReceiverGetsNothingTwice(t *testing.T) {
 	}
 	s, err := Open(config.Spool{Dir: t.TempDir()}, Options{ackWait: 500 * time.Millisecond})
 	require.NoError(t, err)
-	require.NoError(t, s.Attach("k", config.Filter{}, 3, k))
+	require.NoError(t, s.Attach("k", alert.Filter{}, 3, k))
 	r := run(t, s)
 	for n := range 40 {
 		a := made(n, 1)

@@ -61,10 +61,10 @@ func offerUntilKilled(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Attach("file", config.Filter{}, 0, &fileSink{file}); err != nil {
+	if err := s.Attach("file", alert.Filter{}, 0, &fileSink{file}); err != nil {
 		return err
 	}
-	if err := s.Attach("tcp", config.Filter{}, 50, &tcpSink{address: os.Getenv(killedAddr)}); err != nil {
+	if err := s.Attach("tcp", alert.Filter{}, 50, &tcpSink{address: os.Getenv(killedAddr)}); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())

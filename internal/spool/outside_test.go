@@ -25,6 +25,7 @@ import (
 
 	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
+	"avbeacon/internal/siem"
 )
 
 // serveNATS starts a real server on a port; 0 takes any.
@@ -181,7 +182,7 @@ func TestTLSWithClientCertificates(t *testing.T) {
 		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}
 	})
 	cfg := config.Spool{NATS: "tls://127.0.0.1:" + strconv.Itoa(portOf(srv)),
-		NATSTLS: config.TLS{CA: file("ca.crt"), Cert: file("client.crt"), Key: file("client.key")}}
+		NATSTLS: siem.TLS{CA: file("ca.crt"), Cert: file("client.crt"), Key: file("client.key")}}
 	k := newStrict()
 	s := start(t, cfg, Options{}, map[string]*strict{"k": k})
 	s.Offer(made(1, 1))

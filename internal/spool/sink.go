@@ -11,7 +11,6 @@ import (
 	"go.uber.org/zap"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 )
 
 // sink is one receiver with its own position in the stream, its own goroutine and its own waits.
@@ -49,7 +48,7 @@ var sinkName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 // Attach gives alerts that pass filter to a sink, batch at a time at most (0: as many as is good), from where the sink of
 // that name stood before; a new name begins at the oldest alert of the stream. The spool closes the sink when Run ends or
 // at Forget; with an error it is the caller's still.
-func (s *Spool) Attach(name string, filter config.Filter, batch int, to alert.Sink) error {
+func (s *Spool) Attach(name string, filter alert.Filter, batch int, to alert.Sink) error {
 	pass, err := passes(filter)
 	if err != nil {
 		return fmt.Errorf("sink %s: %w", name, err)
@@ -112,7 +111,7 @@ func (k *sink) close() (err error) {
 }
 
 // passes is the filter of a sink. A test passes always.
-func passes(f config.Filter) (func(*alert.Alert) bool, error) {
+func passes(f alert.Filter) (func(*alert.Alert) bool, error) {
 	least := 0
 	for f.Severity != "" && severity(least) != f.Severity {
 		if least++; least == severities {

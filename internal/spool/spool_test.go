@@ -107,7 +107,7 @@ func start(t *testing.T, cfg config.Spool, opt Options, sinks map[string]*strict
 	s, err := Open(cfg, opt)
 	require.NoError(t, err)
 	for name, k := range sinks {
-		require.NoError(t, s.Attach(name, config.Filter{}, 0, k))
+		require.NoError(t, s.Attach(name, alert.Filter{}, 0, k))
 	}
 	return run(t, s)
 }

@@ -1,7 +1,6 @@
-package config
+package setting
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -17,7 +16,7 @@ func (d *decoder) scalar(key string, n ast.Node, v reflect.Value) {
 	var err error
 	switch v.Interface().(type) {
 	case time.Time:
-		err = set(v, n, "a time, 2006-01-02 or 2006-01-02T15:04:05Z", parseTime)
+		err = set(v, n, "a time, 2006-01-02 or 2006-01-02T15:04:05Z", ParseTime)
 	case time.Duration:
 		err = set(v, n, "a duration, as 30s, 15m, 24h or 90d", ParseDuration)
 	case Size:
@@ -42,7 +41,7 @@ func (d *decoder) secret(key string, n ast.Node, v reflect.Value) {
 	if s.Value == "" {
 		return
 	}
-	text, err := d.from.reveal(s.Value)
+	text, err := d.from.Fetch(s.Value)
 	if err != nil {
 		d.fail(key, n, "%v", err)
 		return
@@ -134,94 +133,4 @@ func wanted(v reflect.Value) string {
 		return "a number"
 	}
 	return "a text"
-}
-
-// ParseDuration reads a duration as time.ParseDuration does, and knows days: 90d, 1d12h. It is never negative.
-func ParseDuration(word string) (time.Duration, error) {
-	var days time.Duration
-	rest := word
-	if count, after, ok := strings.Cut(word, "d"); ok {
-		n, err := strconv.ParseUint(count, 10, 16)
-		if err != nil {
-			return 0, fmt.Errorf("%q is no duration", word)
-		}
-		days, rest = time.Duration(n)*24*time.Hour, after
-		if rest == "" {
-			return days, nil
-		}
-	}
-	x, err := time.ParseDuration(rest)
-	if err != nil || strings.ContainsAny(rest[:1], "+-") || days+x < days {
-		return 0, fmt.Errorf("%q is no duration", word)
-	}
-	return days + x, nil
-}
-
-// FormatDuration writes what ParseDuration reads, in the largest unit that does.
-func FormatDuration(x time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case x == 0:
-		return "0s"
-	case x%day == 0 && x >= 2*day:
-		return fmt.Sprintf("%dd", x/day)
-	case x%time.Hour == 0:
-		return fmt.Sprintf("%dh", x/time.Hour)
-	case x%time.Minute == 0:
-		return fmt.Sprintf("%dm", x/time.Minute)
-	}
-	return x.String()
-}
-
-// unit is what a size is counted in.
-type unit struct {
-	name  string
-	bytes int64
-}
-
-// units in the order in which a size is written in them; the longer name first where one ends with another.
-func units() []unit {
-	return []unit{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
-		{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"kB", 1e3}, {"B", 1}}
-}
-
-// ParseSize reads a number of bytes, with or without a unit: 64MiB, 10GB, 4096. It is never negative.
-func ParseSize(word string) (Size, error) {
-	count, factor := word, int64(1)
-	for _, u := range units() {
-		if before, ok := strings.CutSuffix(word, u.name); ok {
-			count, factor = strings.TrimSuffix(before, " "), u.bytes
-			break
-		}
-	}
-	n, err := strconv.ParseUint(count, 10, 63)
-	switch {
-	case errors.Is(err, strconv.ErrRange), err == nil && int64(n) > math.MaxInt64/factor:
-		return 0, fmt.Errorf("%q is too large", word)
-	case err != nil:
-		return 0, fmt.Errorf("%q is no size", word)
-	}
-	return Size(int64(n) * factor), nil
-}
-
-// String writes what ParseSize reads, in the largest unit that does.
-func (s Size) String() string {
-	for _, u := range units() {
-		if s != 0 && int64(s)%u.bytes == 0 && u.bytes > 1 {
-			return fmt.Sprintf("%d%s", int64(s)/u.bytes, u.name)
-		}
-	}
-	return strconv.FormatInt(int64(s), 10)
-}
-
-func parseTime(word string) (time.Time, error) {
-	if word == "" {
-		return time.Time{}, nil
-	}
-	for _, layout := range []string{time.DateOnly, time.RFC3339Nano} {
-		if t, err := time.Parse(layout, word); err == nil {
-			return t.UTC(), nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%q is no time", word)
 }

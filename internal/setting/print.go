@@ -1,4 +1,4 @@
-package config
+package setting
 
 import (
 	"fmt"
@@ -11,20 +11,19 @@ import (
 	"unicode"
 )
 
-// Print writes the whole configuration as YAML, every key under a comment that says what it is. Parse of what is written
-// gives the same Config; secrets stand as the names they came from.
-func (c *Config) Print(w io.Writer) error {
-	p := printer{about: sentences(), references: c.references}
-	p.line("# Configuration of avbeacon. Every key may be left out; avbeacon monitor --print-config shows what then holds.")
-	p.section("", "", reflect.ValueOf(*c))
+// Print writes the struct that c points to as YAML, every key below a comment that explains it (the field's tag about).
+// references are where secrets came from, as Decode returns them.
+func Print(w io.Writer, title string, c any, references map[string]string) error {
+	p := printer{references: references}
+	p.line("# " + title)
+	p.section("", reflect.ValueOf(c).Elem())
 	_, err := io.WriteString(w, p.out.String())
 	return err
 }
 
-// printer writes YAML. Keys have indices here (sinks[0].name), sentences do not (sinks.name).
+// printer writes YAML.
 type printer struct {
 	out        strings.Builder
-	about      map[string]string
 	references map[string]string
 	indent     string
 	sample     bool // what is written is an example: all of it a comment
@@ -40,30 +39,29 @@ func (p *printer) line(text string) {
 	p.out.WriteByte('\n')
 }
 
-func (p *printer) section(key, about string, v reflect.Value) {
+func (p *printer) section(key string, v reflect.Value) {
 	for i := range v.NumField() {
-		name := keyOf(v.Type().Field(i))
-		if name == "" {
-			continue
+		if f := v.Type().Field(i); keyOf(f) != "" {
+			p.field(f, Under(key, keyOf(f)), v.Field(i))
 		}
-		p.field(name, under(key, name), under(about, name), v.Field(i))
 	}
 }
 
 // field writes one key with all that is in it.
-func (p *printer) field(name, key, about string, v reflect.Value) {
+func (p *printer) field(f reflect.StructField, key string, v reflect.Value) {
+	name := keyOf(f)
 	if p.indent == "" && !p.sample {
 		p.out.WriteByte('\n')
 	}
 	if !p.bare {
-		p.line("# " + p.about[about])
+		p.line("# " + f.Tag.Get("about"))
 	}
 	switch {
 	case isSection(v.Type()):
 		p.line(name + ":")
-		p.within(func() { p.section(key, about, v) })
+		p.within(func() { p.section(key, v) })
 	case v.Kind() == reflect.Slice && isSection(v.Type().Elem()):
-		p.sections(name, key, about, v)
+		p.sections(name, key, v)
 	case v.Kind() == reflect.Map && v.Len() > 0:
 		p.line(name + ":")
 		p.within(func() { p.table(v) })
@@ -84,29 +82,29 @@ func isSection(t reflect.Type) bool {
 }
 
 // sections writes a list of mappings; where there is none, one as a comment that shows its keys.
-func (p *printer) sections(name, key, about string, v reflect.Value) {
+func (p *printer) sections(name, key string, v reflect.Value) {
 	if v.Len() == 0 {
 		p.line(name + ": []")
 		was := p.sample
 		p.sample = true
-		p.element(key+"[0]", about, reflect.Zero(v.Type().Elem()))
+		p.element(key+"[0]", reflect.Zero(v.Type().Elem()))
 		p.sample = was
 		return
 	}
 	p.line(name + ":")
 	was := p.bare
 	for i := range v.Len() {
-		p.element(fmt.Sprintf("%s[%d]", key, i), about, v.Index(i))
+		p.element(fmt.Sprintf("%s[%d]", key, i), v.Index(i))
 		p.bare = true
 	}
 	p.bare = was
 }
 
 // element writes one mapping of a list: a dash on a line of its own, so that comments can stand above every key.
-func (p *printer) element(key, about string, v reflect.Value) {
+func (p *printer) element(key string, v reflect.Value) {
 	p.within(func() {
 		p.line("-")
-		p.within(func() { p.section(key, about, v) })
+		p.within(func() { p.section(key, v) })
 	})
 }
 

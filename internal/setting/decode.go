@@ -1,4 +1,4 @@
-package config
+package setting
 
 import (
 	"fmt"
@@ -11,9 +11,60 @@ import (
 	"avbeacon/internal/yamlfile"
 )
 
+// Decode reads a file in YAML over the defaults in into, a pointer to a struct with yaml tags, and checks the result:
+// check gets what is between and in the sections to look at. An unknown key, one that is there twice, a value of the wrong
+// kind, an anchor, alias, tag or merge, negative numbers and control characters are errors. The error has one problem a
+// line, at most 20, each beginning with name:line:column. The map says where each secret came from, by key; nil for none.
+func Decode(name string, data []byte, into any, from Sources, check func(Check)) (references map[string]string, err error) {
+	if why := yamlfile.Unfit(data, MaxFile); why != "" {
+		return nil, report(name, []problem{{text: why}})
+	}
+	body, wrong := tree(data)
+	if wrong != nil {
+		return nil, report(name, []problem{*wrong})
+	}
+	v := reflect.ValueOf(into).Elem()
+	d := decoder{root: v.Type(), from: from, places: map[string]place{}, references: map[string]string{}}
+	if body != nil {
+		d.value("", body, v)
+	}
+	problems := d.problems
+	for _, p := range checked(v, check) {
+		if !d.told(p.key) {
+			p.place = d.near(p.key)
+			problems = append(problems, p)
+		}
+	}
+	if len(d.references) > 0 {
+		references = d.references
+	}
+	return references, report(name, problems)
+}
+
+// Validate checks a configuration that is in memory as Decode does. The error has one problem a line, each with its key.
+func Validate(c any, check func(Check)) error {
+	return report("", checked(reflect.ValueOf(c).Elem(), check))
+}
+
+// checked returns what natural and check report, the first problem of each key: others would follow from it.
+func checked(v reflect.Value, check func(Check)) (out []problem) {
+	k := NewCheck()
+	natural(k, v)
+	check(k)
+	seen := map[string]bool{}
+	for _, p := range k.Problems() {
+		if !seen[p.Key] {
+			out = append(out, problem{key: p.Key, text: p.Text})
+		}
+		seen[p.Key] = true
+	}
+	return out
+}
+
 // decoder puts a YAML tree into a Config, goes on after what is wrong, and knows where everything stood.
 type decoder struct {
-	from       surroundings
+	root       reflect.Type
+	from       Sources
 	places     map[string]place  // of keys' values
 	references map[string]string // of secrets, by key
 	problems   []problem
@@ -75,10 +126,10 @@ func (d *decoder) section(key string, n ast.Node, v reflect.Value) {
 	for _, p := range d.pairs(key, n) {
 		field, ok := fieldOf(v.Type(), p.name)
 		if !ok {
-			d.fail(under(key, p.name), p.at, "unknown key%s", hint(v.Type(), p.name))
+			d.fail(Under(key, p.name), p.at, "unknown key%s", hint(d.root, v.Type(), p.name))
 			continue
 		}
-		d.value(under(key, p.name), p.value, v.FieldByIndex(field.Index))
+		d.value(Under(key, p.name), p.value, v.FieldByIndex(field.Index))
 	}
 }
 
@@ -112,7 +163,7 @@ func (d *decoder) pairs(key string, n ast.Node) []pair {
 		case !ok:
 			d.fail(key, mv.Key, "a key is a plain word")
 		case twice:
-			d.fail(under(key, name), mv.Key, "the key stands twice, first in line %d", line)
+			d.fail(Under(key, name), mv.Key, "the key stands twice, first in line %d", line)
 		default:
 			lines[name] = placeOf(mv.Key).line
 			out = append(out, pair{name, mv.Key, mv.Value})
@@ -162,17 +213,10 @@ func (d *decoder) table(key string, n ast.Node, v reflect.Value) {
 	out := reflect.MakeMapWithSize(v.Type(), len(pairs))
 	for _, p := range pairs {
 		e := reflect.New(v.Type().Elem()).Elem()
-		d.value(under(key, p.name), p.value, e)
+		d.value(Under(key, p.name), p.value, e)
 		out.SetMapIndex(reflect.ValueOf(p.name), e)
 	}
 	v.Set(out)
-}
-
-func under(key, name string) string {
-	if key == "" {
-		return name
-	}
-	return key + "." + name
 }
 
 // kind says what a node is, for people.

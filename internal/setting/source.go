@@ -1,4 +1,4 @@
-package config
+package setting
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 
 // Bounds of a configuration file.
 const (
-	maxFile     = 1 << 20 // bytes
+	MaxFile     = 1 << 20 // bytes
 	maxItems    = 10000   // of one list or mapping
 	maxProblems = 20      // errors that are told
 )
