@@ -9,7 +9,6 @@ import (
 // Hardware types of Linux's cooked captures (if_arp.h) that change what the protocol field means.
 const (
 	arpEthernet = 1
-	arpLoopback = 772
 	arpWiFi     = 801
 	arpPrism    = 802
 	arpRadiotap = 803

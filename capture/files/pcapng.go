@@ -103,9 +103,13 @@ func (p *pcapngFile) blockSize(b []byte) (int, error) {
 
 // block reads one block's body.
 func (p *pcapngFile) block(kind uint32, body []byte, r *fileRecords) error {
+	name, least := ngContent(kind)
+	if len(body) < least {
+		return fmt.Errorf("%s block has %d bytes of content: expected at least %d: the file is damaged here", name, len(body), least)
+	}
 	switch kind {
 	case ngEnhanced:
-		return p.enhanced(body, r)
+		return p.timed(order32(body, p.big), body, r)
 	case ngSimple:
 		return p.simple(body, r)
 	case ngPacket:
@@ -120,14 +124,26 @@ func (p *pcapngFile) block(kind uint32, body []byte, r *fileRecords) error {
 	return nil
 }
 
-func shortBlock(name string, have, want int) error {
-	return fmt.Errorf("%s block has %d bytes of content: expected at least %d: the file is damaged here", name, have, want)
+// ngContent returns the name of a type of block that is read, and how many bytes of content it has at least.
+func ngContent(kind uint32) (name string, least int) {
+	switch kind {
+	case ngEnhanced:
+		return "enhanced packet", 20
+	case ngSimple:
+		return "simple packet", 4
+	case ngPacket:
+		return "packet", 20
+	case ngInterface:
+		return "interface description", 8
+	case ngStatistics:
+		return "interface statistics", 12
+	case ngSection:
+		return "section header", 16
+	}
+	return "", 0
 }
 
 func (p *pcapngFile) section(body []byte) error {
-	if len(body) < 16 {
-		return shortBlock("section header", len(body), 16)
-	}
 	if major, minor := order16(body[4:], p.big), order16(body[6:], p.big); major != 1 {
 		return fmt.Errorf("pcapng version %d.%d: expected 1.0", major, minor)
 	}
@@ -136,9 +152,6 @@ func (p *pcapngFile) section(body []byte) error {
 }
 
 func (p *pcapngFile) addIface(body []byte) error {
-	if len(body) < 8 {
-		return shortBlock("interface description", len(body), 8)
-	}
 	if len(p.ifaces) == ngMaxIfaces {
 		return fmt.Errorf("more than %d interfaces in one section: the file is damaged here", ngMaxIfaces)
 	}
@@ -191,9 +204,6 @@ func (p *pcapngFile) iface(id uint32) (*ngIface, error) {
 
 // statistics takes an interface's count of lost packets. Later blocks of one interface replace earlier ones.
 func (p *pcapngFile) statistics(body []byte, r *fileRecords) error {
-	if len(body) < 12 {
-		return shortBlock("interface statistics", len(body), 12)
-	}
 	i, err := p.iface(order32(body, p.big))
 	if err != nil {
 		return err
@@ -216,18 +226,8 @@ func (i *ngIface) lose(total uint64, r *fileRecords) {
 	}
 }
 
-func (p *pcapngFile) enhanced(body []byte, r *fileRecords) error {
-	if len(body) < 20 {
-		return shortBlock("enhanced packet", len(body), 20)
-	}
-	return p.timed(order32(body, p.big), body, r)
-}
-
 // obsolete reads a Packet Block: its interface has 16 bits, and packets lost since the one before stand beside it.
 func (p *pcapngFile) obsolete(body []byte, r *fileRecords) error {
-	if len(body) < 20 {
-		return shortBlock("packet", len(body), 20)
-	}
 	id := uint32(order16(body, p.big))
 	i, err := p.iface(id)
 	if err != nil {
@@ -260,9 +260,6 @@ func (p *pcapngFile) timed(id uint32, body []byte, r *fileRecords) error {
 // simple reads a packet that has neither interface nor time: it is of the first interface, which may have cut it, and
 // gets the time of the packet before.
 func (p *pcapngFile) simple(body []byte, r *fileRecords) error {
-	if len(body) < 4 {
-		return shortBlock("simple packet", len(body), 4)
-	}
 	i, err := p.iface(0)
 	if err != nil {
 		return err

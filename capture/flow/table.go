@@ -79,7 +79,7 @@ func NewTable(limit int) *Table {
 // Len is the number of flows in the table.
 func (t *Table) Len() int { return t.used }
 
-// Entry gives the entry of a number that Find, Insert or Each returned. The pointer is valid until the flow is removed.
+// Entry gives the entry of a number that Find, Add or Each returned. The pointer is valid until the flow is removed.
 func (t *Table) Entry(i uint32) *Entry { return &t.chunks[i>>chunkBits][i%chunkSize] }
 
 // Find gives the flow of k, and whether k goes the way of the flow's first packet. hash is k.Hash.
@@ -175,7 +175,7 @@ func (t *Table) WarmAll(i uint32) int64 {
 	return e.Last + int64(e.LastFrame) + e.First + int64(t.slots[e.hash&uint32(len(t.slots)-1)])
 }
 
-// Full says that Insert needs a victim first: call Victim and remove it.
+// Full says that Add needs a victim first: call Victim and remove it.
 func (t *Table) Full() bool { return t.used >= t.limit }
 
 // Victim picks the flow that has been silent longest among eight that a moving hand points at (CLOCK-like sampling).
@@ -197,12 +197,7 @@ func (t *Table) Victim() uint32 {
 	return best
 }
 
-// Insert adds a flow whose first packet has key k; k must not be in the table and the table must not be full.
-func (t *Table) Insert(k *Key, hash uint64) (uint32, *Entry) {
-	return t.Add(&k.Src, &k.Dst, k.SrcPort, k.DstPort, k.Proto, hash)
-}
-
-// Add is Insert for a 5-tuple that lies elsewhere.
+// Add adds the flow of a 5-tuple, whose first packet goes from src to dst. It must not be in the table, nor the table be full.
 func (t *Table) Add(src, dst *[16]byte, srcPort, dstPort uint16, proto uint8, hash uint64) (uint32, *Entry) {
 	if (t.used+1)*4 > len(t.slots)*3 {
 		t.grow()

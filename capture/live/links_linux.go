@@ -47,29 +47,17 @@ func (w *linkWatch) find(name string) (f face, err error) {
 	if len(name) >= unix.IFNAMSIZ || name == "" {
 		return f, unix.ENODEV
 	}
-	ask := func(request uint) (*unix.Ifreq, error) {
-		r, err := unix.NewIfreq(name)
-		if err != nil {
-			return nil, err
+	requests := [...]uint{unix.SIOCGIFINDEX, unix.SIOCGIFHWADDR, unix.SIOCGIFMTU, unix.SIOCGIFFLAGS}
+	var answers [len(requests)]*unix.Ifreq
+	for i, request := range requests {
+		if answers[i], err = unix.NewIfreq(name); err == nil {
+			err = unix.IoctlIfreq(w.fd, request, answers[i])
 		}
-		return r, unix.IoctlIfreq(w.fd, request, r)
+		if err != nil {
+			return f, err
+		}
 	}
-	index, err := ask(unix.SIOCGIFINDEX)
-	if err != nil {
-		return f, err
-	}
-	kind, err := ask(unix.SIOCGIFHWADDR)
-	if err != nil {
-		return f, err
-	}
-	mtu, err := ask(unix.SIOCGIFMTU)
-	if err != nil {
-		return f, err
-	}
-	flags, err := ask(unix.SIOCGIFFLAGS)
-	if err != nil {
-		return f, err
-	}
+	index, kind, mtu, flags := answers[0], answers[1], answers[2], answers[3]
 	return face{index: int(index.Uint32()), kind: kind.Uint16(), mtu: mtu.Uint32(), state: stateOf(flags.Uint16())}, nil
 }
 

@@ -61,52 +61,35 @@ func (c *Certificate) read(der []byte) {
 	_, from, rest, _ := cutDER(fields[3])
 	_, to, _, _ := cutDER(rest)
 	c.NotBefore, c.NotAfter = readDERTime(from), readDERTime(to)
-	for {
-		tag, content, rest, ok := cutDER(tbs)
-		if !ok {
-			return
-		}
+	for tag, content := range derElements(tbs) {
 		if tag == derContext|3 {
 			c.readExtensions(content)
 		}
-		tbs = rest
 	}
 }
 
 // readExtensions looks for the subject's alternative names (RFC 5280 4.2.1.6).
 func (c *Certificate) readExtensions(b []byte) {
 	_, list, _, _ := cutDER(b)
-	for {
-		_, ext, rest, ok := cutDER(list)
-		if !ok {
-			return
-		}
-		list = rest
+	for _, ext := range derElements(list) {
 		tag, oid, rest, _ := cutDER(ext)
 		if tag != derOID || string(oid) != oidAltName {
 			continue
 		}
-		for { // the value follows an optional boolean
-			tag, value, next, ok := cutDER(rest)
-			if !ok {
-				break
-			}
+		for tag, value := range derElements(rest) { // the value follows an optional boolean
 			if tag == derOctets {
 				c.readAltNames(value)
 			}
-			rest = next
 		}
 	}
 }
 
 func (c *Certificate) readAltNames(b []byte) {
 	_, list, _, _ := cutDER(b)
-	for len(c.SAN) < sansMax {
-		tag, value, rest, ok := cutDER(list)
-		if !ok {
+	for tag, value := range derElements(list) {
+		if len(c.SAN) == sansMax {
 			return
 		}
-		list = rest
 		switch tag {
 		case derName:
 			if name := hostText(value); name != "" {
@@ -120,20 +103,10 @@ func (c *Certificate) readAltNames(b []byte) {
 	}
 }
 
-// readName gives the last common name and the last organisation of a Name (RFC 5280 4.1.2.4).
+// readName returns the last common name and the last organisation of a Name (RFC 5280 4.1.2.4).
 func readName(b []byte) (cn, org string) {
-	for {
-		_, set, rest, ok := cutDER(b)
-		if !ok {
-			return cn, org
-		}
-		b = rest
-		for {
-			_, pair, more, ok := cutDER(set)
-			if !ok {
-				break
-			}
-			set = more
+	for _, set := range derElements(b) {
+		for _, pair := range derElements(set) {
 			tag, oid, value, _ := cutDER(pair)
 			if tag != derOID {
 				continue
@@ -146,6 +119,7 @@ func readName(b []byte) (cn, org string) {
 			}
 		}
 	}
+	return cn, org
 }
 
 // readDERTime reads a UTCTime or GeneralizedTime (RFC 5280 4.1.2.5), with or without seconds and whatever its zone

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"iter"
 	"strings"
 	"unicode/utf16"
 )
@@ -43,6 +44,15 @@ func cutDER(b []byte) (tag byte, content, rest []byte, ok bool) {
 		n = len(b) - at
 	}
 	return b[0], b[at : at+n], b[at+n:], true
+}
+
+// derElements yields tag and content of the elements in b.
+func derElements(b []byte) iter.Seq2[byte, []byte] {
+	return func(yield func(byte, []byte) bool) {
+		for tag, content, rest, ok := cutDER(b); ok && yield(tag, content); {
+			tag, content, rest, ok = cutDER(rest)
+		}
+	}
 }
 
 // derText gives the text of the string element at b as UTF-8 where its type says how it is written, else its bytes.

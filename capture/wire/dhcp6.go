@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"net/netip"
 	"strconv"
 )
@@ -58,11 +59,7 @@ func ParseDHCPv6(b []byte) (*DHCP, error) {
 
 // relayed reads the options of a relay and gives the message that it passes on.
 func (d *DHCP) relayed(b []byte) (message []byte) {
-	for {
-		code, value, rest, ok := option6(b)
-		if !ok {
-			return message
-		}
+	for code, value := range dhcp6Options(b) {
 		switch code {
 		case dhcp6OptRelayMsg:
 			message = value
@@ -72,28 +69,25 @@ func (d *DHCP) relayed(b []byte) (message []byte) {
 				d.MAC = hardwareAddr(value[2:])
 			}
 		}
-		b = rest
 	}
+	return message
 }
 
-// option6 cuts the first option off b (RFC 8415 21.1).
-func option6(b []byte) (code uint16, value, rest []byte, ok bool) {
-	if len(b) < 4 {
-		return 0, nil, nil, false
+// dhcp6Options yields code and value of the options in b up to one that breaks off (RFC 8415 21.1).
+func dhcp6Options(b []byte) iter.Seq2[uint16, []byte] {
+	return func(yield func(uint16, []byte) bool) {
+		for len(b) >= 4 {
+			n := int(binary.BigEndian.Uint16(b[2:]))
+			if len(b)-4 < n || !yield(binary.BigEndian.Uint16(b), b[4:4+n]) {
+				return
+			}
+			b = b[4+n:]
+		}
 	}
-	n := int(binary.BigEndian.Uint16(b[2:]))
-	if len(b)-4 < n {
-		return 0, nil, nil, false
-	}
-	return binary.BigEndian.Uint16(b), b[4 : 4+n], b[4+n:], true
 }
 
 func (d *DHCP) options6(b []byte) {
-	for {
-		code, value, rest, ok := option6(b)
-		if !ok {
-			return
-		}
+	for code, value := range dhcp6Options(b) {
 		switch code {
 		case dhcp6OptClientID:
 			d.duid(value)
@@ -112,7 +106,6 @@ func (d *DHCP) options6(b []byte) {
 				setFirst(&d.FQDN, labelsText(value[1:]))
 			}
 		}
-		b = rest
 	}
 }
 
@@ -136,20 +129,11 @@ func (d *DHCP) duid(v []byte) {
 
 // association takes the first address of an identity association whose options begin at the offset (RFC 8415 21.4-6).
 func (d *DHCP) association(v []byte, at int) {
-	if len(v) < at {
-		return
-	}
-	v = v[at:]
-	for !d.Address.IsValid() {
-		code, value, rest, ok := option6(v)
-		if !ok {
-			return
-		}
-		if code == dhcp6OptIAAddr && len(value) >= 24 {
+	for code, value := range dhcp6Options(v[min(at, len(v)):]) {
+		if code == dhcp6OptIAAddr && len(value) >= 24 && !d.Address.IsValid() {
 			d.Address = netip.AddrFrom16([16]byte(value[:16]))
 			d.Lease = binary.BigEndian.Uint32(value[20:])
 		}
-		v = rest
 	}
 }
 

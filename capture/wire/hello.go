@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"iter"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -69,14 +70,15 @@ func splitSSLv2(body []byte) (h helloParts, err error) {
 	return h, nil
 }
 
-// cutExtension takes the first extension off a list. ok is false at the end of the list and where it is broken.
-func cutExtension(list []byte) (typ uint16, data, rest []byte, ok bool) {
-	s := cryptobyte.String(list)
-	var d cryptobyte.String
-	if !s.ReadUint16(&typ) || !s.ReadUint16LengthPrefixed(&d) {
-		return 0, nil, list, false
+// helloExtensions yields type and data of the extensions in a list, to its end or to where it is broken.
+func helloExtensions(list []byte) iter.Seq2[uint16, []byte] {
+	return func(yield func(uint16, []byte) bool) {
+		s := cryptobyte.String(list)
+		var typ uint16
+		var data cryptobyte.String
+		for s.ReadUint16(&typ) && s.ReadUint16LengthPrefixed(&data) && yield(typ, data) {
+		}
 	}
-	return typ, d, s, true
 }
 
 // serverName gives the first host name of a server_name extension (RFC 6066 3), nil where there is none.
@@ -131,18 +133,13 @@ func (v *HelloView) peek(body []byte, dtls bool) bool {
 		v.setName(gquicTag(h.exts, gquicSNI))
 		return true
 	}
-	for list := h.exts; len(list) > 0; {
-		typ, data, rest, ok := cutExtension(list)
-		if !ok {
-			break
-		}
+	for typ, data := range helloExtensions(h.exts) {
 		switch typ {
 		case extServerName:
 			v.setName(serverName(data))
 		case extECH:
 			v.ECH = true
 		}
-		list = rest
 	}
 	return true
 }

@@ -81,17 +81,11 @@ func appendNumbers(dst []uint16, b []byte) []uint16 {
 
 // addExtensions reads the extensions up to the end of the list or to where it breaks its format.
 func (f *helloFields) addExtensions(list []byte, out *ClientHello) {
-	for {
-		typ, data, rest, ok := cutExtension(list)
-		if !ok {
-			return
+	for typ, data := range helloExtensions(list) {
+		if !isGREASE(typ) {
+			f.exts = append(f.exts, typ)
+			f.addExtension(typ, data, out)
 		}
-		list = rest
-		if isGREASE(typ) {
-			continue
-		}
-		f.exts = append(f.exts, typ)
-		f.addExtension(typ, data, out)
 	}
 }
 

@@ -35,12 +35,7 @@ func ParseServerHello(body []byte, dtls bool) (*ServerHello, error) {
 
 // addExtensions notes what the extensions choose and adds their types to types.
 func (h *ServerHello) addExtensions(types []uint16, list []byte) []uint16 {
-	for {
-		typ, data, rest, ok := cutExtension(list)
-		if !ok {
-			return types
-		}
-		list = rest
+	for typ, data := range helloExtensions(list) {
 		types = append(types, typ)
 		switch typ {
 		case extSupportedVersions:
@@ -51,4 +46,5 @@ func (h *ServerHello) addExtensions(types []uint16, list []byte) []uint16 {
 			h.ALPN = string(vector8(vector16(data)))
 		}
 	}
+	return types
 }

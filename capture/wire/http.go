@@ -20,7 +20,6 @@ type RequestView struct {
 	Chunked                                  bool
 	Via                                      bool // Via, X-Forwarded-For or Forwarded is there
 	Connect                                  bool // the method is CONNECT
-	Upgrade                                  bool // an Upgrade field is there
 	fields                                   int  // where the fields begin
 }
 
@@ -116,8 +115,6 @@ func (v *RequestView) see(name, value []byte, body *framing) {
 		if len(v.Host) == 0 && is(name, "host") {
 			v.Host = value
 		}
-	case 7:
-		v.Upgrade = v.Upgrade || is(name, "upgrade")
 	case 9:
 		v.Via = v.Via || is(name, "forwarded")
 	case 10:

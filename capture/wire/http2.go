@@ -39,9 +39,6 @@ func LooksH2(b []byte) Status {
 // H2Stream reads the requests out of the client's side of an HTTP/2 connection in the clear. The zero value stands at
 // the connection preface. It keeps the header table (4 KiB) and no frames.
 type H2Stream struct {
-	// Headers names the further fields that are wanted, as in ParseRequest.
-	Headers []string
-
 	dec     *hpack.Decoder
 	req     *Request
 	out     []*Request
@@ -61,7 +58,7 @@ type H2Stream struct {
 }
 
 // Feed takes the next bytes of the stream, in order and without a gap, and gives the requests whose header block ended
-// in them. What it gives is the caller's. After a breach of format or of a bound it gives nothing more; see Broken.
+// in them. What it gives is the caller's. After a breach of format or of a bound it returns nothing more.
 func (s *H2Stream) Feed(b []byte) []*Request {
 	s.out = nil
 	for len(b) > 0 && !s.broken {
@@ -70,9 +67,6 @@ func (s *H2Stream) Feed(b []byte) []*Request {
 	}
 	return s.out
 }
-
-// Broken says that the stream broke its format or a bound, and that nothing more will come of it.
-func (s *H2Stream) Broken() bool { return s.broken }
 
 // step takes in at least one byte, or breaks the stream.
 func (s *H2Stream) step(b []byte) int {
@@ -211,9 +205,6 @@ func (s *H2Stream) field(f hpack.HeaderField) {
 		setFirst(&r.UserAgent, f.Value)
 	case "via", "forwarded", "x-forwarded-for":
 		r.Via = true
-	}
-	if f.Name != "" && f.Name[0] != ':' && wanted(f.Name, s.Headers) {
-		r.Headers = append(r.Headers, Header{Name: f.Name, Value: f.Value})
 	}
 }
 

@@ -122,21 +122,6 @@ func is(b []byte, word string) bool {
 	return true
 }
 
-// hasItem says that the comma separated list holds the lower-case word, in any case.
-func hasItem(list []byte, word string) bool {
-	for len(list) > 0 {
-		n := bytes.IndexByte(list, ',')
-		if n < 0 {
-			n = len(list)
-		}
-		if is(trimBlanks(list[:n]), word) {
-			return true
-		}
-		list = list[min(n+1, len(list)):]
-	}
-	return false
-}
-
 // lastItem gives the last element of the comma separated list.
 func lastItem(list []byte) []byte { return trimBlanks(list[bytes.LastIndexByte(list, ',')+1:]) }
 

@@ -9,7 +9,6 @@ type ResponseView struct {
 	HeadLen                      int   // bytes up to and with the blank line; valid iff the scan said Whole
 	BodyLen                      int64 // -1 where none is given; 0 for a status that never has a body (RFC 9112 6.3)
 	Chunked                      bool
-	Close                        bool // the connection ends behind this response
 }
 
 // LooksResponse says whether b begins an HTTP/1.x response.
@@ -65,7 +64,6 @@ func (v *ResponseView) statusLine(line []byte) bool {
 func (v *ResponseView) scanFields(b []byte, from int) Status {
 	f := httpFields{b: b, pos: from}
 	body := framing{length: -1}
-	v.Close = string(v.Version) == "1.0"
 	for {
 		name, value, ok := f.next()
 		if !ok {
@@ -89,10 +87,6 @@ func (v *ResponseView) see(name, value []byte, body *framing) {
 	case 6:
 		if len(v.Server) == 0 && is(name, "server") {
 			v.Server = value
-		}
-	case 10:
-		if is(name, "connection") {
-			v.Close = hasItem(value, "close") || v.Close && !hasItem(value, "keep-alive")
 		}
 	case 12:
 		if len(v.ContentType) == 0 && is(name, "content-type") {
