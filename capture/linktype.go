@@ -2,15 +2,15 @@ package capture
 
 import "strconv"
 
-// LinkType is a link-layer header type as https://www.tcpdump.org/linktypes.html numbers them.
+// LinkType is a link-layer header type, numbered as in https://www.tcpdump.org/linktypes.html.
 type LinkType uint16
 
-// The link types that Decoder understands.
+// The link types that decode.Decoder understands, beside rarer ones in package decode.
 const (
 	LinkNull       LinkType = 0
 	LinkEthernet   LinkType = 1
 	LinkPPP        LinkType = 9
-	LinkRawBSD     LinkType = 12 // and 14: DLT_RAW as some systems write it
+	LinkRawBSD     LinkType = 12 // and 14: DLT_RAW as some systems number it
 	LinkRawOpenBSD LinkType = 14
 	LinkPPPHDLC    LinkType = 50
 	LinkPPPoE      LinkType = 51
@@ -30,7 +30,7 @@ const (
 	LinkLinuxSLL2  LinkType = 276
 )
 
-// String names, for reports, link types that no Decoder understands: as tcpdump's list does for common ones, else by number.
+// String names, for reports, link types that no Decoder understands: common ones as tcpdump's list does, others by number.
 func (t LinkType) String() string {
 	switch t {
 	case 6:

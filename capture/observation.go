@@ -13,7 +13,7 @@ import (
 	"avbeacon/capture/wire"
 )
 
-// Kind says what was seen.
+// Kind is what was seen.
 type Kind uint8
 
 // The kinds of Observation.
@@ -30,7 +30,7 @@ const (
 	Contact          // a flow record: at the flow's end, every 10 min while it is open, and at the end of the input
 )
 
-// Proto is the protocol that the value was read from.
+// Proto is the protocol that a value was read from.
 type Proto uint8
 
 // The protocols.
@@ -52,26 +52,26 @@ const (
 	ICMP
 )
 
-// Host is the machine that an Observation speaks of, as far as the packet tells.
+// Host is the machine that an Observation is about, as far as the packet shows it.
 type Host struct {
 	Addr   netip.Addr
-	MAC    [6]byte // source (or destination) hardware address seen beside Addr; valid iff HasMAC
+	MAC    [6]byte // hardware address seen beside Addr, as source or destination; valid iff HasMAC
 	HasMAC bool
-	Own    bool   // stamped by internal/hosts: MAC is known, by ARP or DHCP, to be this address's own and no router's
+	Own    bool   // set by internal/hosts: ARP or DHCP showed that MAC belongs to this address and not to a router
 	VLAN   uint16 // outermost VLAN id, 0 where untagged
-	// Machine, stamped by internal/hosts, numbers the machine behind Addr within one run: the same number at another address
-	// is the same machine, another number at the same address another one. 0 where only the address is known.
+	// Machine, set by internal/hosts, numbers the machine behind Addr within one run: the same number at another address is
+	// the same machine, another number at the same address is another one. 0 if only the address is known.
 	Machine uint32
-	Name    string // stamped by internal/hosts
+	Name    string // set by internal/hosts
 }
 
-// Observation is one thing that one host was seen to do. It aliases no packet memory. Size: at most 300 bytes.
+// Observation is one thing that one host did, as seen in the capture. It aliases no packet memory. Size: at most 300 bytes.
 //
-// Src and Dst are innermost and in the direction of the packet. FromClient says that Src is the side that opened the
-// flow (for DNS: the side that asks). Which detail pointer is set follows from Kind; the others are nil.
+// Src and Dst are the innermost addresses, in the direction of the packet. FromClient: Src is the side that opened the flow
+// (for DNS: the side that asks). Kind says which detail pointer is set; the others are nil.
 type Observation struct {
 	Time      time.Time // packet time, never the wall clock
-	Frame     uint64    // packet record that completed the value, from 1 within its input
+	Frame     uint64    // number of the packet that completed the value, from 1 within its input
 	Input     int32     // index of the input
 	Kind      Kind
 	Proto     Proto
@@ -82,24 +82,24 @@ type Observation struct {
 	Marks Marks
 	Src   netip.AddrPort
 	Dst   netip.AddrPort
-	// Host is the client's side: Src iff FromClient, else Dst. Stamped with a name by internal/hosts.
+	// Host is the client's side: Src if FromClient, else Dst. internal/hosts adds its name.
 	Host Host
 	// SrcMAC is the hardware address seen beside Src; valid iff HasSrcMAC.
 	SrcMAC    [6]byte
 	HasSrcMAC bool
-	// Name is lower case, without trailing dot: the (first) qname, the SNI, the HTTP host without port, the leaf's common
-	// name. "" where hidden or absent. For an Answer of no interest it is left empty (Addrs are still there, so that
-	// addresses can be unlearned). For a Contact it is the name its hello or request bore, if that was of interest, or
-	// what internal/names knew (then Marks has NameDerived).
+	// Name is lower case, without trailing dot: the first qname, the SNI, the HTTP host without port, the leaf's common
+	// name; "" if hidden or absent. For an Answer of no interest it is empty (Addrs is still set, so that old names of these
+	// addresses can be forgotten). For a Contact it is the name in the flow's hello or request, if that is of interest, or
+	// the one that internal/names derived (then Marks has NameDerived).
 	Name string
 
 	// Addrs is valid iff Kind is Answer: the A and AAAA data of the answer section. It is valid as long as the Observation
 	// is.
 	Addrs []netip.Addr
-	// Link is nil for a plain packet: VLANs and tunnels around it.
+	// Link is the VLANs and tunnels around the packet; nil if there are none.
 	Link *Link
 
-	DNS    *wire.DNS         // Lookup, Answer; nil for an Answer that nobody has interest in
+	DNS    *wire.DNS         // Lookup, Answer; nil for an Answer of no interest
 	Hello  *wire.ClientHello // Hello
 	Server *wire.ServerHello // ServerHello
 	Cert   *wire.Certificate // Cert
@@ -114,34 +114,34 @@ type Marks uint16
 
 // The marks.
 const (
-	NameDerived  Marks = 1 << iota // Name was not on the wire: internal/names gave it
-	NameOther                      // ... and from another host's look-up
+	NameDerived  Marks = 1 << iota // Name was not in the packets: internal/names derived it
+	NameOther                      // ... from another host's DNS query
 	ECHPresent                     // the hello carries encrypted_client_hello: its outer name may be a cover
 	BareAddress                    // HTTP Host (or CONNECT target) is an address
 	ViaProxy                       // Via, X-Forwarded-For or Forwarded
 	ConnectProxy                   // HTTP CONNECT: Name is the target, Dst is the proxy
 	NoRecursion                    // DNS question with RD=0
-	Plain                          // Contact or Answer that nobody has interest in: it counts for host roles alone
-	NoName                         // Contact of a TLS, DTLS, QUIC or HTTP flow of which no name was seen: its hello bore none, or hello or request are not there
-	ForClient                      // Lookup of a forwarder, Src, whose EDNS names the client that asked: Host is that client (internal/hosts)
+	Plain                          // Contact or Answer of no interest: it only counts for the roles of hosts
+	NoName                         // Contact of a TLS, DTLS, QUIC or HTTP flow without a name: its hello has none, or hello and request are missing
+	ForClient                      // Lookup by a forwarder (Src) whose EDNS options identify the client: Host is that client (internal/hosts)
 )
 
-// IdentityDetail is who is behind an address. Exactly one of its parts is set.
+// IdentityDetail is evidence of who is behind an address. Exactly one of its parts is set.
 type IdentityDetail struct {
 	DHCP *wire.DHCP
 	NBNS *wire.NBNS
 	ARP  *wire.ARP
-	NDP  *wire.NDP          // only where somebody has an Interest; observe has no line for it
+	NDP  *wire.NDP          // only with an Interest; avbeacon observe has no line for it
 	SMB  *wire.ComputerName // as NDP: the name of the machine at Src
 }
 
-// Link is what a packet was wrapped in.
+// Link is the layers around the innermost packet. It is shared by all packets of the same path and must not be changed.
 type Link struct {
 	VLANs   []uint16 // outermost first
 	Tunnels []Tunnel // outermost first
 }
 
-// Tunnel is one outer layer. Addresses are invalid where the layer has none (mpls, pppoe).
+// Tunnel is one outer layer. Addresses are invalid if the layer has none (mpls, pppoe).
 type Tunnel struct {
 	Type string // gre, erspan, vxlan, geneve, ipip, 6in4, 4in6, gtpu, teredo, mpls, pppoe, ...
 	Src  netip.Addr
@@ -155,14 +155,14 @@ type Outcome uint8
 // The outcomes, in OUTPUT.md's words.
 const (
 	OutcomeNone Outcome = iota
-	Established         // both sides spoke (UDP: was answered)
+	Established         // both sides sent data (UDP: was answered)
 	Refused             // RST or ICMP unreachable in answer to the opening
-	NoAnswer            // opened, nothing came back
-	Midstream           // began before the capture
-	OneSided            // only one direction in the capture although it goes on
+	NoAnswer            // opened, without an answer
+	Midstream           // the opening is not in the capture
+	OneSided            // the capture has only one direction of a flow that went on
 )
 
-// FlowRecord is a flow's counters and facts. The side that opened it is Observation.Src.
+// FlowRecord is a flow's counters and facts. Observation.Src is the side that opened it.
 type FlowRecord struct {
 	FirstFrame, LastFrame uint64
 	FirstInput            int32  // input of the first frame; the last one's is Observation.Input
@@ -173,15 +173,15 @@ type FlowRecord struct {
 	PacketsIn             uint64
 	BytesOut              uint64 // IP bytes
 	BytesIn               uint64
-	RTT                   time.Duration // SYN to SYN-ACK as seen here; 0 where not seen
+	RTT                   time.Duration // SYN to SYN-ACK as seen here; 0 if not seen
 	Outcome               Outcome
-	Final                 bool  // false for the record of a flow that is still open
-	Proto                 Proto // what was recognised in it: TLS, QUIC, HTTP, DNS ...; ProtoNone where nothing was
-	TTL                   uint8 // IP TTL or hop limit of the opener's first packet, 0 where the opener was not seen
+	Final                 bool  // false in the records of a flow that is still open
+	Proto                 Proto // the protocol that was recognised: TLS, QUIC, HTTP, DNS ...; else ProtoNone
+	TTL                   uint8 // IP TTL or hop limit of the opener's first packet, 0 if it sent none
 	Reset                 bool  // a RST was seen
 	ResetByServer         bool
-	TLSAlert              uint8 // description of the first fatal alert in the clear, 0 where none
+	TLSAlert              uint8 // description of the first fatal alert in the clear, 0 if none
 	TLSAlertFromServer    bool
-	OutHead, InHead       [8]byte // first payload bytes each way, zero where none: magic of nameless protocols
+	OutHead, InHead       [8]byte // first payload bytes each way, zero if none: the only trace of protocols without names
 	OutHeadLen, InHeadLen uint8
 }

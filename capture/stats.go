@@ -1,6 +1,6 @@
 package capture
 
-// Reason says why a packet (or what is inside a tunnel) could not be decoded. The zero value says that it could.
+// Reason is why a packet (or the inside of a tunnel) could not be decoded. The zero value means that it was decoded.
 type Reason uint8
 
 // The reasons.
@@ -28,7 +28,7 @@ const (
 	reasonCount
 )
 
-// String is what reports call r: lower case, never empty.
+// String returns the name of r in reports: lower case, never empty.
 func (r Reason) String() string {
 	if r >= reasonCount {
 		return "unknown"
@@ -57,10 +57,10 @@ func (r Reason) String() string {
 	}[r]
 }
 
-// ReasonCounts counts packets by Reason: index it with one.
+// ReasonCounts counts packets; the index is a Reason.
 type ReasonCounts [reasonCount]uint64
 
-// Each calls visit for every reason that was counted, in the order of the constants.
+// Each calls visit for every reason that occurred, in the order of the constants.
 func (c *ReasonCounts) Each(visit func(Reason, uint64)) {
 	for r, n := range c {
 		if n > 0 {
@@ -74,11 +74,11 @@ type DecodeStats struct {
 	Packets uint64
 	// Cut packets are shorter in the capture than they were on the wire.
 	Cut uint64
-	// Undecoded packets gave LayerNone.
+	// Undecoded counts packets for which Decode returned LayerNone.
 	Undecoded ReasonCounts
-	// Opaque tunnels hold what could not be decoded: the packet around them was given instead.
+	// Opaque counts tunnels whose inside could not be decoded; the packet around them was used instead.
 	Opaque ReasonCounts
-	// Depth counts tunnels that were left closed because too many lay around them (each is in Opaque or Undecoded too).
+	// Depth counts tunnels that were not opened because they are nested too deep (each is in Opaque or Undecoded too).
 	Depth uint64
 	// ESP packets hide what they carry (RFC 4303).
 	ESP uint64
@@ -89,38 +89,38 @@ type DecodeStats struct {
 	Fragments FragmentStats
 }
 
-// FragmentStats count what became of IPv4 and IPv6 fragments. Pieces are packets, the others are datagrams unless said.
+// FragmentStats counts what became of IPv4 and IPv6 fragments. Pieces are packets; the others are datagrams unless noted.
 type FragmentStats struct {
 	Pieces      uint64
 	Joined      uint64
 	Pending     int    // now
-	Memory      int    // bytes that pending datagrams hold now, their bookkeeping included
-	TimedOut    uint64 // never complete within DecoderOptions.MaxFragmentAge
+	Memory      int    // bytes that pending datagrams occupy now, with their bookkeeping
+	TimedOut    uint64 // incomplete after decode.Options.MaxFragmentAge
 	Dropped     uint64 // given up because memory was full
-	Overlapping uint64 // pieces that covered bytes which were there already, or lay behind the end
-	Duplicate   uint64 // pieces that were there already, byte for byte
-	Cut         uint64 // pieces that the capture holds in part only
-	Bad         uint64 // pieces that no datagram can have
-	HandedOut   uint64 // incomplete datagrams whose first fragment Flush handed out
+	Overlapping uint64 // pieces that cover bytes which are there already, or lie after the end
+	Duplicate   uint64 // pieces that are there already, byte for byte
+	Cut         uint64 // pieces that the capture cut
+	Bad         uint64 // pieces that no valid datagram has
+	HandedOut   uint64 // incomplete datagrams whose beginning Flush handed out
 }
 
-// Stats is what a run came to, or has come to so far.
+// Stats are the counters of a run, final or so far.
 type Stats struct {
 	Decode   DecodeStats
 	Observer ObserverStats
-	Panics   uint64 // packets that made us panic, and were left out
+	Panics   uint64 // packets that were left out because reading them panicked
 }
 
-// ObserverStats counts what an Observer could not make sense of, and what hid itself.
+// ObserverStats counts flows, and messages that could not be read or hide their names.
 type ObserverStats struct {
-	Flows          uint64 // flows begun
+	Flows          uint64 // flows seen
 	FlowsOpen      int
-	FlowsEvicted   uint64 // gone early because the table was full
+	FlowsEvicted   uint64 // ended early because the table was full
 	OneSided       uint64
 	Waiting        int    // stream bytes waiting
-	WaitingEvicted uint64 // directions that lost waiting bytes because the total was reached
-	WaitingFull    uint64 // directions over their own limit
-	StreamGaps     uint64 // places where stream bytes were missing before a message was whole
+	WaitingEvicted uint64 // directions that lost their waiting bytes because the total limit was reached
+	WaitingFull    uint64 // directions that reached their own limit
+	StreamGaps     uint64 // holes in a stream within a message
 	MalformedDNS   uint64
 	MalformedTLS   uint64
 	MalformedQUIC  uint64

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// maxPacked is how many compressions may lie around a capture.
+	// maxPacked is how many layers of compression a capture may have.
 	maxPacked = 2
-	// maxWindow is the largest zstd window that is decoded, in bytes: what the zstd program itself decodes unasked. A
-	// hostile header makes the decoder take as much, so inside another compression it is what every decoder should bear
+	// maxWindow is the largest zstd window, in bytes: the default limit of the zstd program. The decoder allocates what the
+	// header asks for, so a window inside another compression is limited to what every decoder should support
 	// (RFC 8878 3.1.1.1.2).
 	maxWindow       = 128 << 20
 	maxNestedWindow = 8 << 20
@@ -23,8 +23,8 @@ const (
 	packedRead = 64 << 10
 )
 
-// unpack reads the first bytes of the file, through as many compressions as lie around it, and leaves c.src behind them.
-// They are fewer than fileHead only where the file ends there, as c.ended says.
+// unpack reads the first bytes of the file, through all compressions around it, and leaves the rest in c.src. They are
+// fewer than fileHead only if the file ends there; c.ended says how.
 func (c *openFile) unpack() (head []byte, err error) {
 	for {
 		head, c.ended = readHead(c.src)
@@ -66,10 +66,10 @@ func readHead(r io.Reader) ([]byte, error) {
 	return head, nil
 }
 
-// opener starts a decompressor; the func that it gives back ends it.
+// opener starts a decompressor. The function that it returns closes it.
 type opener func(io.Reader) (io.Reader, func(), error)
 
-// unpacker gives the decompressor for a file that begins so, nil where it is not compressed.
+// unpacker returns the decompressor for a file that begins with head, or nil if it is not compressed.
 func unpacker(head []byte, nested bool) opener {
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b, 8}): // RFC 1952
@@ -102,7 +102,7 @@ func openZstd(nested bool) opener {
 	}
 }
 
-// unpackError says what is wrong with compressed data.
+// unpackError explains what is wrong with compressed data.
 func unpackError(err error) error {
 	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
 		return fmt.Errorf("decompress: %w: the limit is %d bytes, and %d inside another compression; decompress it first",

@@ -5,16 +5,16 @@ import (
 	"fmt"
 )
 
-// ReadError says why reading one capture file stopped: where, what was found there and what had been read until then.
+// ReadError says why reading one capture file stopped: where, what was found there, and how many packets had been read.
 type ReadError struct {
 	Name string
-	// Offset is the first byte that could not be used, from 0; -1 where reading never began.
+	// Offset is the first byte that could not be used, from 0; -1 if reading never began.
 	Offset int64
-	// Unpacked says that Offset counts bytes after decompression.
+	// Unpacked: Offset counts bytes after decompression.
 	Unpacked bool
-	// Packets were read before it.
+	// Packets is how many were read before.
 	Packets uint64
-	// Err is what was found, what was expected and what to do.
+	// Err is what was found, what was expected, and what to do.
 	Err error
 }
 
@@ -29,7 +29,7 @@ func (e *ReadError) Error() string {
 	return fmt.Sprintf("%s: offset %d%s: %v; %s", e.Name, e.Offset, of, e.Err, e.before())
 }
 
-// start names the place of what is wrong with the first bytes; a file that cannot be opened has none.
+// start names the position of what is wrong with a file's first bytes; a file that cannot be opened has none.
 func (e *ReadError) start() string {
 	if errors.Is(e.Err, errEmptyFile) || errors.Is(e.Err, errNotCapture) {
 		return "offset 0: "
@@ -47,14 +47,14 @@ func (e *ReadError) before() string {
 	return fmt.Sprintf("the %d packets before it were read", e.Packets)
 }
 
-// Unwrap gives what was found.
+// Unwrap returns Err.
 func (e *ReadError) Unwrap() error { return e.Err }
 
-// CutShortError says that a file ends inside a record or inside its header: what came before it is whole. A capture
-// that is still being written, or whose disk was full, ends so.
+// CutShortError says that a file ends inside a record or inside its header; all before that is whole. A capture that is
+// still being written, or whose disk was full, ends so.
 type CutShortError struct{ ReadError }
 
-// Unwrap gives the ReadError in it.
+// Unwrap returns the ReadError in it.
 func (e *CutShortError) Unwrap() error { return &e.ReadError }
 
 // What a file is when reading never begins; compared by ExpandInputs.

@@ -12,13 +12,12 @@ import (
 	"avbeacon/capture"
 )
 
-// ExpandInputs makes the list of files that arguments stand for. An argument is a file, "-" for standard input, a folder
-// (its captures; hidden files and folders in it are left out) or, where no such file exists, a pattern of filepath.Match.
+// Expand returns the files that arguments name. An argument is a file, "-" for standard input, a folder (its captures,
+// without hidden files and folders) or, if no such file exists, a pattern of filepath.Match.
 //
-// All of them are put in the order of their first packets, so that rotated files make one timeline. Files without a
-// packet, or that cannot be read, come last, in the order they were given: opening them tells why. Standard input and
-// pipes, which cannot be looked into, keep their places. The only errors are in the arguments as such: none at all, or
-// standard input twice.
+// The files are sorted by their first packets, so that rotated files make one timeline. Files without a packet, or that
+// cannot be read, come last in the order given; opening them reports why. Standard input and pipes, which cannot be read
+// ahead, keep their positions. Errors concern the arguments as such: none at all, or standard input twice.
 func Expand(args []string) ([]string, error) {
 	var names []string
 	for _, arg := range args {
@@ -46,7 +45,7 @@ func twice(names []string, name string) bool {
 	return n > 1
 }
 
-// expand gives the files of one argument; where there are none, the argument itself, whose opening will say so.
+// expand returns the files of one argument; if there are none, the argument itself, so that opening it reports why.
 func expand(arg string) []string {
 	if arg == StdinName {
 		return []string{arg}
@@ -63,7 +62,7 @@ func expand(arg string) []string {
 	return names
 }
 
-// folder gives the captures in a folder, by name.
+// folder returns the captures in a folder, by name.
 func folder(dir string) []string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -79,7 +78,8 @@ func folder(dir string) []string {
 	return names
 }
 
-// pattern gives the files that a pattern matches, by name. As in a shell, a pattern must name hidden files as such.
+// pattern returns the files that a pattern matches, by name. As in a shell, hidden files match only a pattern that begins
+// with a dot.
 func pattern(arg string) []string {
 	all, err := filepath.Glob(arg)
 	if err != nil {
@@ -102,7 +102,7 @@ func isRegular(name string) bool {
 	return err == nil && st.Mode().IsRegular()
 }
 
-// isCapture says whether a file in a folder is meant to be read: by its content; a broken one by its name.
+// isCapture reports whether a file in a folder is meant to be read: by its content; a broken one by its name.
 func isCapture(name string) bool {
 	_, err := firstTime(name)
 	if !errors.Is(err, errNotCapture) && !errors.Is(err, errEmptyFile) {
@@ -112,14 +112,14 @@ func isCapture(name string) bool {
 	return strings.Contains(base, ".pcap") || strings.Contains(base, ".cap")
 }
 
-// peekLimit is how many bytes of a file are read in search of its first packet.
+// peekLimit is how many bytes of a file are searched for its first packet.
 const peekLimit = 1 << 20
 
-// lastPlace is the first time of a file without packets.
+// lastPlace is the first time of a file without packets: it sorts last.
 const lastPlace = math.MaxInt64
 
-// firstTime gives the time of a file's first packet, lastPlace where there is none, and what is wrong with the beginning of
-// the file.
+// firstTime returns the time of a file's first packet (lastPlace if there is none), and what is wrong with the file's
+// beginning.
 func firstTime(name string) (int64, error) {
 	f := Open([]string{name}, Options{BlockSize: 4 << 10})
 	f.limit = peekLimit
@@ -131,7 +131,7 @@ func firstTime(name string) (int64, error) {
 	return b.Packets[0].Time, nil
 }
 
-// sortByTime orders those names that can be looked into by first packet time among their own places.
+// sortByTime sorts by first packet time those names that can be read ahead; the others keep their positions.
 func sortByTime(names []string) {
 	type timed struct {
 		name string

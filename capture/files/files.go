@@ -23,38 +23,38 @@ import (
 	"avbeacon/capture"
 )
 
-// defaultBlock is the size of a block where FileOptions names none: it stays in a core's second cache.
+// defaultBlock is the default of Options.BlockSize: it fits into a core's second cache.
 const defaultBlock = 256 << 10
 
-// fileHead is how many bytes are read to tell what a file is: the longest header, that of pcap, and some.
+// fileHead is how many bytes are read to recognise a file: the longest header, pcap's, and some more.
 const fileHead = 32
 
-// StdinName is the input that stands for standard input.
+// StdinName is the name of standard input among inputs.
 const StdinName = "-"
 
-// HashAll is the FileOptions.HashUpTo that asks for every hash.
+// HashAll is the Options.HashUpTo that asks for every hash.
 const HashAll = math.MaxInt64
 
-// FileOptions says how files are read.
+// Options says how files are read.
 type Options struct {
 	// Stdin is what the input "-" reads.
 	Stdin io.Reader
-	// HashUpTo asks for the SHA-256 of each file of at most so many bytes, as it lies on disk: 0 for none, HashAll for
-	// all. It is computed while reading, at about 0.6 ns a byte with the processor's help, which is more than all else that
-	// is done with bulk traffic, and known once the file is at its end. What has no size, as a pipe, counts as larger.
+	// HashUpTo asks for the SHA-256 of each file of at most so many bytes on disk: 0 for none, HashAll for all. It is
+	// computed while reading and known at the file's end. At about 0.6 ns per byte (with the processor's SHA instructions)
+	// it costs more than everything else done with bulk traffic. What has no size, such as a pipe, counts as larger.
 	HashUpTo int64
-	// BlockSize is how many bytes are read at once; 0 means 256 KiB. A longer record makes its Block longer, up to 16 MiB.
+	// BlockSize is how many bytes are read at once; 0 means 256 KiB. A longer record gets a longer Block, up to 16 MiB.
 	BlockSize int
 }
 
-// Files is a Source over capture files, one after the other: pcap, pcapng and snoop, plain or in gzip or zstd, told
-// apart by content. A file that cannot be read, or only in part, says so in its Input; the others are read all the same.
-// A Block holds packets of one file.
+// Files is a Source over capture files, one after the other: pcap, pcapng and snoop, plain or in gzip or zstd, recognised
+// by content. Each Block holds packets of one file. A file that cannot be read, or only in part, says so in its Input; the
+// others are read all the same.
 //
-// Next and Close are for one goroutine; Inputs may be called beside them.
+// Next and Close are for one goroutine; Inputs may be called from others at the same time.
 type Files struct {
 	opt   Options
-	limit int64 // bytes to read of each file; 0: all
+	limit int64 // bytes to read of each file; 0 for all
 	at    int   // index of cur, or of the file to open next
 	cur   *openFile
 
@@ -62,7 +62,7 @@ type Files struct {
 	inputs []capture.Input
 }
 
-// OpenFiles makes a Source of files; "-" is standard input. Each is opened only when its turn comes.
+// Open makes a Source of files; "-" is standard input. Each file is opened only when its turn comes.
 func Open(names []string, opt Options) *Files {
 	if opt.BlockSize <= 0 {
 		opt.BlockSize = defaultBlock
@@ -77,14 +77,14 @@ func Open(names []string, opt Options) *Files {
 	return f
 }
 
-// Inputs implements Source: all files, in the order they were named, whether they have been reached or not.
+// Inputs implements Source: all files in the order given, whether they have been reached or not.
 func (f *Files) Inputs() []capture.Input {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]capture.Input(nil), f.inputs...)
 }
 
-// Close implements Source. After it, Next gives io.EOF.
+// Close implements Source. After it, Next returns io.EOF.
 func (f *Files) Close() error {
 	f.at = len(f.inputs)
 	if f.cur != nil {
@@ -94,7 +94,7 @@ func (f *Files) Close() error {
 	return nil
 }
 
-// Next implements Source. ctx is looked at once a block; a read that waits for a pipe is not interrupted.
+// Next implements Source. It checks ctx once per block; a read that waits for a pipe is not interrupted.
 func (f *Files) Next(ctx context.Context, b *capture.Block) error {
 	b.Done()
 	b.Packets = b.Packets[:0]
@@ -120,7 +120,7 @@ func (f *Files) Next(ctx context.Context, b *capture.Block) error {
 	}
 }
 
-// account brings the Input of the file at hand up to date.
+// account updates the Input of the current file.
 func (f *Files) account() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -129,7 +129,7 @@ func (f *Files) account() {
 	in.Untimed, in.Read = r.untimed, f.cur.disk.read
 }
 
-// open opens the next file, or gives it up.
+// open opens the next file, or records why it cannot be read and goes on to the one after it.
 func (f *Files) open(ctx context.Context) {
 	c, err := f.start(f.inputs[f.at].Name)
 	if err != nil {
@@ -155,7 +155,7 @@ func (f *Files) failed(err error) {
 	f.inputs[f.at].Truncated = errors.As(err, &cut)
 }
 
-// finish ends the file at hand, for the reason err (io.EOF: there is no more of it).
+// finish ends the current file, because of err (io.EOF: it is at its end).
 func (f *Files) finish(ctx context.Context, err error) {
 	c := f.cur
 	if err != io.EOF {
@@ -181,7 +181,7 @@ func (f *Files) start(name string) (*openFile, error) {
 		}
 		d.r, d.close = file, file.Close
 	} else if d.r == nil {
-		return nil, errors.New("standard input is not at hand")
+		return nil, errors.New("there is no standard input")
 	}
 	if err := d.look(); err != nil {
 		d.done()
@@ -199,7 +199,7 @@ func (f *Files) start(name string) (*openFile, error) {
 	return c, nil
 }
 
-// openError says in plain words why a file cannot be opened; the name stands before it.
+// openError explains, without the file's name, why a file cannot be opened.
 func openError(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -210,23 +210,23 @@ func openError(err error) error {
 	return fmt.Errorf("cannot be opened: %w", err)
 }
 
-// noSuchFile is fs.ErrNotExist in plain words.
+// noSuchFile is fs.ErrNotExist with a plainer text.
 type noSuchFile struct{}
 
 func (noSuchFile) Error() string { return "no such file" }
 func (noSuchFile) Unwrap() error { return fs.ErrNotExist }
 
-// diskFile reads a file as it lies on disk, counts and hashes it.
+// diskFile reads a file as it is on disk, counts its bytes and hashes them.
 type diskFile struct {
 	r       io.Reader
 	close   func() error // nil for standard input, which belongs to the caller
 	sum     hash.Hash    // nil: not asked for
 	read    int64
-	size    int64 // 0 where not known
-	regular bool  // not a pipe or terminal: it can be read to its end without waiting
+	size    int64 // 0 if unknown
+	regular bool  // not a pipe or terminal: reading to the end does not wait for anybody
 }
 
-// look finds out what lies behind the name.
+// look rejects folders and finds out whether the file is regular and how large it is.
 func (d *diskFile) look() error {
 	file, ok := d.r.(*os.File)
 	if !ok {
@@ -246,12 +246,12 @@ func (d *diskFile) look() error {
 	return nil
 }
 
-// hashed says whether the file's hash is wanted where files of at most limit bytes are hashed.
+// hashed reports whether the file's hash is wanted if files of up to limit bytes are hashed.
 func (d *diskFile) hashed(limit int64) bool {
 	return limit == HashAll || d.regular && d.size <= limit && limit > 0
 }
 
-// done gives the file back.
+// done closes the file.
 func (d *diskFile) done() {
 	if d.close != nil {
 		_ = d.close() // it was only read
@@ -268,7 +268,7 @@ func (d *diskFile) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// hashRest gives the SHA-256 of the whole file, of which reading may have stopped early; "" where its end was not
+// hashRest reads the rest of a file whose reading stopped early and returns the SHA-256 of all of it; "" if its end was not
 // reached.
 func (d *diskFile) hashRest(ctx context.Context) string {
 	buf := make([]byte, 64<<10)

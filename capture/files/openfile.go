@@ -13,16 +13,16 @@ import (
 type openFile struct {
 	disk    diskFile
 	src     io.Reader // of decompressed bytes
-	packed  []func()  // ends the decompressors, outermost first
+	packed  []func()  // close the decompressors, outermost first
 	format  recordFormat
 	records fileRecords
-	rest    []byte // read but not used: the beginning of a record
-	need    int    // bytes that this record wants at least; more than len(rest)
+	rest    []byte // bytes read but not used yet: the beginning of a record
+	need    int    // size that this record has at least; more than len(rest)
 	offset  int64  // of rest in the decompressed bytes
-	ended   error  // why src gives no more: io.EOF, or what went wrong
+	ended   error  // why src has no more bytes: io.EOF, or what went wrong
 }
 
-// close gives back what the file holds.
+// close closes decompressors and file.
 func (c *openFile) close() {
 	for i := len(c.packed) - 1; i >= 0; i-- {
 		c.packed[i]()
@@ -30,7 +30,7 @@ func (c *openFile) close() {
 	c.disk.done()
 }
 
-// recognise reads the file's header.
+// recognise reads the file's header and picks its format.
 func (c *openFile) recognise() error {
 	head, err := c.unpack()
 	if err != nil {
@@ -57,7 +57,8 @@ func (c *openFile) recognise() error {
 	return nil
 }
 
-// formatOf tells by the first bytes what a file is and how many of them are its header.
+// formatOf recognises a file's format by its first bytes and says how many of them are its header. A new format is one more
+// test here.
 func formatOf(head []byte) (f recordFormat, used int, err error) {
 	if p, ok, err := newPcap(head); ok {
 		return p, pcapHeader, err
@@ -71,8 +72,8 @@ func formatOf(head []byte) (f recordFormat, used int, err error) {
 	return nil, 0, notCapture(head)
 }
 
-// block reads about size bytes into b and finds the packets in them; there may be none. The error says why it
-// was the file's last block: io.EOF, or what is wrong.
+// block reads about size bytes into b and cuts the packets out of them; there may be none. An error means that this was the
+// file's last block: io.EOF, or what is wrong.
 func (c *openFile) block(b *capture.Block, size int) error {
 	buf := b.Buf[:c.fill(b, size)]
 	used, err := c.cut(b, buf)
@@ -86,8 +87,8 @@ func (c *openFile) block(b *capture.Block, size int) error {
 	return nil
 }
 
-// cut takes the whole records at the beginning of buf into b. used is how many bytes they took; on an error, it is the offset
-// of the record that is broken.
+// cut adds the whole records at the beginning of buf to b and returns how many bytes they took. On an error, that is the
+// offset of the broken record.
 func (c *openFile) cut(b *capture.Block, buf []byte) (used int, err error) {
 	c.records.packets = b.Packets
 	for size := 0; ; used += size {
@@ -100,9 +101,9 @@ func (c *openFile) cut(b *capture.Block, buf []byte) (used int, err error) {
 	return used, err
 }
 
-// fill puts the rest of the block before and what is read now into b.Buf and says how many bytes that is. Of a file it
-// reads until b is full, of a pipe what is there. A record longer than size gets its room as its bytes come: a length
-// that lies costs no memory.
+// fill puts the rest of the previous block and newly read bytes into b.Buf and returns their number. Of a regular file it
+// reads until b is full; of a pipe, what is there. A record longer than size gets room only as its bytes arrive, so that a
+// false length costs no memory.
 func (c *openFile) fill(b *capture.Block, size int) int {
 	if c.need > size {
 		size = min(c.need, max(2*len(c.rest), size))
@@ -124,7 +125,8 @@ func (c *openFile) fill(b *capture.Block, size int) int {
 	return n
 }
 
-// sized gives buf the length size. Memory far beyond that is let go: one long record shall not keep it for ever.
+// sized returns buf with the length size. Memory far larger than that is dropped: one long record must not keep it for
+// ever.
 func sized(buf []byte, size int) []byte {
 	const much = 1 << 20
 	if cap(buf) < size || cap(buf) > max(much, 4*size) {
@@ -133,7 +135,7 @@ func sized(buf []byte, size int) []byte {
 	return buf[:size]
 }
 
-// end says how the file ended: io.EOF if between two records. offset is then where its bytes stop being of use.
+// end says how the file ended: io.EOF if between two records. offset is then the first byte that could not be used.
 func (c *openFile) end() error {
 	switch err := c.ended; {
 	case err == io.EOF && len(c.rest) == 0:
@@ -153,11 +155,11 @@ func (c *openFile) end() error {
 	}
 }
 
-// readError tells a bad disk from bad compressed data.
+// readError separates a failing disk from damaged compressed data.
 func (c *openFile) readError(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
-		err = path.Err // the name stands before it
+		err = path.Err // ReadError names the file already
 	}
 	if path == nil && len(c.packed) > 0 {
 		return unpackError(err)
@@ -165,7 +167,7 @@ func (c *openFile) readError(err error) error {
 	return fmt.Errorf("read: %w", err)
 }
 
-// cutError marks an error as a file's cut end; see CutShortError.
+// cutError marks an error as the end of a file that was cut short; see CutShortError.
 type cutError struct{ error }
 
 // describe makes the error that a user sees.

@@ -9,7 +9,7 @@ import (
 	"avbeacon/capture"
 )
 
-// Magic numbers of pcap files as draft-ietf-opsawg-pcap gives them, in the writer's byte order; the last one is that of
+// Magic numbers of pcap files as in draft-ietf-opsawg-pcap, in the writer's byte order; the last one is that of
 // the "modified" format of Alexey Kuznetzov's patches, whose record headers are 24 bytes long.
 const (
 	pcapMicro    = 0xa1b2c3d4
@@ -17,8 +17,8 @@ const (
 	pcapModified = 0xa1b2cd34
 )
 
-// maxRecord bounds one record (pcap, snoop) or block (pcapng), in bytes. Packets have 65,550 bytes at most, those of a
-// card that joins segments, or of USB, some hundred thousand.
+// maxRecord bounds one record (pcap, snoop) or block (pcapng), in bytes. Packets have up to 65,550 bytes, those of a card
+// that joins segments, or of USB, some hundred thousand.
 const maxRecord = 16 << 20
 
 // errShortHeader says that the file ends inside its header.
@@ -26,12 +26,12 @@ var errShortHeader = errors.New("the file ends inside its header")
 
 // recordFormat reads the records of one capture file.
 type recordFormat interface {
-	// record takes the record at the beginning of b into r. size is how many bytes it took: 0 where it is not whole, and need
-	// is then how many it wants to have (a lower bound, more than len(b)), or where it is broken, as err says.
+	// record adds the record at the beginning of b to r and returns its size in bytes. size is 0 if the record is incomplete,
+	// and need is then a lower bound of its size, more than len(b); or if it is broken, with err.
 	record(b []byte, r *fileRecords) (size, need int, err error)
 }
 
-// fileRecords is what was found in one file: the packets of the block at hand, and sums over all blocks.
+// fileRecords is what was found in one file: the packets of the current block, and sums over all blocks.
 type fileRecords struct {
 	packets     []capture.Packet
 	input       int32
@@ -43,13 +43,13 @@ type fileRecords struct {
 	untimed     uint64
 }
 
-// noTime gives the time of a packet that brings none: that of the packet before, which moves no clock.
+// noTime returns the time for a packet that has none: that of the packet before, which does not move the clock.
 func (r *fileRecords) noTime() int64 {
 	r.untimed++
 	return r.time
 }
 
-// add takes one packet.
+// add adds one packet.
 func (r *fileRecords) add(data []byte, at int64, orig uint32, link capture.LinkType) {
 	if r.frame == 0 {
 		r.first, r.last = at, at
@@ -64,7 +64,8 @@ func (r *fileRecords) add(data []byte, at int64, orig uint32, link capture.LinkT
 	p.Input, p.Link, p.VLAN, p.HasVLAN = r.input, link, 0, false
 }
 
-// longer gives s one element more, of any content, to be written in place: a literal would be made elsewhere and copied.
+// longer returns s with one more element, of any content, to be written in place. A literal would be built elsewhere and
+// copied.
 func longer[T any](s []T) []T {
 	if len(s) < cap(s) {
 		return s[:len(s)+1]
@@ -73,7 +74,7 @@ func longer[T any](s []T) []T {
 	return append(s, zero)
 }
 
-// drop adds n lost packets.
+// drop counts n lost packets.
 func (r *fileRecords) drop(n uint64) {
 	if r.drops > math.MaxUint64-n {
 		r.drops = math.MaxUint64
@@ -106,8 +107,8 @@ type pcapFile struct {
 	swap swapped
 }
 
-// swapped says whether captured and original length stand in each other's place, as they do before version 2.3; with
-// 2.3 itself they may, and do where a packet would be longer in the file than on the wire.
+// swapped says whether captured and original length are exchanged, as they are before version 2.3. In 2.3 itself they may
+// be: they are if a packet would be longer in the file than on the wire.
 type swapped uint8
 
 const (
@@ -118,7 +119,7 @@ const (
 
 const pcapHeader = 24
 
-// newPcap reads a file header. ok is false where head does not begin with a magic number of pcap.
+// newPcap reads a file header. ok is false if head does not begin with a magic number of pcap.
 func newPcap(head []byte) (p *pcapFile, ok bool, err error) {
 	if len(head) < 4 {
 		return nil, false, nil
@@ -145,7 +146,7 @@ func newPcap(head []byte) (p *pcapFile, ok bool, err error) {
 	case minor == 3:
 		p.swap = swapMaybe
 	}
-	// The lower 16 bits are the link type; above them stand the length of the frame check sequence and reserved bits.
+	// The lower 16 bits are the link type; above them are the length of the frame check sequence and reserved bits.
 	p.link = capture.LinkType(order32(head[20:], p.big))
 	return p, true, nil
 }

@@ -33,21 +33,21 @@ const (
 	ngMaxIfaces = 1 << 16 // in one section; hostile files may hold nothing else
 )
 
-// pcapngFile reads a file of draft-ietf-opsawg-pcapng: sections, each with a byte order and interfaces of its own.
+// pcapngFile reads a file of draft-ietf-opsawg-pcapng: sections, each with its own byte order and interfaces.
 type pcapngFile struct {
 	big    bool
 	ifaces []ngIface
 }
 
-// ngIface is one interface of the section at hand.
+// ngIface is one interface of the current section.
 type ngIface struct {
 	clock ngClock
-	lost  uint64 // packets that it is known to have lost so far
+	lost  uint64 // packets lost so far, as far as the file says
 	snap  uint32 // 0: no limit
 	link  capture.LinkType
 }
 
-// newPcapng tells whether head begins a section.
+// newPcapng reads whether head begins a section.
 func newPcapng(head []byte) (p *pcapngFile, ok bool, err error) {
 	if len(head) < 4 || order32(head, true) != ngSection {
 		return nil, false, nil
@@ -58,7 +58,7 @@ func newPcapng(head []byte) (p *pcapngFile, ok bool, err error) {
 	return &pcapngFile{}, true, nil
 }
 
-// record implements recordFormat: a block, of any kind.
+// record implements recordFormat: one block of any type.
 func (p *pcapngFile) record(b []byte, r *fileRecords) (size, need int, err error) {
 	size, err = p.blockSize(b)
 	if err != nil {
@@ -76,7 +76,7 @@ func (p *pcapngFile) record(b []byte, r *fileRecords) (size, need int, err error
 	return size, 0, nil
 }
 
-// blockSize gives the bytes of the block that begins b, or of as much of it as is needed to know.
+// blockSize returns the size of the block at the beginning of b, or how many bytes are needed to know it.
 func (p *pcapngFile) blockSize(b []byte) (int, error) {
 	if len(b) < ngMinBlock {
 		return ngMinBlock, nil
@@ -178,7 +178,7 @@ func (p *pcapngFile) u64(b []byte) uint64 {
 	return hi<<32 | lo
 }
 
-// options walks a list of options.
+// options calls each for the options in b.
 func (p *pcapngFile) options(b []byte, each func(code uint16, value []byte)) error {
 	for len(b) >= 4 {
 		code, size := order16(b, p.big), int(order16(b[2:], p.big))
@@ -202,7 +202,7 @@ func (p *pcapngFile) iface(id uint32) (*ngIface, error) {
 	return &p.ifaces[id], nil
 }
 
-// statistics takes an interface's count of lost packets. Later blocks of one interface replace earlier ones.
+// statistics reads an interface's counters of lost packets. A later block of the same interface replaces an earlier one.
 func (p *pcapngFile) statistics(body []byte, r *fileRecords) error {
 	i, err := p.iface(order32(body, p.big))
 	if err != nil {
@@ -218,7 +218,7 @@ func (p *pcapngFile) statistics(body []byte, r *fileRecords) error {
 	return err
 }
 
-// lose sets how many packets the interface lost.
+// lose sets how many packets the interface has lost in all.
 func (i *ngIface) lose(total uint64, r *fileRecords) {
 	if total > i.lost {
 		r.drop(total - i.lost)
@@ -226,7 +226,7 @@ func (i *ngIface) lose(total uint64, r *fileRecords) {
 	}
 }
 
-// obsolete reads a Packet Block: its interface has 16 bits, and packets lost since the one before stand beside it.
+// obsolete reads a Packet Block: a 16-bit interface number, and the packets lost since the one before.
 func (p *pcapngFile) obsolete(body []byte, r *fileRecords) error {
 	id := uint32(order16(body, p.big))
 	i, err := p.iface(id)
@@ -239,7 +239,7 @@ func (p *pcapngFile) obsolete(body []byte, r *fileRecords) error {
 	return p.timed(id, body, r)
 }
 
-// timed reads what enhanced and obsolete packet blocks share: time, lengths, bytes.
+// timed reads what Enhanced and obsolete Packet Blocks share: time, lengths, bytes.
 func (p *pcapngFile) timed(id uint32, body []byte, r *fileRecords) error {
 	i, err := p.iface(id)
 	if err != nil {
@@ -257,7 +257,7 @@ func (p *pcapngFile) timed(id uint32, body []byte, r *fileRecords) error {
 	return nil
 }
 
-// simple reads a packet that has neither interface nor time: it is of the first interface, which may have cut it, and
+// simple reads a packet without interface and time. It is the first interface's, whose snap length may have cut it, and
 // gets the time of the packet before.
 func (p *pcapngFile) simple(body []byte, r *fileRecords) error {
 	i, err := p.iface(0)
@@ -276,18 +276,17 @@ func (p *pcapngFile) simple(body []byte, r *fileRecords) error {
 	return nil
 }
 
-// maxTime is the latest packet time there is (the year 2116), in nanoseconds since 1970: adding a century or two to it
-// does not overflow.
+// maxTime is the latest packet time (year 2116), in nanoseconds since 1970: adding a century or two does not overflow.
 const maxTime = 1 << 62
 
-// ngClock turns an interface's timestamps into nanoseconds.
+// ngClock converts an interface's timestamps to nanoseconds.
 type ngClock struct {
 	mul, div uint64
 	shift    uint8 // for a resolution that is a power of 2
 	offset   int64 // seconds
 }
 
-// newNGClock reads if_tsresol (a negative power of 10, or of 2 where the highest bit is set) and if_tsoffset.
+// newNGClock reads if_tsresol (a negative power of 10, or of 2 if the highest bit is set) and if_tsoffset.
 func newNGClock(resol byte, offset int64) ngClock {
 	c := ngClock{mul: 1, div: 1, offset: offset}
 	if resol&0x80 != 0 {
@@ -306,8 +305,8 @@ func newNGClock(resol byte, offset int64) ngClock {
 	return c
 }
 
-// nanos gives the time of a timestamp. ok is false where that lies before 1970 or behind maxTime: real writers have put
-// negative numbers there, and halves that are something else.
+// nanos converts a timestamp. ok is false if the time is before 1970 or after maxTime: real writers have written negative
+// numbers, and other values in one of the halves.
 func (c *ngClock) nanos(ticks uint64) (at int64, ok bool) {
 	hi, lo := bits.Mul64(ticks, c.mul)
 	switch {

@@ -9,10 +9,11 @@ import (
 	"avbeacon/capture"
 )
 
-// Pipe is a Source over another one that may wait for its input as long as it likes, as Files do on standard input. While
-// nothing comes it moves the packet clock on from the last packet by the time that has passed, and when ctx is done it
-// ends, whatever the other one waits for; what had been read by then is handed out before. It holds three Blocks. Next and
-// Close are for one goroutine; Inputs may be called beside them.
+// Pipe is a Source over one that may wait for its input indefinitely, such as Files on standard input. While nothing
+// arrives it moves the packet clock on from the last packet by the time that has passed. When ctx is done it ends at once,
+// even if the other Source still waits; what had been read is handed out before. It holds three Blocks.
+//
+// Next and Close are for one goroutine; Inputs may be called from others at the same time.
 type Pipe struct {
 	src   capture.Source
 	every time.Duration
@@ -21,8 +22,8 @@ type Pipe struct {
 	stop  chan struct{}
 	begin sync.Once
 	end   sync.Once
-	last  int64 // greatest packet time; 0 where none was seen
-	idle  int64 // looks since then
+	last  int64 // greatest packet time; 0 if no packet was seen
+	idle  int64 // times that Next has returned without a packet since then
 }
 
 type filled struct {
@@ -30,8 +31,8 @@ type filled struct {
 	err   error
 }
 
-// NewPipe makes a Pipe; every is how often Next returns in silence, 0 meaning a second. src is the Pipe's from now on: it is
-// closed by whoever reads it, once its last read has come back.
+// NewPipe makes a Pipe. every is how often Next returns in silence, 0 meaning a second. The Pipe owns src: the reading
+// goroutine closes it once its last read has returned.
 func NewPipe(src capture.Source, every time.Duration) *Pipe {
 	if every <= 0 {
 		every = time.Second
@@ -89,7 +90,7 @@ func (p *Pipe) Next(ctx context.Context, b *capture.Block) error {
 	}
 }
 
-// hand gives what was read to the caller, and takes its memory back when it is done with it.
+// hand passes on what was read, and takes the Block back when the caller is done with it.
 func (p *Pipe) hand(f filled, b *capture.Block) error {
 	if f.err != nil {
 		return f.err

@@ -17,10 +17,10 @@ const (
 // snoopFile is a file of RFC 1761, as Solaris writes it.
 type snoopFile struct {
 	link capture.LinkType
-	lost uint32 // drops as the last record told them, counted from the beginning
+	lost uint32 // drops since the beginning, as in the last record
 }
 
-// newSnoop reads a file header. ok is false where head is that of another format.
+// newSnoop reads a file header. ok is false if head is another format's.
 func newSnoop(head []byte) (s *snoopFile, ok bool, err error) {
 	if len(head) < len(snoopMagic) || string(head[:len(snoopMagic)]) != snoopMagic {
 		return nil, false, nil
@@ -49,7 +49,7 @@ func (s *snoopFile) record(b []byte, r *fileRecords) (size, need int, err error)
 		return 0, 0, tooLong("record", whole)
 	}
 	if whole < snoopRecord || have > whole-snoopRecord {
-		return 0, 0, fmt.Errorf("record of %d bytes says it holds a packet of %d: the file is damaged here", whole, have)
+		return 0, 0, fmt.Errorf("record of %d bytes claims a packet of %d: the file is damaged here", whole, have)
 	}
 	if int(whole) > len(b) {
 		return 0, int(whole), nil

@@ -12,13 +12,13 @@ import (
 	"avbeacon/capture"
 )
 
-// WatchOptions say how WatchFolder looks at its folder. A zero field takes its default.
+// WatchOptions says how Watch follows its folder. A zero field takes its default.
 type WatchOptions struct {
-	// Every is how often the folder is looked at; default 1 s.
+	// Every is how often the folder is listed; default 1 s.
 	Every time.Duration
 	// BlockSize is how many bytes are read at once; 0 means 256 KiB.
 	BlockSize int
-	// Event, where not nil, is told what becomes of the files, by the goroutine that calls Next.
+	// Event, if not nil, gets each change of a file's state. The goroutine that calls Next calls it.
 	Event func(WatchEvent)
 }
 
@@ -27,14 +27,14 @@ type WatchState uint8
 
 // What becomes of files.
 const (
-	WatchOpened   WatchState = iota + 1 // it is read from here on
+	WatchOpened   WatchState = iota + 1 // reading begins
 	WatchFinished                       // it was read to its end
 	WatchBroken                         // it could not be read, or only in part: WatchEvent.Err says why
-	WatchVanished                       // it was gone before it could be read
-	WatchSkipped                        // it is no capture
+	WatchVanished                       // it disappeared before it could be read
+	WatchSkipped                        // it is not a capture
 )
 
-// String gives the state as a constant message for logs.
+// String returns the state as a constant message for logs.
 func (s WatchState) String() string {
 	switch s {
 	case WatchOpened:
@@ -48,36 +48,38 @@ func (s WatchState) String() string {
 	case WatchSkipped:
 		return "file is not a capture"
 	}
-	return "capture file state is not known"
+	return "capture file state is unknown"
 }
 
-// WatchEvent tells of one file.
+// WatchEvent is a change of one file's state.
 type WatchEvent struct {
 	File  string // path
 	State WatchState
 	Err   error // valid iff State is WatchBroken or WatchSkipped
 }
 
-// WatchStats counts files, and says where reading is.
+// WatchStats counts files, and says which one is being read.
 type WatchStats struct {
 	Current                             string // file that is being read; "" between two
 	Waiting                             int    // files that are to be read
 	Finished, Broken, Vanished, Skipped uint64
 }
 
-// Folder is a Source over a folder that a rotating capture writes into. What is there is read in the order of first
-// packets; the last file is followed while it grows, and left when a later one is there and it has not grown for one look
-// more. A record that is half written waits for its other half. Files in gzip or zstd are read once they have not changed
-// between two looks; one that is named as a file already read, and .gz or such, is that file packed, and left out.
-// A file that is replaced under its name, as tcpdump -W does, is read anew (one that is replaced while it is followed is
-// broken first: what it had last may be lost); one that grows again later is read on; one that is renamed is not read again.
+// Folder is a Source over a folder that a rotating capture writes into. Files are read in the order of their first packets.
+// The last file is followed while it grows; it is left when there is a later one and it has not grown for one more look. A
+// record that is half written waits for its other half. Files in gzip or zstd are read once they have not changed between
+// two looks; one that has the name of a file already read plus .gz or the like is its packed copy and is left out.
 //
-// The folder is looked at once a second rather than by the system's notices of changes, which network file systems do not
-// give, and which come more often than capture programs write out what they have. While nothing comes the packet clock goes on from the
-// last packet by the time that has passed, so that a recording that is fed in late has its own time.
+// A file that is replaced under its name, as tcpdump -W does, is read again from its beginning (if it is replaced while it
+// is followed, it counts as broken first, and its last packets may be lost). One that grows again later is read on. One
+// that is renamed is not read again.
 //
-// All files are one Input, which has the folder's name. After ctx is done, Next hands out what is in the current file and
-// returns io.EOF. Next and Close are for one goroutine; Inputs and Stats may be called beside them.
+// The folder is listed once a second, because network file systems send no notices of changes. While nothing arrives the
+// packet clock goes on from the last packet by the time that has passed, so that a recording that is fed in late has its
+// own time.
+//
+// All files are one Input with the folder's name. After ctx is done, Next hands out the rest of the current file and
+// returns io.EOF. Next and Close are for one goroutine; Inputs and Stats may be called from others at the same time.
 type Folder struct {
 	dir     string
 	opt     WatchOptions
@@ -99,7 +101,7 @@ type Folder struct {
 	stats WatchStats
 }
 
-// WatchFolder makes a Source of a folder, which must be there.
+// Watch makes a Source of a folder, which must exist.
 func Watch(dir string, opt WatchOptions) (*Folder, error) {
 	if opt.Every <= 0 {
 		opt.Every = time.Second
@@ -143,7 +145,7 @@ func (f *Folder) Next(ctx context.Context, b *capture.Block) error {
 	return io.EOF
 }
 
-// advance does the next piece of reading. false: there is nothing to be read now.
+// advance does the next piece of reading. It returns false if there is nothing to read now.
 func (f *Folder) advance(b *capture.Block) bool {
 	if f.file == nil {
 		return !f.ending && f.begin()
@@ -151,7 +153,7 @@ func (f *Folder) advance(b *capture.Block) bool {
 	return f.read(b)
 }
 
-// wait lets the time between two looks pass. false: ctx ended it.
+// wait waits until the next look. It returns false if ctx ended it.
 func (f *Folder) wait(ctx context.Context) bool {
 	pause, cancel := context.WithTimeout(ctx, f.opt.Every)
 	defer cancel()
@@ -160,7 +162,7 @@ func (f *Folder) wait(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
-// silent looks at the folder and says whether there is nothing to be read.
+// silent lists the folder and reports whether there is nothing to read.
 func (f *Folder) silent() bool {
 	f.scan()
 	if f.file == nil {
@@ -180,7 +182,7 @@ func (f *Folder) silent() bool {
 	return true
 }
 
-// now is the packet clock while nothing comes.
+// now is the packet clock while nothing arrives.
 func (f *Folder) now() int64 {
 	if f.sums.frame == 0 {
 		return 0
@@ -188,7 +190,7 @@ func (f *Folder) now() int64 {
 	return f.sums.last + int64(f.idle)*int64(f.opt.Every)
 }
 
-// begin opens the next file. false: there is none now.
+// begin opens the next file. It returns false if there is none now.
 func (f *Folder) begin() bool {
 	if f.ready() <= 1 { // it may be the last, which is followed
 		f.scan()
@@ -220,7 +222,7 @@ func (f *Folder) begin() bool {
 	return true
 }
 
-// read takes packets of the file at hand into b, and lets the file go where it is over. false: it has no more now.
+// read reads packets of the current file into b, and closes the file at its end. It returns false if there are no more now.
 func (f *Folder) read(b *capture.Block) bool {
 	c := f.file
 	c.records = f.sums
@@ -261,7 +263,7 @@ func (f *Folder) leaveOut(b *capture.Block) {
 	}
 }
 
-// finish lets the file at hand go, for the reason err (io.EOF: it is at its end).
+// finish closes the current file, because of err (io.EOF: it is at its end).
 func (f *Folder) finish(err error) {
 	w, c := f.cur, f.file
 	own := w.seen + f.sums.frame - f.base
@@ -283,7 +285,7 @@ func (f *Folder) describe(err error, packets uint64) error {
 	return f.file.describe(f.cur.path, err)
 }
 
-// tell counts what became of a file and passes it on.
+// tell counts a change of state and passes it on to Event.
 func (f *Folder) tell(e WatchEvent) {
 	f.mu.Lock()
 	f.stats.Current = ""
@@ -312,14 +314,14 @@ func (f *Folder) Inputs() []capture.Input {
 	return []capture.Input{f.input}
 }
 
-// Stats counts the files.
+// Stats returns the counters of files.
 func (f *Folder) Stats() WatchStats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.stats
 }
 
-// Close implements Source. After it, Next gives io.EOF.
+// Close implements Source. After it, Next returns io.EOF.
 func (f *Folder) Close() error {
 	f.closed = true
 	if f.file != nil {

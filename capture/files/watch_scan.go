@@ -11,21 +11,21 @@ import (
 	"time"
 )
 
-// errGrowing says that a file has no more bytes now.
+// errGrowing: the file has no more bytes now.
 var errGrowing = errors.New("the file may still grow")
 
-// errReplaced says that a file was written anew from its beginning while it was followed: a ring of files goes round
-// faster than it is read.
+// errReplaced: the file was overwritten from its beginning while it was followed. A ring of files goes round faster than it
+// is read.
 var errReplaced = errors.New("it was overwritten while it was read; packets that it had last may be lost")
 
 // tailReader reads a file that may still grow.
 type tailReader struct {
 	file     *os.File
-	finished bool   // it grows no more: its end is an end
+	finished bool   // it does not grow any more: its end is final
 	head     []byte // its first bytes, up to headLimit
 }
 
-// Read implements io.Reader. At the end of a file that may still grow it gives errGrowing.
+// Read implements io.Reader. At the end of a file that may still grow it returns errGrowing.
 func (r *tailReader) Read(p []byte) (int, error) {
 	n, err := r.file.Read(p)
 	r.head = append(r.head, p[:min(n, headLimit-len(r.head))]...)
@@ -35,7 +35,7 @@ func (r *tailReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// replaced says whether the file begins with something else than was read from it.
+// replaced reports whether the file begins with other bytes than were read from it.
 func (r *tailReader) replaced() bool {
 	b := make([]byte, len(r.head))
 	n, err := r.file.ReadAt(b, 0)
@@ -50,7 +50,7 @@ func (r *tailReader) size() int64 {
 	return st.Size()
 }
 
-// watchPlace is how far a file of a watched folder is.
+// watchPlace is how far the reading of a file is.
 type watchPlace uint8
 
 const (
@@ -59,28 +59,28 @@ const (
 	watchDone // read, or not to be read
 )
 
-// watchedFile is what is remembered of a file as long as it is in the folder.
+// watchedFile is what is known about a file as long as it is in the folder.
 type watchedFile struct {
 	name, path string
 	state      watchPlace
 	info       os.FileInfo // at the last look
 	ready      bool        // it may be opened; valid iff state is watchWaiting
 	packed     bool        // compressed
-	other      bool        // no capture, as far as one can see
-	first      int64       // of its first packet, lastPlace where there is none yet
+	other      bool        // not a capture
+	first      int64       // time of its first packet, lastPlace if there is none yet
 	gone       bool        // no longer in the folder; valid iff state is watchOpen
 	size       int64       // bytes read; valid iff state is watchDone
 	seen       uint64      // packets handed out of it
-	damaged    bool        // nothing behind what was read can be used
+	damaged    bool        // nothing after what was read can be used
 	head       [sha256.Size]byte
 	headSize   int64 // bytes that head is the hash of
 }
 
-// headLimit is how many bytes at its beginning tell one file from another of the same name: those of the longest headers
-// and of the first packet's time.
+// headLimit is how many bytes of a file's beginning identify it among files of the same name: enough for the longest
+// headers and the first packet's time.
 const headLimit = 512
 
-// finish notes that a file was read to where reading ended.
+// finish records how far the file was read.
 func (w *watchedFile) finish(f *openFile, r *tailReader, packets uint64, err error) {
 	var cut cutError
 	w.state, w.size, w.seen = watchDone, f.disk.read, packets
@@ -88,7 +88,7 @@ func (w *watchedFile) finish(f *openFile, r *tailReader, packets uint64, err err
 	w.head, w.headSize = sha256.Sum256(r.head), int64(len(r.head))
 }
 
-// headOf is the hash of a file's first n bytes.
+// headOf hashes a file's first n bytes.
 func headOf(path string, n int64) (sum [sha256.Size]byte, err error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -102,7 +102,7 @@ func headOf(path string, n int64) (sum [sha256.Size]byte, err error) {
 	return sha256.Sum256(b), nil
 }
 
-// scan looks at the folder.
+// scan lists the folder and updates what is known about its files.
 func (f *Folder) scan() {
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {
@@ -154,14 +154,14 @@ func (f *Folder) rename(there map[string]os.FileInfo) {
 	}
 }
 
-// is says whether the file at path is the one that was read, rather than a new one in its place on the disk. What is
+// is reports whether the file at path is the one that was read, rather than a new one with the same inode. A file that is
 // still open cannot have been replaced.
 func (w *watchedFile) is(path string) bool {
 	sum, err := headOf(path, w.headSize)
 	return w.state == watchOpen || err == nil && sum == w.head
 }
 
-// lookAt finds out what is to be done with a file.
+// lookAt decides what to do with a file.
 func (f *Folder) lookAt(name string, info os.FileInfo) {
 	w := f.files[name]
 	if w == nil {
@@ -187,7 +187,7 @@ func (f *Folder) lookAt(name string, info os.FileInfo) {
 	w.peek(f, still)
 }
 
-// again makes a file that was read, and may have changed, wait: to be read on, or anew where it is another one.
+// again queues a file that was read and may have changed: to be read on, or from the beginning if it is another one.
 func (w *watchedFile) again(same bool) {
 	known := same && w.is(w.path)
 	if known && (w.info.Size() <= w.size || w.damaged) {
@@ -199,7 +199,7 @@ func (w *watchedFile) again(same bool) {
 	w.state, w.ready = watchWaiting, false
 }
 
-// peek finds out whether a file that waits can be read.
+// peek finds out whether a waiting file can be read.
 func (w *watchedFile) peek(f *Folder, still bool) {
 	if w.state != watchWaiting || w.info.Size() < fileHead {
 		return
@@ -218,7 +218,7 @@ func (w *watchedFile) peek(f *Folder, still bool) {
 	w.first, w.packed, w.ready = first, packed, !packed || still
 }
 
-// peekFile gives the time of a file's first packet and says whether the file is compressed.
+// peekFile returns the time of a file's first packet and whether the file is compressed.
 func peekFile(path string) (first int64, packed bool, err error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -231,7 +231,7 @@ func peekFile(path string) (first int64, packed bool, err error) {
 	return first, packed, err
 }
 
-// leavePacked leaves out a file that is another one's packed form, if that other one is read.
+// leavePacked skips a file that is the packed copy of another one, if that one is read.
 func (f *Folder) leavePacked(w *watchedFile) {
 	if w.state != watchWaiting {
 		return
@@ -244,7 +244,7 @@ func (f *Folder) leavePacked(w *watchedFile) {
 	}
 }
 
-// forget lets a file go that is no longer in the folder.
+// forget drops a file that is no longer in the folder.
 func (f *Folder) forget(w *watchedFile, there map[string]os.FileInfo) {
 	if w.state == watchOpen {
 		w.gone = true
@@ -268,7 +268,7 @@ func (f *Folder) ready() int {
 	return n
 }
 
-// next is the file to be opened next: the one whose first packet is the oldest, then by time of change and name.
+// next returns the file to open next: the one with the oldest first packet, then by modification time and name.
 func (f *Folder) next() *watchedFile {
 	var best *watchedFile
 	for _, w := range f.files {
