@@ -62,7 +62,7 @@ func brokenPlain() []brokenFile {
 			"offset 116: the file ends inside a record, of which 16 bytes are there and at least 16777232 expected: it was cut short, is still being written, or is damaged here", true},
 		{"pcap version", old, 0, "offset 0: pcap version 3.4: expected 2.4", false},
 		{"snoop record too long", snoopHuge, 1, "offset 100: record length 4294967295 is over the limit of 16777216 bytes: the file is damaged here", false},
-		{"snoop record that lies", snoopLie, 1, "offset 100: record of 84 bytes says it holds a packet of 61: the file is damaged here", false},
+		{"snoop record that lies", snoopLie, 1, "offset 100: record of 84 bytes claims a packet of 61: the file is damaged here", false},
 		{"snoop version", snoopOld, 0, "offset 0: snoop version 1: expected 2", false},
 		{"snoop link", snoopRing, 0, "offset 0: snoop datalink type 2: expected 4 (Ethernet) or 0 (IEEE 802.3)", false},
 	}
@@ -194,7 +194,7 @@ func TestFilesThatCannotBeOpened(t *testing.T) {
 	dir := t.TempDir()
 	_, in := readAll(t, Open([]string{dir, StdinName}, Options{}))
 	require.EqualError(t, in[0].Err, dir+": cannot be opened: it is a folder without capture files in it")
-	require.EqualError(t, in[1].Err, "-: cannot be opened: standard input is not at hand")
+	require.EqualError(t, in[1].Err, "-: cannot be opened: there is no standard input")
 
 	if os.Getuid() == 0 || runtime.GOOS == "windows" {
 		t.Skip("this user may read everything")

@@ -338,7 +338,7 @@ func TestWatchRefuses(t *testing.T) {
 	_, err = Watch(name, WatchOptions{})
 	require.ErrorContains(t, err, "it is a file")
 	for s := WatchOpened; s <= WatchSkipped; s++ {
-		require.NotContains(t, s.String(), "not known")
+		require.NotContains(t, s.String(), "unknown")
 	}
-	require.Contains(t, WatchState(0).String(), "not known")
+	require.Contains(t, WatchState(0).String(), "unknown")
 }
