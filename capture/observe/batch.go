@@ -6,10 +6,10 @@ import (
 	"avbeacon/capture"
 )
 
-// batch is a run of Observations, with the memory that those of no lasting worth lie in.
+// batch is a run of Observations, with the memory of those details that are valid only during delivery.
 type batch struct {
 	obs   []capture.Observation
-	keys  []order // of each: what the fan-in merges by
+	keys  []order // of each Observation: what the fan-in merges by
 	flows []capture.FlowRecord
 	addrs []netip.Addr
 }
@@ -21,18 +21,18 @@ func newBatch(size int) batch {
 	}
 }
 
-// reset empties b, whose memory is used again.
+// reset empties b for reuse.
 func (b *batch) reset() {
 	b.obs, b.keys, b.flows, b.addrs = b.obs[:0], b.keys[:0], b.flows[:0], b.addrs[:0]
 }
 
-// flow gives room for a flow record, one for each Observation at most.
+// flow returns room for a flow record; each Observation has one at most.
 func (b *batch) flow() *capture.FlowRecord {
 	b.flows = b.flows[:len(b.flows)+1]
 	return &b.flows[len(b.flows)-1]
 }
 
-// keep copies addresses into b; where they do not fit, into memory of their own.
+// keep copies addresses into b or, if they do not fit, into memory of their own.
 func (b *batch) keep(a []netip.Addr) []netip.Addr {
 	if len(b.addrs)+len(a) > cap(b.addrs) {
 		return append([]netip.Addr(nil), a...)

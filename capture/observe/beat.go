@@ -1,20 +1,20 @@
 package observe
 
-// beatBlocks is after how many blocks Sink.Tick is called although the packet clock stands still.
+// beatBlocks is after how many blocks Sink.Tick is called even if the packet clock does not move.
 const beatBlocks = 64
 
-// beat says when Sink.Tick is to be called.
+// beat decides when Sink.Tick is called.
 type beat struct {
-	told   int64 // clock of the last time
+	last   int64 // packet clock at the last call
 	blocks int   // since then
 }
 
-// due is asked at the end of each block.
+// due is called at the end of each block.
 func (b *beat) due(silent bool, now int64) bool {
 	b.blocks++
-	if !silent && now-b.told < int64(tellEvery) && b.blocks < beatBlocks {
+	if !silent && now-b.last < int64(tickMin) && b.blocks < beatBlocks {
 		return false
 	}
-	b.told, b.blocks = now, 0
+	b.last, b.blocks = now, 0
 	return true
 }

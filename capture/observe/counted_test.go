@@ -63,14 +63,14 @@ func TestCountedInPassing(t *testing.T) {
 	at, inPassing := int64(someStart), 0
 	for n := range uint64(200_000) {
 		d := somePacket(r, &at, n)
-		pl := locate(d, &full.opt.Seed)
-		full.packet(d, pl, n)
-		places := []place{pl}
-		quick.warm(places)
-		if quick.counted(d, &places[0]) {
+		ref := locate(d, &full.opt.Seed)
+		full.packet(d, ref, n)
+		refs := []flowRef{ref}
+		quick.warm(refs)
+		if quick.counted(d, &refs[0]) {
 			inPassing++
 		} else {
-			quick.packet(d, pl, n)
+			quick.packet(d, ref, n)
 		}
 	}
 	full.sweep(at, allShards, true, 1<<40)

@@ -21,8 +21,8 @@ const (
 	maxQUICTries = 16 // datagrams that a client's hello may be spread over
 )
 
-func (o *observer) udp(d *decode.Headers, pl place) {
-	s, i, e, forward := o.enter(d, pl)
+func (o *observer) udp(d *decode.Headers, ref flowRef) {
+	s, i, e, forward := o.enter(d, ref)
 	g := segment{d: d, s: s, e: e, index: i}
 	if !forward {
 		g.dir = 1
@@ -42,7 +42,7 @@ func (o *observer) udp(d *decode.Headers, pl place) {
 	}
 }
 
-// datagram reads what its ports or its first bytes say it is.
+// datagram recognises the protocol by ports or first bytes and reads the message.
 func (o *observer) datagram(g *segment, b []byte) {
 	switch d := g.d; {
 	case d.DstPort == portDNS || d.SrcPort == portDNS:
@@ -84,7 +84,7 @@ func (o *observer) netbios(g *segment, b []byte) {
 	}
 }
 
-// netbiosDatagram reads the sender's name. Only who asks for hosts wants it: observe has no line for it.
+// netbiosDatagram reads the sender's name. Only with an Interest: avbeacon observe has no line for it.
 func (o *observer) netbiosDatagram(g *segment, b []byte) {
 	n, err := wire.ParseNetBIOSDatagram(b)
 	if err != nil {
@@ -108,10 +108,10 @@ func (o *observer) ssdp(g *segment, b []byte) {
 	if wire.LooksRequest(b) == wire.No || wire.ScanRequest(b, &o.request) == wire.No || len(o.request.Target) == 0 {
 		return
 	}
-	o.sayRequest(g, b, &o.request)
+	o.emitRequest(g, b, &o.request)
 }
 
-// beginQUIC looks for the first Initial of a QUIC connection. false: it is no QUIC.
+// beginQUIC reads the first Initial of a QUIC connection. It returns false if the datagram is not QUIC.
 func (o *observer) beginQUIC(g *segment, b []byte) bool {
 	if _, ok := wire.LooksQUIC(b); !ok {
 		return o.gquic(g, b)
@@ -128,11 +128,11 @@ func (o *observer) beginQUIC(g *segment, b []byte) bool {
 }
 
 const (
-	mostIdleQUIC   = 32       // streams that a shard keeps to use again
-	mostQUICMemory = 16 << 10 // bytes of one that is worth keeping
+	mostIdleQUIC   = 32       // streams that a shard keeps for reuse
+	mostQUICMemory = 16 << 10 // bytes that a stream kept for reuse has at most
 )
 
-// idleQUIC gives a stream for another connection, with the buffers of one that is over.
+// idleQUIC returns a stream for a new connection, with the buffers of one that ended if there is one.
 func (s *shard) idleQUIC() *wire.QUICStream {
 	n := len(s.quicsIdle)
 	if n == 0 {
@@ -143,7 +143,7 @@ func (s *shard) idleQUIC() *wire.QUICStream {
 	return x
 }
 
-// endQUIC keeps a stream that is over for another connection, unless it has grown large.
+// endQUIC keeps a stream for reuse, unless it has grown large.
 func (s *shard) endQUIC(x *wire.QUICStream) {
 	if len(s.quicsIdle) < mostIdleQUIC && x.Memory() <= mostQUICMemory {
 		x.Reset()
@@ -151,7 +151,7 @@ func (s *shard) endQUIC(x *wire.QUICStream) {
 	}
 }
 
-// dropQUIC forgets the stream of a handle.
+// dropQUIC releases the stream of a handle.
 func (s *shard) dropQUIC(h uint32) {
 	if h != 0 {
 		s.endQUIC(*s.quics.get(h))
@@ -168,7 +168,7 @@ func (o *observer) readQUIC(g *segment, b []byte) {
 	}
 }
 
-// feedQUIC gives a datagram to a connection's stream. true: the flow is done with.
+// feedQUIC passes a datagram to a connection's stream. It returns true if the flow is done with.
 func (o *observer) feedQUIC(g *segment, s *wire.QUICStream, b []byte) bool {
 	if g.e.Phase[1] != 0 && int(g.e.Phase[1]) == g.dir+1 { // the client's side is known, and this is not it
 		o.quic.FeedServer(s, b)
@@ -178,7 +178,7 @@ func (o *observer) feedQUIC(g *segment, s *wire.QUICStream, b []byte) bool {
 	switch st {
 	case wire.Whole:
 		g.opens()
-		if _, ok := o.sayHello(g, hello, capture.QUIC, s.Version); !ok {
+		if _, ok := o.emitHello(g, hello, capture.QUIC, s.Version); !ok {
 			o.stats.MalformedQUIC++
 		}
 	case wire.More:
@@ -198,10 +198,10 @@ func (o *observer) feedQUIC(g *segment, s *wire.QUICStream, b []byte) bool {
 	return true
 }
 
-// maxGQUICTries is how many datagrams of one side are looked at for a hello of Google's QUIC.
+// maxGQUICTries is how many datagrams of one side are searched for a hello of Google's QUIC.
 const maxGQUICTries = 3
 
-// gquic reads the hello of Google's QUIC before it spoke TLS, among a flow's first datagrams.
+// gquic reads the hello of Google's QUIC from before QUIC used TLS, among a flow's first datagrams.
 func (o *observer) gquic(g *segment, b []byte) bool {
 	if g.e.Packets[g.dir] > maxGQUICTries {
 		return false
@@ -216,7 +216,7 @@ func (o *observer) gquic(g *segment, b []byte) bool {
 		g.e.Flags |= flowNamed
 	}
 	if o.wants([]byte(h.SNI), g.d.Dst.Netip(g.d.IPv6)) {
-		g.e.Flags |= flowTold
+		g.e.Flags |= flowEmitted
 		obs := o.emit(g, capture.Hello, capture.QUIC, true)
 		obs.Hello, obs.Name = h, h.SNI
 		o.nameFlow(g, obs.Name)
@@ -239,7 +239,7 @@ func (o *observer) readDTLS(g *segment, b []byte) {
 		switch typ {
 		case wire.HandshakeClientHello:
 			g.opens()
-			if _, ok := o.sayHello(g, body, capture.DTLS, 0); !ok {
+			if _, ok := o.emitHello(g, body, capture.DTLS, 0); !ok {
 				o.stats.MalformedTLS++
 			}
 		case wire.HandshakeServerHello:

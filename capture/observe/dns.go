@@ -21,7 +21,8 @@ func (o *observer) readDNS(g *segment, b []byte) (n int, more bool) {
 	return len(b) - len(rest), false
 }
 
-// dns looks at one DNS, mDNS or LLMNR message.
+// dns reads one DNS, mDNS or LLMNR message. The first question decides, before anything is allocated, whether the whole
+// message is parsed.
 func (o *observer) dns(g *segment, msg []byte, p capture.Proto) {
 	peek := &o.peek
 	if !peek.Read(msg, o.name) {
@@ -54,6 +55,7 @@ func (o *observer) dns(g *segment, msg []byte, p capture.Proto) {
 	}
 }
 
+// answered reads a response. If the queried name is of no interest, the names in the answer may still be.
 func (o *observer) answered(g *segment, msg []byte, peek *wire.DNSPeek, p capture.Proto) {
 	if o.in != nil && p == capture.DNS && !o.in.Name(peek.Name) {
 		addrs, wanted := wire.DNSLook(msg, peek, o.scratch[:1024], o.in, o.addrs[:0])
@@ -67,7 +69,7 @@ func (o *observer) answered(g *segment, msg []byte, peek *wire.DNSPeek, p captur
 		o.stats.MalformedDNS++
 		return
 	}
-	obs := o.emit(g, capture.Answer, p, p == capture.MDNS) // who announces itself by mDNS speaks of itself
+	obs := o.emit(g, capture.Answer, p, p == capture.MDNS) // an mDNS response is about its sender
 	obs.DNS = m
 	if len(m.Questions) > 0 {
 		obs.Name = m.Questions[0].Name
@@ -82,8 +84,7 @@ func (o *observer) answered(g *segment, msg []byte, peek *wire.DNSPeek, p captur
 	}
 }
 
-// plainAnswer passes on the addresses of an answer that nobody has interest in, so that what they were called before can
-// be forgotten.
+// plainAnswer passes on the addresses of an answer of no interest, so that older names of these addresses can be forgotten.
 func (o *observer) plainAnswer(g *segment, addrs []netip.Addr) {
 	if len(addrs) == 0 {
 		return

@@ -7,7 +7,7 @@ import (
 	"avbeacon/capture/flow"
 )
 
-// ending is a flow whose time has come.
+// ending is a flow that is about to end.
 type ending struct {
 	first uint64 // its first frame: input in the upper 16 bits
 	shard uint32
@@ -19,8 +19,8 @@ const (
 	digits    = 1 << digitBits
 )
 
-// sortDues sorts by first, using spare (which may grow) as room; it returns both. Many flows end at once at a capture's end,
-// where sorting them digit by digit, the lowest first, costs a quarter of comparing them.
+// sortDues sorts by first, using spare (which may grow) as room, and returns both. At a capture's end very many flows end
+// at once; there a radix sort, lowest digit first, costs a quarter of a comparison sort.
 func sortDues(list, spare []ending) (sorted, room []ending) {
 	if len(list) < 2*digits {
 		slices.SortFunc(list, func(a, b ending) int { return cmp.Compare(a.first, b.first) })
@@ -55,7 +55,7 @@ func sortDues(list, spare []ending) (sorted, room []ending) {
 }
 
 // sweep ends the flows of the shards due that have been idle too long at time now, or all of them, in the order of their
-// first frames.
+// first frames. That order does not depend on how flows are spread over workers.
 func (o *observer) sweep(now int64, due shardSet, all bool, at uint64) {
 	o.dues = o.dues[:0]
 	if all {
@@ -73,7 +73,7 @@ func (o *observer) sweep(now int64, due shardSet, all bool, at uint64) {
 	}
 	o.dues, o.spare = sortDues(o.dues, o.spare)
 	for i, x := range o.dues {
-		if i%groupSize == 0 { // fetch the next ones side by side
+		if i%groupSize == 0 { // fetch the memory of the next ones in parallel
 			for _, y := range o.dues[i:min(i+groupSize, len(o.dues))] {
 				o.touched += o.shards[y.shard].table.WarmAll(y.entry)
 			}
@@ -94,7 +94,7 @@ func (o *observer) sweep(now int64, due shardSet, all bool, at uint64) {
 	}
 }
 
-// remembered is how many flows are remembered.
+// remembered is the number of flows in all shards.
 func (o *observer) remembered() (n int) {
 	for _, s := range o.shards {
 		if s != nil {

@@ -14,26 +14,26 @@ const (
 	flowReversed  = 1 << iota // B opened it
 	flowSYN                   // the opener's SYN was seen
 	flowSYNACK                // the answer to it was seen
-	flowFINA                  // A said FIN
-	flowFINB                  // B said FIN
+	flowFINA                  // A sent FIN
+	flowFINB                  // B sent FIN
 	flowRSTA                  // A sent RST
 	flowRSTB                  // B sent RST
 	flowSyncA                 // Next[0] is valid
 	flowSyncB                 // Next[1] is valid
 	flowBeyond                // a bare ACK or data came from the opener after SYN, and no SYN-ACK was seen
-	flowUnreach               // an ICMP error spoke of it
+	flowUnreach               // an ICMP error quoted it
 	flowHello                 // a hello or request was seen
 	flowNoCert                // the server's certificate does not matter
 	flowNoRD                  // a DNS question with RD=0 was seen
 	flowAlertFrom             // the TLS alert came from B
-	flowTold                  // something of interest was emitted of it
+	flowEmitted               // something of interest was emitted of it
 	flowIPv6                  // the packets are IPv6, whatever the addresses look like
 	flowNamed                 // a hello with a server name was seen, of interest or not
 	flowAnswered              // B has sent
 )
 
-// Times without a packet after which a flow is over. Zeek's defaults are of the same size (tcp_inactivity_timeout 5 min,
-// udp_inactivity_timeout 1 min, tcp_attempt_delay 5 s); ours are longer where an antivirus keeps a push channel open.
+// Times without a packet after which a flow has ended. Zeek's defaults are similar (tcp_inactivity_timeout 5 min,
+// udp_inactivity_timeout 1 min, tcp_attempt_delay 5 s); ours are longer because antivirus products keep push channels open.
 const (
 	idleTCP     = 15 * time.Minute
 	idleAttempt = time.Minute
@@ -42,13 +42,13 @@ const (
 	idleDNS     = 10 * time.Second
 	reportEvery = 10 * time.Minute
 	tickEvery   = 10 * time.Second
-	tellEvery   = time.Second // of packet time: how often Sink.Tick is called at most
+	tickMin     = time.Second // packet time between two calls of Sink.Tick, at least
 )
 
-// enter finds the flow of a packet or begins it. forward says that the packet goes from A to B.
-func (o *observer) enter(d *decode.Headers, pl place) (s *shard, i uint32, e *flow.Entry, forward bool) {
-	s = o.shards[flow.Shard(pl.hash)]
-	i, forward, ok := s.table.LookupNear(pl.peeked, (*[16]byte)(&d.Src), (*[16]byte)(&d.Dst), d.SrcPort, d.DstPort, d.Proto, pl.hash)
+// enter finds the flow of a packet or begins it. forward: the packet goes from A to B.
+func (o *observer) enter(d *decode.Headers, ref flowRef) (s *shard, i uint32, e *flow.Entry, forward bool) {
+	s = o.shards[flow.Shard(ref.hash)]
+	i, forward, ok := s.table.LookupNear(ref.peeked, (*[16]byte)(&d.Src), (*[16]byte)(&d.Dst), d.SrcPort, d.DstPort, d.Proto, ref.hash)
 	if ok {
 		e = s.table.Entry(i)
 		if d.Time-e.Last <= int64(idle(e)) && !reopened(d, e, forward) {
@@ -61,15 +61,15 @@ func (o *observer) enter(d *decode.Headers, pl place) (s *shard, i uint32, e *fl
 		v := s.table.Victim()
 		o.end(s, v, s.table.Entry(v))
 	}
-	i, e = s.table.Add((*[16]byte)(&d.Src), (*[16]byte)(&d.Dst), d.SrcPort, d.DstPort, d.Proto, pl.hash)
+	i, e = s.table.Add((*[16]byte)(&d.Src), (*[16]byte)(&d.Dst), d.SrcPort, d.DstPort, d.Proto, ref.hash)
 	o.begin(s, d, e)
 	return s, i, e, true
 }
 
-// counted does for most packets of a long flow, which only have to be counted, what enter, flags and the reader of the
-// flow's class would. false: it has done nothing.
-func (o *observer) counted(d *decode.Headers, pl *place) bool {
-	e, forward, ok := o.table(pl).Near(pl.peeked, (*[16]byte)(&d.Src), (*[16]byte)(&d.Dst), d.SrcPort, d.DstPort, d.Proto)
+// counted is the fast path for packets that change only counters, which are most packets of long flows. It returns false,
+// having changed nothing, if the packet needs the slow path: enter, flags, and the reader of the flow's class.
+func (o *observer) counted(d *decode.Headers, ref *flowRef) bool {
+	e, forward, ok := o.table(ref).Near(ref.peeked, (*[16]byte)(&d.Src), (*[16]byte)(&d.Dst), d.SrcPort, d.DstPort, d.Proto)
 	if !ok || d.TCPFlags&(decode.SYN|decode.FIN|decode.RST) != 0 {
 		return false
 	}
@@ -100,11 +100,13 @@ func (o *observer) counted(d *decode.Headers, pl *place) bool {
 	return true
 }
 
-// overdue says that it is time for the record of a flow that is still open.
+// overdue reports whether a flow that is still open is due for a record.
 func overdue(d *decode.Headers, e *flow.Entry) bool {
 	return int32(uint32(d.Time/1e9)-e.Reported) >= int32(reportEvery/time.Second)
 }
 
+// begin fills the entry of a new flow from its first packet. The VLANs, tunnels and hardware addresses of that packet stand
+// for the whole flow in what is made from the entry.
 func (o *observer) begin(s *shard, d *decode.Headers, e *flow.Entry) {
 	o.stats.Flows++
 	e.First, e.Last = d.Time, d.Time
@@ -128,7 +130,8 @@ func (o *observer) begin(s *shard, d *decode.Headers, e *flow.Entry) {
 	o.count(d, e, 0)
 }
 
-// opensBackward says that the first packet seen of a flow is most likely the answer to one that was not seen.
+// opensBackward reports whether the first packet seen of a flow is most likely an answer, so that the other side opened the
+// flow.
 func opensBackward(d *decode.Headers) bool {
 	if d.Proto == protoTCP && d.TCPFlags&decode.SYN != 0 {
 		return d.TCPFlags&decode.ACK != 0
@@ -136,11 +139,12 @@ func opensBackward(d *decode.Headers) bool {
 	return service(d.SrcPort) && !service(d.DstPort)
 }
 
-// service says that a port is a server's rather than one that a client got for the moment.
+// service reports whether a port is typical of servers rather than one that a client got for a moment.
 func service(p uint16) bool {
 	return p < 1024 && p != 0 || p == 1900 || p == 5353 || p == 5355 || p == 8080 || p == 8443 || p == 3128
 }
 
+// touch updates the entry of a known flow.
 func (o *observer) touch(s *shard, d *decode.Headers, e *flow.Entry, forward bool) {
 	dir := 0
 	if !forward {
@@ -155,6 +159,7 @@ func (o *observer) touch(s *shard, d *decode.Headers, e *flow.Entry, forward boo
 	}
 }
 
+// count adds one packet to the entry's counters.
 func (o *observer) count(d *decode.Headers, e *flow.Entry, dir int) {
 	e.LastFrame, e.LastInput = d.Frame, d.Input
 	e.Packets[dir]++
@@ -167,6 +172,7 @@ func (o *observer) count(d *decode.Headers, e *flow.Entry, dir int) {
 	}
 }
 
+// idle is how long a flow may be silent before it has ended.
 func idle(e *flow.Entry) time.Duration {
 	switch {
 	case e.Proto == protoTCP && e.Flags&(flowRSTA|flowRSTB) != 0, e.Flags&(flowFINA|flowFINB) == flowFINA|flowFINB:
@@ -185,7 +191,7 @@ func idle(e *flow.Entry) time.Duration {
 	}
 }
 
-// reopened says that a SYN begins a new connection on the ports of an old one.
+// reopened reports whether a SYN begins a new connection on the ports of an old one.
 func reopened(d *decode.Headers, e *flow.Entry, forward bool) bool {
 	if d.Proto != protoTCP || d.TCPFlags&(decode.SYN|decode.ACK|decode.RST) != decode.SYN {
 		return false
@@ -196,13 +202,14 @@ func reopened(d *decode.Headers, e *flow.Entry, forward bool) bool {
 	return d.Seq != e.ISN || forward != (e.Flags&flowReversed == 0)
 }
 
-// end writes a flow's last record and forgets it.
+// end writes a flow's last record and removes it from the table.
 func (o *observer) end(s *shard, i uint32, e *flow.Entry) {
 	o.conclude(s, i, e)
 	s.table.Remove(i)
 }
 
-// conclude writes a flow's last record and forgets all but the flow itself.
+// conclude writes a flow's last record and forgets all but the flow itself. What still waits is read first: its packets are
+// gone, so these Observations come from the entry alone.
 func (o *observer) conclude(s *shard, i uint32, e *flow.Entry) {
 	o.drain(s, i, e)
 	o.record(s, e, true)
@@ -214,7 +221,7 @@ func (o *observer) conclude(s *shard, i uint32, e *flow.Entry) {
 	s.links.drop(e.Link)
 }
 
-// release forgets what a flow's class keeps elsewhere.
+// release frees what a flow's class keeps elsewhere.
 func (s *shard) release(e *flow.Entry) {
 	switch e.Class {
 	case classHTTP:
@@ -229,7 +236,7 @@ func (s *shard) release(e *flow.Entry) {
 	e.Aux = 0
 }
 
-// record writes what a flow came to so far.
+// record emits the flow record so far, or the last one (final).
 func (o *observer) record(s *shard, e *flow.Entry, final bool) {
 	out, in := 0, 1
 	if e.Flags&flowReversed != 0 {
@@ -261,7 +268,7 @@ func (o *observer) record(s *shard, e *flow.Entry, final bool) {
 	}
 }
 
-// endpoints returns the addresses and ports of what goes in direction dir.
+// endpoints returns source and destination of what goes in direction dir (0: from A to B).
 func endpoints(e *flow.Entry, dir int) (src, dst netip.AddrPort) {
 	six := e.Flags&flowIPv6 != 0
 	src = netip.AddrPortFrom(capture.Addr16(e.A).Netip(six), e.PortA)
@@ -272,8 +279,8 @@ func endpoints(e *flow.Entry, dir int) (src, dst netip.AddrPort) {
 	return src, dst
 }
 
-// setSides completes obs, which goes in direction dir, from the flow's entry alone: the link that the flow's first packet came
-// by, its sender's hardware address, and the Host, which is obs.Src iff client.
+// setSides completes obs, which goes in direction dir, from the flow's entry alone: the link and hardware addresses of the
+// flow's first packet, and its Host, obs.Src if client, else obs.Dst.
 func (s *shard) setSides(obs *capture.Observation, e *flow.Entry, dir int, client bool) {
 	if e.Link != 0 {
 		obs.Link = *s.links.get(e.Link)
@@ -292,8 +299,8 @@ func (s *shard) setSides(obs *capture.Observation, e *flow.Entry, dir int, clien
 	}
 }
 
-// fillRecord takes a flow's facts. It writes one by one, for a literal would be made elsewhere and copied, which waits for
-// all stores before it.
+// fillRecord copies a flow's facts. It assigns field by field: a literal would be built elsewhere and copied, and the copy
+// would wait for all stores before it.
 func fillRecord(r *capture.FlowRecord, e *flow.Entry, out, in int) {
 	*r = capture.FlowRecord{}
 	r.FirstFrame, r.LastFrame, r.FirstInput = e.FirstFrame, e.LastFrame, e.FirstInput
@@ -308,7 +315,8 @@ func fillRecord(r *capture.FlowRecord, e *flow.Entry, out, in int) {
 	r.Lookups, r.NoRecursion = e.Count, e.Flags&flowNoRD != 0
 }
 
-// unnamed says that no server name was seen of a flow whose protocol has one. A request by address has said whom it calls.
+// unnamed reports whether a flow's protocol has server names and none was seen. An HTTP request to a bare address counts as
+// named: it says whom it contacts.
 func unnamed(e *flow.Entry, p capture.Proto) bool {
 	switch p {
 	case capture.TLS, capture.QUIC, capture.DTLS:
@@ -319,9 +327,9 @@ func unnamed(e *flow.Entry, p capture.Proto) bool {
 	return false
 }
 
-// plain says that a flow shows nothing of interest: no name, no network, no port, no first bytes.
+// plain reports whether nothing about a flow is of interest: no name, network, port or first bytes.
 func (o *observer) plain(e *flow.Entry, obs *capture.Observation) bool {
-	if o.in == nil || obs.Name != "" || e.Flags&flowTold != 0 || o.in.Addr(obs.Dst.Addr()) {
+	if o.in == nil || obs.Name != "" || e.Flags&flowEmitted != 0 || o.in.Addr(obs.Dst.Addr()) {
 		return false
 	}
 	var out, in []byte
@@ -331,6 +339,8 @@ func (o *observer) plain(e *flow.Entry, obs *capture.Observation) bool {
 	return !o.in.Flow(obs.Transport == capture.UDP, obs.Dst.Port(), out, in)
 }
 
+// outcome decides how a flow went. Packets that are missing from the capture must not turn an established flow into a
+// refused or unanswered one, hence the flags.
 func outcome(e *flow.Entry) capture.Outcome {
 	back := 1
 	if e.Flags&flowReversed != 0 {
@@ -365,7 +375,7 @@ func outcome(e *flow.Entry) capture.Outcome {
 	}
 }
 
-// quoted reads the flow that an ICMP "destination unreachable" (RFC 792; RFC 4443 3.1) speaks of.
+// quoted reads the flow that an ICMP "destination unreachable" (RFC 792; RFC 4443 3.1) quotes.
 func quoted(d *decode.Headers) (k flow.Key, ok bool) {
 	kind := d.SrcPort >> 8
 	b := d.Payload
@@ -390,16 +400,18 @@ func quoted(d *decode.Headers) (k flow.Key, ok bool) {
 	return k, k.Proto == protoTCP || k.Proto == protoUDP
 }
 
+// mapped returns an IPv4 address in its v4-mapped form.
 func mapped(b []byte) (a [16]byte) {
 	a[10], a[11] = 0xff, 0xff
 	copy(a[12:], b)
 	return a
 }
 
-func (o *observer) unreachable(d *decode.Headers, pl place) {
+// unreachable marks the flow that an ICMP error quotes.
+func (o *observer) unreachable(d *decode.Headers, ref flowRef) {
 	k, _ := quoted(d)
-	s := o.shards[flow.Shard(pl.hash)]
-	if i, _, ok := s.table.Find(&k, pl.hash); ok {
+	s := o.shards[flow.Shard(ref.hash)]
+	if i, _, ok := s.table.Find(&k, ref.hash); ok {
 		s.table.Entry(i).Flags |= flowUnreach
 	}
 }

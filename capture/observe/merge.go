@@ -1,12 +1,12 @@
 package observe
 
-// cursor is how far the fan-in is in a worker's answer.
+// cursor is the fan-in's position in a worker's answer.
 type cursor struct {
 	p *reply
 	i int
 }
 
-// merge takes each block's answers from all workers and hands them on in order.
+// merge takes each block's answers from all workers and delivers them in order.
 func (c *crew) merge() error {
 	cur := make([]cursor, len(c.answer))
 	for {
@@ -21,14 +21,14 @@ func (c *crew) merge() error {
 	}
 }
 
-// next moves a cursor to the worker's next reply. false: there is none.
+// next moves a cursor to the worker's next reply. It returns false if there is none.
 func (c *crew) next(w int, k *cursor) bool {
 	p, ok := <-c.answer[w]
 	*k = cursor{p: p}
 	return ok
 }
 
-// mergeBlock hands on one block's Observations: by packet, and those of one tick by their flows' first frames.
+// mergeBlock delivers one block's Observations by packet number, and those of one sweep by their flows' first frames.
 func (c *crew) mergeBlock(cur []cursor) error {
 	for {
 		best := -1
@@ -47,20 +47,20 @@ func (c *crew) mergeBlock(cur []cursor) error {
 			return err
 		}
 	}
-	now, told := cur[0].p.now, cur[0].p.told
+	now, tick := cur[0].p.now, cur[0].p.tick
 	for w := range cur {
-		if told != nil && cur[w].p.seen != nil {
-			told.Observer.Add(cur[w].p.seen)
+		if tick != nil && cur[w].p.seen != nil {
+			tick.Observer.Add(cur[w].p.seen)
 		}
 		c.recycle(cur[w].p)
 	}
-	if told != nil {
-		return c.sink.Tick(now, *told)
+	if tick != nil {
+		return c.sink.Tick(now, *tick)
 	}
 	return nil
 }
 
-// settle makes sure that a cursor stands at an Observation. false: the worker's answer to this block is at its end.
+// settle moves a cursor to an Observation. It returns false at the end of the worker's answer to this block.
 func (c *crew) settle(w int, k *cursor) bool {
 	for k.i >= len(k.p.obs) {
 		if k.p.end {
@@ -79,7 +79,7 @@ func (k *cursor) key() order { return k.p.keys[k.i] }
 
 func (a order) before(b order) bool { return a.at < b.at || a.at == b.at && a.flow < b.flow }
 
-// hand gives the Observation at a cursor to the sink.
+// hand delivers the Observation at a cursor.
 func (c *crew) hand(k *cursor) error {
 	i := k.i
 	k.i++

@@ -19,39 +19,39 @@ import (
 	"avbeacon/capture/flow"
 )
 
-// Options say how to observe.
+// Options says how to observe.
 type Options struct {
 	Decoder  decode.Options
 	Observer ObserverOptions
-	// Workers is how many goroutines look at packets. 1 (or less) runs all inline.
+	// Workers is how many goroutines read packets. With 1 or less everything runs in the caller's goroutine.
 	Workers int
-	// Interest, where not nil, is asked once a block and takes the place of Observer.Interest. Where what it gives has a method
-	// HeaderNames() []string, those take the place of Observer.Headers.
+	// Interest, if not nil, is called once per block; its result replaces Observer.Interest, so that a daemon can exchange it.
+	// If the result has a method HeaderNames() []string, those replace Observer.Headers.
 	Interest func() capture.Interest
-	// Panicked, where not nil, is told of packets that made us panic; they are counted in any case. Any goroutine calls it.
+	// Panicked, if not nil, gets each packet whose reading panicked; they are counted in any case. Any goroutine may call it.
 	Panicked func(*Panic)
 }
 
-// Sink takes what was observed, in packet order. Exactly one of Observation and Line is set; Line goes with Encode.
+// Sink takes what was observed, in packet order. Exactly one of Observation and Line is set; Line needs Encode.
 type Sink struct {
 	// Observation gets each one. It, and the Flow and the Addrs that it points to, are valid during the call; the other
-	// details stay.
+	// details may be kept.
 	Observation func(*capture.Observation) error
-	// Ahead, where not nil, is shown what Observation will get next, up to 16 at a time, so that the memory that they need
-	// can be fetched side by side. It may be shown them twice, or nothing.
+	// Ahead, if not nil, sees up to 16 of the next Observations before the first of them is delivered, so that the memory
+	// that they need can be fetched in parallel. It is only a hint: it may see one twice or not at all.
 	Ahead func([]capture.Observation)
-	// Encode appends an Observation's text to dst. It is called by the workers, side by side.
+	// Encode appends an Observation's text to dst. The workers call it in parallel.
 	Encode func(dst []byte, obs *capture.Observation) []byte
 	// Line gets each text that is not empty; the bytes are valid during the call.
 	Line func([]byte) error
-	// Tick, where not nil, gets the packet clock, nanoseconds since 1970, at the end of each block that moved it on by a
-	// second or more since the last call, or that a silent Source gave, and of one in 64 although the clock stands still, as
-	// it does after a packet from the future; after all that was observed before. The Stats are the callee's.
+	// Tick, if not nil, gets the packet clock (nanoseconds since 1970) after everything observed before it: at the end of a
+	// block that moved the clock on by a second or more since the last call, of each empty block of a silent Source, and of
+	// one block in 64 even if the clock does not move, as after a packet with a time in the future. The callee owns the Stats.
 	Tick func(now int64, st capture.Stats) error
 }
 
-// Observe reads src to its end, or until ctx is done, and gives all that was observed to sink. The order is that of the
-// packets, whatever the number of workers. An error of sink ends it and is returned as it is.
+// Run reads src to its end, or until ctx is done, and delivers all that was observed to sink, in packet order, whatever the
+// number of workers. An error of sink ends the run and is returned as it is.
 func Run(ctx context.Context, src capture.Source, opt Options, sink Sink) (capture.Stats, error) {
 	if opt.Workers > 1 {
 		return observeSideBySide(ctx, src, opt, sink)
@@ -59,14 +59,14 @@ func Run(ctx context.Context, src capture.Source, opt Options, sink Sink) (captu
 	return observeInline(ctx, src, opt, sink)
 }
 
-// clock is the running maximum of packet time. It tells when it is time to look for idle flows.
+// clock is the running maximum of packet time. It says when to look for idle flows.
 type clock struct {
 	now, next int64
-	turn      int // the shard that comes next
+	turn      int // the shard to sweep next
 	count     uint64
 }
 
-// shardSet has a bit for each shard.
+// shardSet has one bit per shard.
 type shardSet uint16
 
 const (
@@ -74,14 +74,14 @@ const (
 	sweepEvery          = int64(tickEvery) / flow.Shards
 )
 
-// number gives the next number in the order of all that happens: packets, datagrams that never became whole, sweeps.
+// number returns the next number in the order of all events: packets, datagrams that never became whole, sweeps.
 func (c *clock) number() uint64 {
 	c.count++
 	return c.count
 }
 
-// pass moves the clock to a packet's time. due says which shards to sweep before it: they take turns, so that each is swept
-// every tickEvery, and the flows that end do not all come at once.
+// pass moves the clock to a packet's time and returns the shards to sweep before that packet. Shards take turns, so that
+// each is swept every tickEvery and flows that end do not all come at once.
 func (c *clock) pass(t int64) (due shardSet) {
 	if c.count == 0 {
 		c.now, c.next = t, t+sweepEvery
@@ -102,7 +102,7 @@ func (c *clock) pass(t int64) (due shardSet) {
 func observeInline(ctx context.Context, src capture.Source, opt Options, sink Sink) (capture.Stats, error) {
 	r := inline{
 		dec: decode.New(opt.Decoder), o: newObserver(opt.Observer, smallBatch, func(int) bool { return true }),
-		guard: guard{told: opt.Panicked}, sink: &sink,
+		guard: guard{report: opt.Panicked}, sink: &sink,
 	}
 	r.o.flush = r.flush
 	var b capture.Block
@@ -126,11 +126,11 @@ func observeInline(ctx context.Context, src capture.Source, opt Options, sink Si
 	return r.stats(), r.failed
 }
 
-// groupSize is how many packets are decoded before the first of them is looked at, so that the memory of all their flows
-// is fetched at the same time rather than one after the other.
+// groupSize is how many packets are decoded before the first of them is read further, so that the memory of all their flows
+// is fetched in parallel rather than one after the other.
 const groupSize = 16
 
-// inline observes in the caller's goroutine.
+// inline observes in the caller's goroutine, without channels.
 type inline struct {
 	dec    *decode.Decoder
 	o      *observer
@@ -142,21 +142,21 @@ type inline struct {
 	guard  guard
 
 	packets []capture.Packet // of the block
-	pos     int              // the packet behind the one that is being decoded
+	pos     int              // index of the packet after the one that is being decoded
 	group   [groupSize]decode.Headers
-	places  [groupSize]place
+	refs    [groupSize]flowRef
 	at      [groupSize]uint64
 	from    [groupSize]*capture.Packet
-	n       int  // in the group
-	looked  int  // of them; valid iff looking
-	looking bool // at the group, not decoding
+	n       int  // packets in the group
+	looked  int  // how many of them were read; valid iff looking
+	looking bool // reading the group, not decoding
 }
 
 func (r *inline) stats() capture.Stats {
 	return capture.Stats{Decode: r.dec.Stats(), Observer: r.o.Stats(), Panics: r.guard.count.Load()}
 }
 
-// flush hands on what was observed.
+// flush delivers what was observed.
 func (r *inline) flush() {
 	out := &r.o.out
 	for i := 0; i < len(out.obs) && r.failed == nil; i++ {
@@ -166,7 +166,7 @@ func (r *inline) flush() {
 	out.reset()
 }
 
-// take looks at a block and hands on what it brought.
+// take reads a block and delivers what was observed in it.
 func (r *inline) take(b *capture.Block) {
 	if len(b.Packets) == 0 && b.Now != 0 {
 		if due := r.c.pass(b.Now); due != 0 {
@@ -183,8 +183,8 @@ func (r *inline) take(b *capture.Block) {
 	}
 }
 
-// decode goes on with the block's packets, to its end or to one that makes us panic: then it is false, and the packet is
-// behind us.
+// decode goes on with the block's packets, to the end or to one whose reading panics. In that case it returns false, and
+// pos is after that packet.
 func (r *inline) decode() (whole bool) {
 	defer func() {
 		if !whole {
@@ -203,7 +203,7 @@ func (r *inline) decode() (whole bool) {
 		if r.dec.Decode(p, d) == decode.LayerNone {
 			continue
 		}
-		r.places[r.n], r.at[r.n], r.from[r.n] = locate(d, &r.o.opt.Seed), at, p
+		r.refs[r.n], r.at[r.n], r.from[r.n] = locate(d, &r.o.opt.Seed), at, p
 		if r.n++; r.n == groupSize {
 			r.look()
 		}
@@ -212,19 +212,19 @@ func (r *inline) decode() (whole bool) {
 	return true
 }
 
-// look gives the packets of the group to the observer.
+// look hands the packets of the group to the observer.
 func (r *inline) look() {
 	r.looking = true
-	r.o.warm(r.places[r.looked:r.n])
+	r.o.warm(r.refs[r.looked:r.n])
 	for r.looked < r.n {
 		i := r.looked
-		r.o.packet(&r.group[i], r.places[i], r.at[i])
+		r.o.packet(&r.group[i], r.refs[i], r.at[i])
 		r.looked++
 	}
 	r.n, r.looked, r.looking = 0, 0, false
 }
 
-// contain makes good for a panic: the packet is left out, the rest of the group is looked at when decode goes on.
+// contain recovers from a panic: the packet is left out, and the rest of the group is read when decode goes on.
 func (r *inline) contain(v any) {
 	if !r.looking {
 		r.guard.note(v, &r.packets[r.pos-1])
@@ -232,7 +232,7 @@ func (r *inline) contain(v any) {
 		return
 	}
 	r.guard.note(v, r.from[r.looked])
-	r.o.renew(r.places[r.looked].shard())
+	r.o.renew(r.refs[r.looked].shard())
 	r.looked++
 	if v, ok := try(r.look); !ok {
 		r.contain(v)
@@ -252,12 +252,12 @@ func (r *inline) sweep(now int64, due shardSet, all bool) {
 	}
 }
 
-// late looks at the beginning of a datagram that never became whole.
+// late reads the beginning of a datagram that never became whole.
 func (o *observer) late(d *decode.Headers, at uint64) {
 	o.packet(d, locate(d, &o.opt.Seed), at)
 }
 
-// ahead tells of the next Observations in list before the first of each group is taken.
+// ahead shows Ahead the next Observations in list before the first of each group is delivered.
 func (s *Sink) ahead(list []capture.Observation, i int) {
 	if s.Ahead != nil && i%groupSize == 0 {
 		s.Ahead(list[i:min(i+groupSize, len(list))])
@@ -275,10 +275,10 @@ func (s *Sink) take(obs *capture.Observation, text []byte) ([]byte, error) {
 	return text, s.Line(text)
 }
 
-// shard is the shard that a packet belongs to; those without a flow are the first one's.
-func (pl place) shard() int {
-	if pl.kind == placeNone {
+// shard is the shard that a packet belongs to; packets without a flow belong to the first one.
+func (ref flowRef) shard() int {
+	if ref.kind == refNone {
 		return 0
 	}
-	return flow.Shard(pl.hash)
+	return flow.Shard(ref.hash)
 }

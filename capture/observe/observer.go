@@ -10,14 +10,14 @@ import (
 	"avbeacon/capture/wire"
 )
 
-// ObserverOptions bound an Observer. Zero values mean the defaults, which hold for all shards together.
+// ObserverOptions bounds an observer. A zero limit takes its default; limits hold for all shards together.
 type ObserverOptions struct {
 	Interest capture.Interest // nil lets all through
 	Headers  []string         // HTTP request headers to keep
 	Seed     flow.Seed
-	// MaxFlows is how many flows are remembered: 1,048,576.
+	// MaxFlows is how many flows are remembered: default 1,048,576.
 	MaxFlows int
-	// MaxWaiting is how many stream bytes may wait for others: 16 MiB; MaxWaitingEach for one direction: 128 KiB.
+	// MaxWaiting is how many stream bytes may wait for others: default 16 MiB; MaxWaitingEach for one direction: 128 KiB.
 	MaxWaiting, MaxWaitingEach int
 }
 
@@ -25,8 +25,8 @@ const (
 	defaultMaxFlows       = 1 << 20
 	defaultMaxWaiting     = 16 << 20
 	defaultMaxWaitingEach = 128 << 10
-	batchSize             = 512 // Observations that a worker answers at once
-	smallBatch            = 64  // ... that are handed on inline: few enough to stay in the first cache
+	batchSize             = 512 // Observations that a worker delivers at once
+	smallBatch            = 64  // ... and that inline does: few enough to stay in the first cache
 )
 
 func (o *ObserverOptions) fill() {
@@ -44,7 +44,7 @@ func (o *ObserverOptions) fill() {
 	}
 }
 
-// observer turns decoded packets of its shards into Observations. One goroutine uses it.
+// observer turns the decoded packets of its shards into Observations. It is for one goroutine.
 type observer struct {
 	opt    ObserverOptions
 	in     capture.Interest
@@ -53,12 +53,12 @@ type observer struct {
 
 	out batch
 	key order
-	// flush takes out away, or empties it.
+	// flush delivers what is in out and empties it.
 	flush func()
 
-	scratch []byte // joins messages over records
-	early   []byte // one early segment on its way
-	name    []byte // qnames
+	scratch []byte // for messages that span records
+	early   []byte // the early segment that is being delivered
+	name    []byte // for qnames
 	addrs   []netip.Addr
 	peek    wire.DNSPeek
 	hello   wire.HelloView
@@ -67,10 +67,11 @@ type observer struct {
 	quic    *wire.QUICReader
 	dues    []ending
 	spare   []ending
-	touched int64 // what warm read, so that it is not optimised away
+	touched int64 // sum of what warm read, so that the compiler keeps the reads
 }
 
-// shard is the state of a sixteenth of all flows.
+// shard is the state of a sixteenth of all flows. Which flows it has follows from their hash, so that the number of workers
+// changes no result.
 type shard struct {
 	table  *flow.Table
 	stitch *flow.Stitcher
@@ -81,10 +82,10 @@ type shard struct {
 	names  slab[string]
 	links  slab[*capture.Link]
 
-	quicsIdle []*wire.QUICStream // over, to be used again
+	quicsIdle []*wire.QUICStream // of connections that ended, to be reused
 }
 
-// newObserver makes one for the shards for which mine is true. flush is called when size Observations are ready.
+// newObserver makes an observer of the shards for which mine is true. flush is called when size Observations are ready.
 func newObserver(opt ObserverOptions, size int, mine func(shard int) bool) *observer {
 	opt.fill()
 	o := &observer{
@@ -100,7 +101,7 @@ func newObserver(opt ObserverOptions, size int, mine func(shard int) bool) *obse
 	return o
 }
 
-// use exchanges what is of interest.
+// use sets what is of interest from the next packet on.
 func (o *observer) use(in capture.Interest) {
 	if in == o.in {
 		return
@@ -111,7 +112,7 @@ func (o *observer) use(in capture.Interest) {
 	}
 }
 
-// readers makes what all shards read with.
+// readers makes the buffers and parsers that all shards share.
 func (o *observer) readers() {
 	o.scratch, o.name, o.addrs = make([]byte, 0, 64<<10), make([]byte, 1024), make([]netip.Addr, 0, 64)
 	o.quic = wire.NewQUICReader()
@@ -124,7 +125,7 @@ func newShard(opt *ObserverOptions) *shard {
 	}
 }
 
-// Stats tells what happened so far.
+// Stats returns the counters so far.
 func (o *observer) Stats() capture.ObserverStats {
 	st := o.stats
 	for _, s := range o.shards {
@@ -141,33 +142,33 @@ func (o *observer) Stats() capture.ObserverStats {
 	return st
 }
 
-// place is where a packet belongs.
-type place struct {
-	hash   uint64 // of its flow, or of the flow that an ICMP error speaks of
-	peeked uint32 // what warm found of it in the flow table, 0 for nothing
-	kind   placeKind
+// flowRef says which flow a packet belongs to.
+type flowRef struct {
+	hash   uint64 // of its flow, or of the flow that an ICMP error quotes
+	peeked uint32 // where warm found it in the flow table (see flow.Table.Peek), 0 if nowhere
+	kind   refKind
 }
 
-type placeKind uint8
+type refKind uint8
 
 const (
-	placeNone placeKind = iota // no flow: ARP, and what has no ports
-	placeFlow
-	placeICMP // the flow that an ICMP error quotes
+	refNone refKind = iota // no flow: ARP, and protocols without ports
+	refFlow
+	refICMP // the flow that an ICMP error quotes
 )
 
-// locate finds the place of d. It is pure, so that the reader can ask it before it picks a worker.
-func locate(d *decode.Headers, seed *flow.Seed) place {
+// locate finds d's flow. It is pure, so that the reader can call it before it picks a worker.
+func locate(d *decode.Headers, seed *flow.Seed) flowRef {
 	if d.Layer == decode.LayerIP && (d.Proto == protoTCP || d.Proto == protoUDP) {
 		hash := flow.Hash((*[16]byte)(&d.Src), (*[16]byte)(&d.Dst), d.SrcPort, d.DstPort, d.Proto, seed)
-		return place{hash: hash, kind: placeFlow}
+		return flowRef{hash: hash, kind: refFlow}
 	}
 	if d.Layer == decode.LayerIP {
 		if k, ok := quoted(d); ok {
-			return place{hash: k.Hash(seed), kind: placeICMP}
+			return flowRef{hash: k.Hash(seed), kind: refICMP}
 		}
 	}
-	return place{}
+	return flowRef{}
 }
 
 // IP protocol numbers (https://www.iana.org/assignments/protocol-numbers).
@@ -178,22 +179,22 @@ const (
 	protoICMPv6 = 58
 )
 
-// warm touches the memory of the flows that packets at these places, a group at most, belong to. It changes nothing but the
-// places' peeked.
-func (o *observer) warm(places []place) {
+// warm reads the memory of the flows in refs, a group at most, so that it is in the cache when their packets are read. It
+// changes nothing but peeked.
+func (o *observer) warm(refs []flowRef) {
 	var tables [groupSize]*flow.Table
 	var slots [groupSize]uint64
-	places = places[:min(len(places), groupSize)]
-	for i := range places {
-		if p := &places[i]; p.kind == placeFlow {
+	refs = refs[:min(len(refs), groupSize)]
+	for i := range refs {
+		if p := &refs[i]; p.kind == refFlow {
 			tables[i] = o.table(p)
 			slots[i] = tables[i].Touch(p.hash)
 		}
 	}
 	touched := int64(0)
-	for i := range places {
-		p := &places[i]
-		if p.kind != placeFlow {
+	for i := range refs {
+		p := &refs[i]
+		if p.kind != refFlow {
 			continue
 		}
 		if p.peeked = tables[i].Peek(slots[i], p.hash); p.peeked != 0 {
@@ -203,24 +204,25 @@ func (o *observer) warm(places []place) {
 	o.touched += touched
 }
 
-func (o *observer) table(p *place) *flow.Table { return o.shards[flow.Shard(p.hash)].table }
+func (o *observer) table(p *flowRef) *flow.Table { return o.shards[flow.Shard(p.hash)].table }
 
-// packet looks at one decoded packet. at orders what comes of it among other observers' Observations.
-func (o *observer) packet(d *decode.Headers, pl place, at uint64) {
+// packet reads one decoded packet. at orders its Observations among those of other observers.
+func (o *observer) packet(d *decode.Headers, ref flowRef, at uint64) {
 	o.key = order{at: at}
 	switch {
-	case pl.peeked != 0 && o.counted(d, &pl):
-	case pl.kind == placeNone:
+	case ref.peeked != 0 && o.counted(d, &ref):
+	case ref.kind == refNone:
 		o.flowless(d)
-	case pl.kind == placeICMP:
-		o.unreachable(d, pl)
+	case ref.kind == refICMP:
+		o.unreachable(d, ref)
 	case d.Proto == protoTCP:
-		o.tcp(d, pl)
+		o.tcp(d, ref)
 	default:
-		o.udp(d, pl)
+		o.udp(d, ref)
 	}
 }
 
+// flowless reads packets that belong to no flow: ARP and neighbour discovery.
 func (o *observer) flowless(d *decode.Headers) {
 	if d.Layer != decode.LayerARP {
 		o.neighbour(d)
@@ -239,10 +241,11 @@ func (o *observer) flowless(d *decode.Headers) {
 	obs.Host = capture.Host{Addr: a.Sender, MAC: a.SenderMAC, HasMAC: true, VLAN: d.VLAN}
 }
 
-// onLink is the hop limit of neighbour discovery, which no router passes on (RFC 4861 7.1).
+// onLink is the hop limit of neighbour discovery: a packet that a router passed on has less (RFC 4861 7.1).
 const onLink = 255
 
-// neighbour reads neighbour solicitations and advertisements, as ARP for IPv4. Only who asks for hosts wants them.
+// neighbour reads neighbour solicitations and advertisements, IPv6's ARP. Only with an Interest: avbeacon observe has no
+// line for them.
 func (o *observer) neighbour(d *decode.Headers) {
 	if o.in == nil || d.Layer != decode.LayerIP || d.Proto != protoICMPv6 || d.TTL != onLink || !d.IPv6 {
 		return
@@ -260,12 +263,12 @@ func (o *observer) neighbour(d *decode.Headers) {
 	obs.ID = &capture.IdentityDetail{NDP: &n}
 }
 
-// order is where an Observation stands among those of all observers: by the packet (or tick) that made it, and within a
-// tick by the first frame of the flow that ended.
+// order is the position of an Observation among those of all observers: the number of the packet (or sweep) that made it,
+// and within a sweep the first frame of the flow that ended.
 type order struct{ at, flow uint64 }
 
-// emit appends an Observation of what g's segment showed, from the side that sent it to the other one. client says that the
-// sender is the client. Addresses and ports are the flow's. The pointer is valid until the next emit.
+// emit appends an Observation of what g's segment showed, from its sender to the other side. client: the sender is the
+// client. Addresses and ports are the flow's. The pointer is valid until the next emit.
 func (o *observer) emit(g *segment, k capture.Kind, p capture.Proto, client bool) *capture.Observation {
 	obs, e := o.grow(), g.e
 	obs.Kind, obs.Proto, obs.Transport = k, p, capture.TCP
@@ -294,7 +297,8 @@ func (o *observer) emitPacket(d *decode.Headers, k capture.Kind, p capture.Proto
 	return obs
 }
 
-// setLink completes obs with what the packet d came by, and with its Host, which is obs.Src iff client.
+// setLink completes obs with the layers and hardware addresses of packet d, and with its Host: obs.Src if client, else
+// obs.Dst.
 func setLink(obs *capture.Observation, d *decode.Headers, client bool) {
 	obs.Link = d.Link
 	obs.SrcMAC, obs.HasSrcMAC = d.SrcMAC, d.HasMAC
@@ -302,7 +306,7 @@ func setLink(obs *capture.Observation, d *decode.Headers, client bool) {
 	obs.Host = capture.Host{Addr: obs.Src.Addr(), MAC: d.SrcMAC, HasMAC: d.HasMAC, VLAN: d.VLAN}
 	if !client {
 		obs.Host.Addr, obs.Host.MAC = obs.Dst.Addr(), d.DstMAC
-		obs.Host.HasMAC = d.HasMAC && d.DstMAC != [6]byte{} // Linux cooked captures have the sender's alone
+		obs.Host.HasMAC = d.HasMAC && d.DstMAC != [6]byte{} // Linux cooked captures have only the sender's
 	}
 }
 
@@ -316,12 +320,12 @@ func (o *observer) grow() *capture.Observation {
 	return &b.obs[len(b.obs)-1]
 }
 
-// wants says whether a name or the server's address may matter.
+// wants reports whether a name or the server's address may matter.
 func (o *observer) wants(name []byte, server netip.Addr) bool {
 	return o.in == nil || len(name) > 0 && o.in.Name(name) || o.in.Addr(server)
 }
 
-// slab keeps values behind small handles; 0 is no handle.
+// slab keeps values behind small handles, so that a flow's entry holds no pointers. 0 is no handle.
 type slab[T any] struct {
 	items []T
 	free  []uint32

@@ -10,8 +10,8 @@ import (
 	"avbeacon/capture"
 )
 
-// Panic is a fault of this program that a packet brought to light. The packet is left out, with what is known of the flows
-// in its shard (a sixteenth of all), and all else goes on.
+// Panic is a fault of this program that a packet triggered. The packet is left out, together with what is known about the
+// flows of its shard (a sixteenth of all); everything else goes on.
 type Panic struct {
 	// Packet is valid during the call. Its Data is nil if no packet was being read, but time passed.
 	Packet capture.Packet
@@ -19,26 +19,26 @@ type Panic struct {
 	Stack  []byte
 }
 
-// guard counts the panics of one run and tells of them. Any goroutine may use it.
+// guard counts the panics of one run and reports them. Any goroutine may use it.
 type guard struct {
-	told  func(*Panic)
-	count atomic.Uint64
+	report func(*Panic)
+	count  atomic.Uint64
 }
 
-// note is called with what recover gave. p may be nil.
+// note reports what recover returned. p may be nil.
 func (g *guard) note(v any, p *capture.Packet) {
 	g.count.Add(1)
-	if g.told == nil {
+	if g.report == nil {
 		return
 	}
 	x := &Panic{Reason: fmt.Sprint(v), Stack: debug.Stack()}
 	if p != nil {
 		x.Packet = *p
 	}
-	g.told(x)
+	g.report(x)
 }
 
-// try runs what no single packet causes. false: it panicked, and v is what recover gave.
+// try runs what no single packet causes. If it panics, ok is false and v is what recover returned.
 func try(do func()) (v any, ok bool) {
 	defer func() {
 		if !ok {
@@ -49,7 +49,8 @@ func try(do func()) (v any, ok bool) {
 	return nil, true
 }
 
-// renew makes a shard's state anew after a panic, and forgets what the packet that caused it had brought so far.
+// renew replaces a shard after a panic, because nobody knows in what state it is, and drops what the packet had brought so
+// far.
 func (o *observer) renew(shard int) {
 	for n := len(o.out.obs); n > 0 && o.out.keys[n-1].at == o.key.at; n = len(o.out.obs) {
 		o.out.obs, o.out.keys = o.out.obs[:n-1], o.out.keys[:n-1]
@@ -61,15 +62,15 @@ func (o *observer) renew(shard int) {
 	o.dues, o.spare = nil, nil
 }
 
-// renewAll does so for all shards: nobody knows which one it was.
+// renewAll replaces all shards: it is unknown which one failed.
 func (o *observer) renewAll() {
 	for i := range o.shards {
 		o.renew(i)
 	}
 }
 
-// WriteCapture writes the packet as a capture of its own, in pcap's form with nanoseconds
-// (https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html), to be sent with a report of the fault.
+// WriteCapture writes the packet as a capture of its own, in pcap format with nanoseconds
+// (https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html), to be attached to a bug report.
 func (x *Panic) WriteCapture(w io.Writer) error {
 	b := make([]byte, 40, 40+len(x.Packet.Data))
 	le := binary.LittleEndian

@@ -7,7 +7,7 @@ import (
 	"avbeacon/capture/wire"
 )
 
-// What a flow was recognised as, in flow.Entry.Class.
+// The protocols that a flow is recognised as, in flow.Entry.Class. The done classes are flows whose packets are only counted.
 const (
 	classNew uint8 = iota
 	classTLS
@@ -24,7 +24,7 @@ const (
 	classSMB
 )
 
-// protoOf is what a class is called in a flow record.
+// protoOf is the protocol of each class in a flow record.
 var protoOf = [...]capture.Proto{
 	classTLS: capture.TLS, classHTTP: capture.HTTP, classHTTP2: capture.HTTP, classDNS: capture.DNS, classQUIC: capture.QUIC, classDTLS: capture.DTLS,
 	classOther: capture.ProtoNone, classDone: capture.TLS, classDoneQUIC: capture.QUIC, classDoneDTLS: capture.DTLS, classDoneHTTP2: capture.HTTP,
@@ -40,10 +40,12 @@ type segment struct {
 	dir   int    // 0: from A to B
 }
 
+// fromOpener reports whether the segment comes from the side that opened the flow.
 func (g *segment) fromOpener() bool { return (g.dir == 0) == (g.e.Flags&flowReversed == 0) }
 
-func (o *observer) tcp(d *decode.Headers, pl place) {
-	s, i, e, forward := o.enter(d, pl)
+// tcp reads a TCP packet: its flow, its flags, then its bytes.
+func (o *observer) tcp(d *decode.Headers, ref flowRef) {
+	s, i, e, forward := o.enter(d, ref)
 	g := segment{d: d, s: s, e: e, index: i}
 	if !forward {
 		g.dir = 1
@@ -88,6 +90,7 @@ func (o *observer) flags(g *segment) {
 
 func (g *segment) synced() bool { return g.e.Flags&(flowSyncA<<g.dir) != 0 }
 
+// sync sets the expected next byte of a direction that has none yet.
 func (g *segment) sync(next uint32) {
 	if !g.synced() {
 		g.e.Flags |= flowSyncA << g.dir
@@ -95,10 +98,10 @@ func (g *segment) sync(next uint32) {
 	}
 }
 
-// maxEarly is how far ahead of its turn a segment may be and still be waited for.
+// maxEarly is how many bytes may be missing before a segment that is kept until its turn comes.
 const maxEarly = 256 << 10
 
-// arrive puts a segment into its stream: in order it is delivered, early it waits, old it is dropped.
+// arrive puts a segment into its stream: what is next is delivered, what is early waits, what is old is dropped.
 func (o *observer) arrive(g *segment, seq, wireLen uint32, b []byte) {
 	e := g.e
 	if !g.synced() {
@@ -123,7 +126,7 @@ func (o *observer) arrive(g *segment, seq, wireLen uint32, b []byte) {
 	o.catchUp(g)
 }
 
-// advance delivers bytes whose turn it is.
+// advance delivers the next bytes of the stream.
 func (o *observer) advance(g *segment, wireLen uint32, b []byte) {
 	g.e.Next[g.dir] += wireLen
 	o.deliver(g, b)
@@ -132,7 +135,7 @@ func (o *observer) advance(g *segment, wireLen uint32, b []byte) {
 	}
 }
 
-// catchUp delivers the early segments whose turn has come.
+// catchUp delivers the early segments that are next now.
 func (o *observer) catchUp(g *segment) {
 	for g.e.Pend[g.dir] != 0 {
 		h := g.e.Pend[g.dir]
@@ -147,7 +150,7 @@ func (o *observer) catchUp(g *segment) {
 	}
 }
 
-// takeEarly delivers the first early segment, which begins at or before the byte that is expected.
+// takeEarly delivers the first early segment, which begins at or before the expected byte.
 func (o *observer) takeEarly(g *segment, h uint32) {
 	seq, wireLen, b := g.s.stitch.TakeEarly(h, o.early)
 	o.early = b
@@ -158,9 +161,10 @@ func (o *observer) takeEarly(g *segment, h uint32) {
 	o.advance(g, wireLen-old, b[min(int(old), len(b)):])
 }
 
-// gap gives up bytes that did not come: what waited before them cannot be whole any more.
+// gap gives up the bytes missing before seq. Early segments before seq are delivered, and each hole between them breaks the
+// message that it is in.
 func (o *observer) gap(g *segment, seq uint32) {
-	for g.e.Pend[g.dir] != 0 { // deliver, hole by hole, what is there before seq
+	for g.e.Pend[g.dir] != 0 {
 		h := g.e.Pend[g.dir]
 		at, _, _, ok := g.s.stitch.NextEarly(h)
 		if !ok || int32(at-seq) >= 0 {
@@ -180,7 +184,7 @@ func (o *observer) gap(g *segment, seq uint32) {
 	}
 }
 
-// lost tells a stream's reader that n bytes are missing here.
+// lost reports to a stream's reader that the next n bytes are missing.
 func (o *observer) lost(g *segment, n uint32) {
 	if p := g.e.Pend[g.dir]; p != 0 {
 		if buf := g.s.stitch.Get(p).Buf; len(buf) > 0 {
@@ -196,8 +200,8 @@ func (o *observer) lost(g *segment, n uint32) {
 	}
 }
 
-// rewound looks at a segment whose bytes are all behind the stream's place. In a flow where nothing was recognised, it
-// may be the beginning that came late, or of a connection whose first packets are not in the capture.
+// rewound reads a segment that lies entirely before the expected byte. In a flow in which nothing was recognised, it may be
+// a beginning that came late, or one of a connection whose first packets are not in the capture.
 func (o *observer) rewound(g *segment, seq uint32, b []byte) {
 	e := g.e
 	if e.Class != classNew || e.Flags&(flowSYN|flowSYNACK) != 0 || e.Packets[g.dir] > 8 || wire.LooksTLS(b) != wire.Whole && wire.LooksRequest(b) != wire.Whole {
@@ -207,7 +211,7 @@ func (o *observer) rewound(g *segment, seq uint32, b []byte) {
 	o.deliver(g, b)
 }
 
-// drain delivers, at a flow's end, what still waits.
+// drain delivers, at a flow's end, what still waits for missing bytes. There is no packet any more: segment.d is nil.
 func (o *observer) drain(s *shard, i uint32, e *flow.Entry) {
 	for dir := range e.Pend {
 		if e.Pend[dir] == 0 {
@@ -219,7 +223,7 @@ func (o *observer) drain(s *shard, i uint32, e *flow.Entry) {
 	}
 }
 
-// deliver hands bytes in order to the reader of the flow's class. What it leaves waits for more.
+// deliver passes the next bytes of a stream to the reader of the flow's class. What the reader leaves waits for more.
 func (o *observer) deliver(g *segment, b []byte) {
 	h := g.e.Pend[g.dir]
 	joined := false
@@ -240,7 +244,7 @@ func (o *observer) deliver(g *segment, b []byte) {
 		b, joined = p.Buf, true
 	}
 	n, more := o.consume(g, b)
-	if joined && n == 0 && !more && g.e.Class == classNew { // what waited was nothing, but here something may begin
+	if joined && n == 0 && !more && g.e.Class == classNew { // what waited is no protocol; the new bytes may begin one
 		o.forget(g, h)
 		b, joined = fresh, false
 		n, more = o.consume(g, b)
@@ -262,7 +266,7 @@ func (o *observer) deliver(g *segment, b []byte) {
 	}
 }
 
-// worthALook keeps the cost of looking at a growing message linear: after 96 looks it must have grown by an eighth.
+// worthALook keeps the cost of parsing a growing message linear: after 96 attempts it must have grown by an eighth.
 func worthALook(p *flow.Pend) bool {
 	return p.Looks < 96 || len(p.Buf)-p.Parsed >= len(p.Buf)/8
 }
@@ -280,8 +284,8 @@ func (o *observer) forget(g *segment, h uint32) {
 	g.e.Pend[g.dir] = 0
 }
 
-// consume reads the messages at the start of b. It returns how many bytes it is done with, and whether the rest should
-// wait for more.
+// consume reads the messages at the start of b. It returns how many bytes are done with, and whether the rest must wait for
+// more.
 func (o *observer) consume(g *segment, b []byte) (n int, more bool) {
 	for n < len(b) {
 		class := g.e.Class
@@ -313,8 +317,8 @@ func (o *observer) consume(g *segment, b []byte) (n int, more bool) {
 	return n, false
 }
 
-// recognise sets the class of a flow by the first bytes of a segment, whatever the port. It says whether they are too
-// few to tell.
+// recognise sets the class of a flow by the first bytes of a segment, on any port. It returns whether they are too few to
+// decide.
 func (o *observer) recognise(g *segment, b []byte) (more bool) {
 	e := g.e
 	if e.PortA == 53 || e.PortB == 53 {
@@ -354,7 +358,7 @@ func (o *observer) recognise(g *segment, b []byte) (more bool) {
 	return o.recogniseHTTP(g, b)
 }
 
-// broken reads what there is of a message that will never be whole.
+// broken reads what there is of a message that will never be complete.
 func (o *observer) broken(g *segment, b []byte) {
 	if p := g.s.stitch.Get(g.e.Pend[g.dir]); p.Parsed < len(b) {
 		p.Parsed = len(b)

@@ -8,7 +8,7 @@ import (
 	"avbeacon/capture/wire"
 )
 
-// What one direction of an HTTP flow is in the middle of.
+// What is expected next in one direction of an HTTP flow.
 const (
 	httpHead    = iota // a head comes next
 	httpBody           // left bytes of a body are to come
@@ -22,19 +22,19 @@ type httpSide struct {
 	chunk wire.ChunkSkipper
 }
 
-// httpState is what is known of an HTTP connection between two segments.
+// httpState is what is known about an HTTP connection between two segments.
 type httpState struct {
 	side    [2]httpSide
-	client  int8 // direction of the requests, -1 where not known yet
+	client  int8 // direction of the requests
 	heads   bool // a whole head was read
 	connect bool // the last request was CONNECT
 	head    bool // the last request was HEAD
 	asked   uint8
-	bare    uint64  // which of the asked requests that wait for an answer are HEAD, the oldest lowest
-	passed  [2]bool // by direction: behind the last head there, the other side went on to its next message
+	bare    uint64  // bit set of the requests without an answer that are HEAD, the oldest lowest: their answers have no body
+	passed  [2]bool // by direction: after the last head there, the other side went on to its next message
 }
 
-// ask takes note of a request.
+// ask records a request.
 func (st *httpState) ask(head, connect bool) {
 	st.heads, st.head, st.connect = true, head, connect
 	if st.asked == 64 {
@@ -47,7 +47,7 @@ func (st *httpState) ask(head, connect bool) {
 	st.passed[st.client], st.passed[1-st.client] = false, true
 }
 
-// replied takes note of an answer. It says whether that is one to HEAD.
+// replied records an answer and reports whether it answers a HEAD.
 func (st *httpState) replied(status int) (head bool) {
 	head = st.bare&1 != 0
 	st.heads = true
@@ -60,7 +60,7 @@ func (st *httpState) replied(status int) (head bool) {
 	return head
 }
 
-// forget leaves the last request alone: some answer was not seen.
+// forget keeps only the last request: some answer was not seen, so answers cannot be matched to the older ones.
 func (st *httpState) forget() {
 	st.asked, st.bare = min(st.asked, 1), 0
 	if st.head && st.asked == 1 {
@@ -83,7 +83,7 @@ func (o *observer) recogniseHTTP(g *segment, b []byte) (more bool) {
 	return false
 }
 
-// readHTTP reads heads and passes over bodies.
+// readHTTP reads heads and skips bodies.
 func (o *observer) readHTTP(g *segment, b []byte) (n int, more bool) {
 	st := g.s.http.get(g.e.Aux)
 	side := &st.side[g.dir]
@@ -136,11 +136,11 @@ func (o *observer) readRequest(g *segment, st *httpState, b []byte) (n int, more
 	case v.BodyLen > 0 && !v.Connect:
 		side.mode, side.left = httpBody, v.BodyLen
 	}
-	o.sayRequest(g, b, v)
+	o.emitRequest(g, b, v)
 	return v.HeadLen, false
 }
 
-func (o *observer) sayRequest(g *segment, b []byte, v *wire.RequestView) {
+func (o *observer) emitRequest(g *segment, b []byte, v *wire.RequestView) {
 	r := wire.ParseRequest(b, v, o.opt.Headers)
 	p := capture.HTTP
 	if g.e.Proto == protoUDP {
@@ -166,11 +166,11 @@ func (o *observer) requested(g *segment, r *wire.Request, p capture.Proto, conne
 	if name := obs.Name; o.in != nil && o.in.Name([]byte(name)) {
 		o.nameFlow(g, name)
 	}
-	g.e.Flags |= flowTold
+	g.e.Flags |= flowEmitted
 }
 
-// hostName is a Host header or authority without its port, lower case, without trailing dot; brackets of an IPv6
-// address are taken off.
+// hostName returns a Host header or authority without its port, lower case, without trailing dot and without the brackets
+// of an IPv6 address.
 func hostName(s string) string {
 	if strings.HasPrefix(s, "[") {
 		if end := strings.IndexByte(s, ']'); end > 0 {
@@ -195,7 +195,7 @@ func (o *observer) readResponse(g *segment, st *httpState, b []byte) (n int, mor
 		(v.BodyLen < 0 || int64(len(b)-v.HeadLen) < v.BodyLen) {
 		return 0, true // the first bytes of the body are worth waiting for
 	}
-	o.sayResponse(g, st, b, v)
+	o.emitResponse(g, st, b, v)
 	bare := st.replied(v.Status)
 	side := &st.side[g.dir]
 	side.mode = httpHead
@@ -215,25 +215,25 @@ func (o *observer) readResponse(g *segment, st *httpState, b []byte) (n int, mor
 	return v.HeadLen, false
 }
 
-func (o *observer) sayResponse(g *segment, st *httpState, b []byte, v *wire.ResponseView) {
+func (o *observer) emitResponse(g *segment, st *httpState, b []byte, v *wire.ResponseView) {
 	r := wire.ParseResponse(b, v)
 	if st.bare&1 != 0 || st.connect || v.BodyLen == 0 {
 		r.Body = nil
 	}
 	obs := o.emit(g, capture.Response, capture.HTTP, false)
 	obs.Resp = r
-	g.e.Flags |= flowTold
+	g.e.Flags |= flowEmitted
 }
 
-// tunnel begins anew behind the answer to a CONNECT (RFC 9110 9.3.6): what follows is another protocol.
+// tunnel starts recognition again after the answer to a CONNECT (RFC 9110 9.3.6): another protocol follows.
 func (o *observer) tunnel(g *segment) {
 	g.s.release(g.e)
 	g.e.Class = classNew
 	g.e.Phase = [2]uint8{}
 }
 
-// noHead is where a head was expected and something else stands: a piece of a body whose length is not known, or
-// another protocol behind a CONNECT whose answer was not seen.
+// noHead handles bytes that are not a head where one was expected: a piece of a body of unknown length, or another protocol
+// after a CONNECT whose answer was not seen.
 func (o *observer) noHead(g *segment, st *httpState, b []byte) (int, bool) {
 	if wire.LooksTLS(b) == wire.Whole {
 		o.tunnel(g)
@@ -245,8 +245,7 @@ func (o *observer) noHead(g *segment, st *httpState, b []byte) (int, bool) {
 	return len(b), false
 }
 
-// beginsHead says that a body whose length was wrong has ended: the other side went on to its next message since the
-// head, and here stands a whole head.
+// beginsHead reports whether a body whose stated length was wrong has ended: b begins with a complete head.
 func (o *observer) beginsHead(st *httpState, dir int, b []byte) bool {
 	if int8(dir) == st.client {
 		return wire.LooksRequest(b) == wire.Whole && wire.ScanRequest(b, &o.request) == wire.Whole
@@ -254,13 +253,13 @@ func (o *observer) beginsHead(st *httpState, dir int, b []byte) bool {
 	return wire.LooksResponse(b) == wire.Whole && wire.ScanResponse(b, &o.answer) == wire.Whole
 }
 
-// skipsBody says that the next n bytes of this direction are all of a body.
+// skipsBody reports whether the next n bytes of this direction belong to a body.
 func (o *observer) skipsBody(g *segment, n uint32) bool {
 	side := &g.s.http.get(g.e.Aux).side[g.dir]
 	return side.mode == httpRest || side.mode == httpBody && side.left >= int64(n)
 }
 
-// skipHTTP passes over n bytes that are not in the capture.
+// skipHTTP skips n bytes that are not in the capture.
 func (o *observer) skipHTTP(g *segment, n int64) {
 	st := g.s.http.get(g.e.Aux)
 	if st.client != int8(g.dir) {
@@ -285,19 +284,19 @@ func (o *observer) brokenHTTP(g *segment, b []byte) {
 	}
 	if st.client == int8(g.dir) {
 		if wire.ScanRequest(b, &o.request) != wire.No && len(o.request.Target) > 0 {
-			o.sayRequest(g, b, &o.request)
+			o.emitRequest(g, b, &o.request)
 		}
 		return
 	}
 	if wire.ScanResponse(b, &o.answer) != wire.No && o.answer.Status > 0 {
-		o.sayResponse(g, st, b, &o.answer)
+		o.emitResponse(g, st, b, &o.answer)
 	}
 }
 
-// h2Memory is about what a stream of HTTP/2 keeps: its header table and decoder, in bytes.
+// h2Memory is the approximate memory of an HTTP/2 stream, header table and decoder, in bytes.
 const h2Memory = 2048
 
-// readHTTP2 reads requests of HTTP/2 in the clear; the answers are of no use.
+// readHTTP2 reads requests of HTTP/2 in the clear; answers are not used.
 func (o *observer) readHTTP2(g *segment, b []byte) (int, bool) {
 	if g.e.Aux == 0 {
 		g.e.Aux = g.s.h2.put(new(wire.H2Stream))

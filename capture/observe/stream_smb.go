@@ -5,16 +5,16 @@ import (
 	"avbeacon/capture/wire"
 )
 
-// TCP ports of SMB, bare and over NetBIOS. Elsewhere its first byte, a zero, says nothing.
+// TCP ports of SMB, bare and over NetBIOS. On other ports its first byte, a zero, is no evidence of SMB.
 const (
 	portSMB         = 445
 	portNetBIOSOver = 139
 )
 
-// smbMessages is how many messages of each direction of an SMB connection are looked at: negotiation and sign-in are the first.
+// smbMessages is how many messages of each direction of an SMB connection are read: negotiation and sign-in come first.
 const smbMessages = 6
 
-// beginSMB takes a flow for SMB's by port. Only who asks for hosts wants the names in it.
+// beginSMB recognises SMB by its port. Only with an Interest: nothing else uses the names in it.
 func (o *observer) beginSMB(g *segment) {
 	port := g.e.PortB
 	if g.e.Flags&flowReversed != 0 {
@@ -25,7 +25,7 @@ func (o *observer) beginSMB(g *segment) {
 	}
 }
 
-// readSMB looks for the computers' names in the sign-in at the start of a connection.
+// readSMB looks for computer names in the sign-in at the start of a connection.
 func (o *observer) readSMB(g *segment, b []byte) (n int, more bool) {
 	phase := &g.e.Phase[g.dir]
 	if *phase >= smbMessages {

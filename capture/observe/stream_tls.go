@@ -5,7 +5,7 @@ import (
 	"avbeacon/capture/wire"
 )
 
-// How far one direction of a TLS flow has come, in flow.Entry.Phase.
+// How far one direction of a TLS flow was read, in flow.Entry.Phase.
 const (
 	tlsBegin     = iota // nothing whole yet
 	tlsHello            // client: its hello was read
@@ -14,10 +14,11 @@ const (
 	tlsEnd              // nothing more is wanted
 )
 
-// Handshake types that tell what follows (RFC 8446 B.3, RFC 5246 7.4).
+// helloDone is the handshake type of a ServerHelloDone, which ends a server's flight (RFC 5246 7.4).
 const helloDone = 14
 
-// readTLS reads the plaintext handshake at the start of b.
+// readTLS reads the plaintext handshake at the start of b. It starts from the first record each time: nothing is kept
+// between calls but the phase and the bytes that wait.
 func (o *observer) readTLS(g *segment, b []byte) (n int, more bool) {
 	switch g.e.Phase[g.dir] {
 	case tlsEnd:
@@ -58,7 +59,7 @@ func (o *observer) readTLS(g *segment, b []byte) (n int, more bool) {
 	}
 }
 
-// serverMessage reads one message of a server's flight. false: no more is wanted of it.
+// serverMessage reads one message of a server's flight. It returns false if no more of it is wanted.
 func (o *observer) serverMessage(g *segment, typ byte, body []byte) bool {
 	phase := &g.e.Phase[g.dir]
 	switch {
@@ -88,18 +89,19 @@ func (o *observer) certificates(g *segment, body []byte, p capture.Proto) {
 	for i := range certs {
 		obs := o.emit(g, capture.Cert, p, g.fromOpener())
 		obs.Cert = &certs[i]
-		g.e.Flags |= flowTold
+		g.e.Flags |= flowEmitted
 		obs.Name = hostName(certs[i].SubjectCN)
 	}
 }
 
-// clientHello reads a client's hello and decides what else of the flow is wanted.
+// clientHello reads a client's hello and decides what else of the flow is wanted: with an Interest, nothing of a flow whose
+// name is of none.
 func (o *observer) clientHello(g *segment, body []byte) {
 	e := g.e
 	e.Phase[g.dir] = tlsHello
 	e.Flags |= flowHello
 	g.opens()
-	wanted, ok := o.sayHello(g, body, capture.TLS, 0)
+	wanted, ok := o.emitHello(g, body, capture.TLS, 0)
 	if !ok {
 		o.stats.MalformedTLS++
 		return
@@ -111,7 +113,7 @@ func (o *observer) clientHello(g *segment, body []byte) {
 	e.Class = classDone
 }
 
-// opens makes the side that this segment comes from the one that opened the flow, where no SYN told otherwise.
+// opens makes the segment's sender the side that opened the flow, unless a SYN has shown who did.
 func (g *segment) opens() {
 	if g.e.Flags&(flowSYN|flowSYNACK) != 0 {
 		return
@@ -123,8 +125,8 @@ func (g *segment) opens() {
 	}
 }
 
-// sayHello emits a ClientHello if it may matter. The view of it stays in o.hello.
-func (o *observer) sayHello(g *segment, body []byte, p capture.Proto, quic uint32) (wanted, ok bool) {
+// emitHello emits a ClientHello if it may matter. The view of it stays in o.hello.
+func (o *observer) emitHello(g *segment, body []byte, p capture.Proto, quic uint32) (wanted, ok bool) {
 	v := &o.hello
 	if p == capture.DTLS {
 		ok = wire.PeekDTLSClientHello(body, v)
@@ -148,7 +150,7 @@ func (o *observer) sayHello(g *segment, body []byte, p capture.Proto, quic uint3
 	if !wanted {
 		return false, true
 	}
-	g.e.Flags |= flowTold
+	g.e.Flags |= flowEmitted
 	h, err := wire.ParseClientHello(body, p == capture.DTLS, quic)
 	if err != nil {
 		return true, false
@@ -163,7 +165,7 @@ func (o *observer) sayHello(g *segment, body []byte, p capture.Proto, quic uint3
 	return true, true
 }
 
-// hidden counts flows that carry DNS out of sight: DoT (RFC 7858) and DoQ (RFC 9250), by their ports.
+// hidden counts flows that carry encrypted DNS: DoT (RFC 7858) and DoQ (RFC 9250), by their ports.
 func (o *observer) hidden(p capture.Proto, port uint16) {
 	if port != 853 && port != 784 && port != 8853 {
 		return
@@ -175,7 +177,7 @@ func (o *observer) hidden(p capture.Proto, port uint16) {
 	}
 }
 
-// nameFlow keeps the name that a flow's hello or request bore, for its record.
+// nameFlow keeps the name in a flow's hello or request, for its record.
 func (o *observer) nameFlow(g *segment, name string) {
 	if o.in == nil || name == "" || g.e.Name != 0 {
 		return
@@ -211,7 +213,7 @@ func (o *observer) afterHello(g *segment, b []byte) (int, bool) {
 	return len(b), false
 }
 
-// secondFlight reads what a client sends behind the server's first answer: another hello, or its certificate.
+// secondFlight reads what a client sends after the server's first answer: another hello, or its certificate.
 func (o *observer) secondFlight(g *segment, b []byte) (more bool) {
 	if len(b) < 6 {
 		return true
@@ -228,14 +230,14 @@ func (o *observer) secondFlight(g *segment, b []byte) (more bool) {
 	case st == wire.More:
 		return true
 	case st == wire.Whole && typ == wire.HandshakeClientHello:
-		o.sayHello(g, body, capture.TLS, 0)
+		o.emitHello(g, body, capture.TLS, 0)
 	case st == wire.Whole && typ == wire.HandshakeCertificate:
 		o.certificates(g, body, capture.TLS)
 	}
 	return false
 }
 
-// alert keeps the first alert in the clear that ends a handshake (level 2, fatal; RFC 8446 6). It says whether there was one.
+// alert keeps the first fatal alert in the clear (level 2; RFC 8446 6) and reports whether there was one.
 func (o *observer) alert(g *segment, scan *wire.HandshakeScan) bool {
 	if !scan.HasAlert || scan.AlertLevel != 2 || scan.Encrypted {
 		return false
@@ -249,7 +251,7 @@ func (o *observer) alert(g *segment, scan *wire.HandshakeScan) bool {
 	return true
 }
 
-// finish ends the reading of one direction; when both are read, the flow's packets are only counted.
+// finish ends the reading of one direction. When both have ended, the flow's packets are only counted.
 func (o *observer) finish(g *segment) {
 	g.e.Phase[g.dir] = tlsEnd
 	if g.e.Phase[0] == tlsEnd && g.e.Phase[1] == tlsEnd {
@@ -257,15 +259,15 @@ func (o *observer) finish(g *segment) {
 	}
 }
 
-// midTLS says that a record of application data stands at the start of b (RFC 8446 5.1): the flow is a TLS connection
-// whose handshake was over before the capture began.
+// midTLS reports whether b begins with a record of application data (RFC 8446 5.1): the flow is a TLS connection whose
+// handshake is not in the capture.
 func midTLS(b []byte) bool {
 	const most = 1<<14 + 2048
 	return len(b) >= 5 && b[1] == 3 && b[2] <= 4 && int(b[3])<<8|int(b[4]) <= most
 }
 
-// clearOther drops what waits in the other direction of a flow that turned out to be TLS, if it is none: the one byte
-// by which PostgreSQL agrees to TLS looks like the beginning of an HTTP method.
+// clearOther drops what waits in the other direction of a flow that turned out to be TLS, if it is not TLS: PostgreSQL
+// agrees to TLS with one byte that looks like the beginning of an HTTP method.
 func (o *observer) clearOther(g *segment) {
 	h := g.e.Pend[1-g.dir]
 	if h == 0 {

@@ -2,7 +2,7 @@ package observe
 
 import "avbeacon/capture/flow"
 
-// wait keeps an early segment. false: not worth it, or no room.
+// wait keeps an early segment. It returns false if it is not worth keeping or there is no room.
 func (o *observer) wait(g *segment, seq, wireLen uint32, b []byte) bool {
 	if len(b) == 0 || g.e.Class == classDone {
 		return false
@@ -18,9 +18,9 @@ func (o *observer) wait(g *segment, seq, wireLen uint32, b []byte) bool {
 	return true
 }
 
-// maxWaitSegments is how many early segments of one direction are waited for before the hole is given up: a sender that
-// does not retransmit within that many segments lost them before the tap. A window of 64 KiB holds 45 full segments, or more
-// small ones.
+// maxWaitSegments is how many early segments of one direction are kept before the hole is given up: if the sender has not
+// retransmitted by then, the bytes were lost before the tap, not on their way to the receiver. A window of 64 KiB holds 45
+// full segments, or more small ones.
 const maxWaitSegments = 96
 
 func (o *observer) open(g *segment) uint32 {
@@ -30,7 +30,7 @@ func (o *observer) open(g *segment) uint32 {
 	return g.e.Pend[g.dir]
 }
 
-// relieve drops what has waited longest while more waits than may. keep stays.
+// relieve drops what has waited longest while too much waits. keep is not dropped.
 func (o *observer) relieve(s *shard, keep uint32) {
 	for s.stitch.Over() {
 		owner, h, ok := s.stitch.Oldest()
@@ -44,7 +44,7 @@ func (o *observer) relieve(s *shard, keep uint32) {
 	}
 }
 
-// giveUp ends the reading of a flow whose unfinished messages are kept by its class.
+// giveUp stops reading a flow whose class keeps its unfinished messages itself.
 func (s *shard) giveUp(e *flow.Entry) {
 	var done uint8
 	switch e.Class {
@@ -61,7 +61,8 @@ func (s *shard) giveUp(e *flow.Entry) {
 	e.Class = done
 }
 
-// charge counts memory that a flow's class keeps for messages that are not whole, with what waits in the stitcher.
+// charge counts the memory that a flow's class keeps for incomplete messages together with what waits in the stitcher, so
+// that one limit bounds both.
 func (o *observer) charge(g *segment, dir, memory int) {
 	if memory == 0 {
 		g.s.stitch.Close(g.e.Pend[dir])

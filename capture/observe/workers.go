@@ -15,24 +15,24 @@ import (
 
 const blocksInFlight = 8
 
-// item is one packet, or one tick, on its way to a worker.
+// item is one packet, or one sweep, on its way to a worker.
 type item struct {
-	pl   place
-	at   uint64
-	tick int64  // time to sweep at, 0 for a packet
-	n    uint32 // place of the packet among the block's decoded ones
-	due  shardSet
+	ref     flowRef
+	at      uint64
+	sweepAt int64  // packet time to sweep at, 0 for a packet
+	n       uint32 // index of the packet among the decoded ones of its block
+	due     shardSet
 }
 
 // work is one block, decoded and dealt out to the workers.
 type work struct {
 	block   capture.Block
-	decoded []decode.Headers // where the workers read them too: a copy of what was just written would wait for all stores before it
+	decoded []decode.Headers // the workers read them in place: a copy would wait for all stores that have just been made
 	lists   [][]item
 	in      capture.Interest
-	last    bool           // no packets: the input is at its end
+	last    bool           // no packets: the input has ended
 	now     int64          // the clock
-	told    *capture.Stats // of the reader; not nil: the sink is to be told how far it came
+	tick    *capture.Stats // the reader's counters; not nil: Sink.Tick is due after this block
 	at      uint64
 	left    atomic.Int32
 }
@@ -42,13 +42,14 @@ type reply struct {
 	batch
 	text []byte
 	ends []int                  // of each Observation's text
-	end  bool                   // the last one for its block
-	now  int64                  // the clock; valid iff told is set
-	told *capture.Stats         // as the work's
-	seen *capture.ObserverStats // of this worker so far; valid iff told is set
+	end  bool                   // the last part for its block
+	now  int64                  // the clock; valid iff tick is set
+	tick *capture.Stats         // as the work's
+	seen *capture.ObserverStats // of this worker so far; valid iff tick is set
 }
 
-// crew is the machinery of one run: a reader, n workers and, in the caller's goroutine, the fan-in.
+// crew is the machinery of one run with several workers: a reader, n workers and, in the caller's goroutine, the fan-in.
+// Blocks (work) circulate between reader and workers, replies between workers and fan-in; both sets are bounded.
 type crew struct {
 	opt    Options
 	sink   Sink
@@ -63,7 +64,7 @@ type crew struct {
 	beat   beat  // of Sink.Tick; the reader's
 	err    error // of the reader; valid after done
 	stats  []capture.ObserverStats
-	worker [flow.Shards]uint8 // that has each shard
+	worker [flow.Shards]uint8 // index of the worker that has each shard
 }
 
 func observeSideBySide(ctx context.Context, src capture.Source, opt Options, sink Sink) (capture.Stats, error) {
@@ -92,7 +93,7 @@ func newCrew(opt Options, sink Sink) *crew {
 	opt.Observer.fill()
 	n := min(opt.Workers, flow.Shards)
 	c := &crew{
-		opt: opt, sink: sink, guard: guard{told: opt.Panicked}, seed: opt.Observer.Seed, dec: decode.New(opt.Decoder), stats: make([]capture.ObserverStats, n),
+		opt: opt, sink: sink, guard: guard{report: opt.Panicked}, seed: opt.Observer.Seed, dec: decode.New(opt.Decoder), stats: make([]capture.ObserverStats, n),
 		free: make(chan *work, blocksInFlight), spare: make(chan *reply, 8*n), done: make(chan struct{}),
 	}
 	for range blocksInFlight {
@@ -108,7 +109,7 @@ func newCrew(opt Options, sink Sink) *crew {
 	return c
 }
 
-// read cuts blocks, decodes them and deals the packets out, until the input's end or ctx is done.
+// read reads blocks, decodes them and deals the packets out, until the input's end or until ctx is done.
 func (c *crew) read(ctx context.Context, src capture.Source) {
 	defer close(c.done)
 	defer func() {
@@ -124,7 +125,7 @@ func (c *crew) read(ctx context.Context, src capture.Source) {
 			c.err = err
 			return
 		}
-		k.last, k.told = err != nil, nil
+		k.last, k.tick = err != nil, nil
 		k.in = c.opt.Observer.Interest
 		if c.opt.Interest != nil {
 			k.in = c.opt.Interest()
@@ -148,15 +149,16 @@ func (c *crew) read(ctx context.Context, src capture.Source) {
 	}
 }
 
-// tell notes that the sink is to be told of this block, if it is time.
+// tell attaches the reader's counters to a block after which Sink.Tick is due.
 func (c *crew) tell(k *work) {
 	silent := len(k.block.Packets) == 0 && k.block.Now != 0
 	if c.sink.Tick == nil || !c.beat.due(silent, k.now) {
 		return
 	}
-	k.told = &capture.Stats{Decode: c.dec.Stats(), Panics: c.guard.count.Load()}
+	k.tick = &capture.Stats{Decode: c.dec.Stats(), Panics: c.guard.count.Load()}
 }
 
+// deal decodes a block's packets and deals them out.
 func (c *crew) deal(k *work, clk *clock) {
 	if len(k.block.Packets) == 0 && k.block.Now != 0 {
 		c.pass(k, clk, k.block.Now)
@@ -166,7 +168,7 @@ func (c *crew) deal(k *work, clk *clock) {
 	}
 }
 
-// dealFrom goes on from a packet to the block's end, or behind the one that makes us panic.
+// dealFrom goes on from packet i to the block's end, or past the one that panics, and returns where to go on.
 func (c *crew) dealFrom(k *work, clk *clock, i int) (next int) {
 	defer func() {
 		if next == 0 {
@@ -187,7 +189,7 @@ func (c *crew) dealFrom(k *work, clk *clock, i int) (next int) {
 	return len(k.block.Packets)
 }
 
-// pass moves the clock to the packet time t; where it is time to sweep, the workers of those shards shall.
+// pass moves the clock to packet time t. If a sweep is due, it is queued for all workers.
 func (c *crew) pass(k *work, clk *clock, t int64) {
 	due := clk.pass(t)
 	if due == 0 {
@@ -196,7 +198,7 @@ func (c *crew) pass(k *work, clk *clock, t int64) {
 	c.flush(k, clk, clk.now)
 	at := clk.number()
 	for w := range k.lists {
-		k.lists[w] = append(k.lists[w], item{tick: clk.now, due: due, at: at})
+		k.lists[w] = append(k.lists[w], item{sweepAt: clk.now, due: due, at: at})
 	}
 }
 
@@ -214,15 +216,15 @@ func (c *crew) flush(k *work, clk *clock, now int64) {
 	}
 }
 
-// put gives the packet at next to the worker that has its flow.
+// put deals the packet that was decoded last to the worker that has its flow.
 func (c *crew) put(k *work, at uint64) {
 	n := len(k.decoded)
 	k.decoded = k.decoded[:n+1]
-	pl := locate(&k.decoded[n], &c.seed)
-	list := &k.lists[c.worker[pl.shard()]]
+	ref := locate(&k.decoded[n], &c.seed)
+	list := &k.lists[c.worker[ref.shard()]]
 	*list = longer(*list)
 	it := &(*list)[len(*list)-1]
-	it.pl, it.at, it.n, it.tick, it.due = pl, at, uint32(n), 0, 0
+	it.ref, it.at, it.n, it.sweepAt, it.due = ref, at, uint32(n), 0, 0
 }
 
 // empty makes k ready for another block.
@@ -233,14 +235,14 @@ func (k *work) empty() {
 	}
 }
 
-// next is where the next packet is to be decoded; put makes it one of the block's.
+// next is where the next packet is decoded to; put makes it one of the block's.
 func (k *work) next() *decode.Headers {
 	n := len(k.decoded)
 	k.decoded = longer(k.decoded)[:n]
 	return &k.decoded[:n+1][n]
 }
 
-// work is worker w: it answers each block in order.
+// work is worker w's loop: it answers each block, in order.
 func (c *crew) work(w int) {
 	n := len(c.todo)
 	o := newObserver(c.opt.Observer, batchSize, func(shard int) bool { return shard%n == w })
@@ -255,8 +257,8 @@ func (c *crew) work(w int) {
 		if k.last {
 			c.sweep(o, k.now, allShards, true, k.at)
 		}
-		answer := reply{end: true, now: k.now, told: k.told}
-		if k.told != nil {
+		answer := reply{end: true, now: k.now, tick: k.tick}
+		if k.tick != nil {
 			seen := o.Stats()
 			answer.seen = &seen
 		}
@@ -268,12 +270,12 @@ func (c *crew) work(w int) {
 	}
 }
 
-// look goes on from an item to the list's end, or behind the one that makes us panic.
+// look reads items from i to the list's end, or past the one that panics, and returns where to go on.
 func (c *crew) look(k *work, o *observer, list []item, i int) (next int) {
 	defer func() {
 		if next == 0 {
 			c.guard.note(recover(), k.packet(&k.decoded[list[i].n]))
-			o.renew(list[i].pl.shard())
+			o.renew(list[i].ref.shard())
 			next = i + 1
 		}
 	}()
@@ -281,10 +283,10 @@ func (c *crew) look(k *work, o *observer, list []item, i int) (next int) {
 		if i%groupSize == 0 {
 			o.warmItems(list[i:min(i+groupSize, len(list))])
 		}
-		if it := &list[i]; it.tick != 0 {
-			c.sweep(o, it.tick, it.due, false, it.at)
+		if it := &list[i]; it.sweepAt != 0 {
+			c.sweep(o, it.sweepAt, it.due, false, it.at)
 		} else {
-			o.packet(&k.decoded[it.n], it.pl, it.at)
+			o.packet(&k.decoded[it.n], it.ref, it.at)
 		}
 	}
 	return len(list)
@@ -297,8 +299,8 @@ func (c *crew) sweep(o *observer, now int64, due shardSet, all bool, at uint64) 
 	}
 }
 
-// packet finds the record that something was decoded from; nil where it is not in this block, as the first piece of a
-// datagram that never became whole.
+// packet finds the record that d was decoded from; nil if it is not in this block, as for the first piece of a datagram
+// that never became whole.
 func (k *work) packet(d *decode.Headers) *capture.Packet {
 	for i := range k.block.Packets {
 		if p := &k.block.Packets[i]; p.Frame == d.Frame && p.Input == d.Input {
@@ -309,17 +311,17 @@ func (k *work) packet(d *decode.Headers) *capture.Packet {
 }
 
 func (o *observer) warmItems(items []item) {
-	var places [groupSize]place
+	var refs [groupSize]flowRef
 	for i := range items {
-		places[i] = items[i].pl
+		refs[i] = items[i].ref
 	}
-	o.warm(places[:len(items)])
+	o.warm(refs[:len(items)])
 	for i := range items {
-		items[i].pl.peeked = places[i].peeked
+		items[i].ref.peeked = refs[i].peeked
 	}
 }
 
-// send gives what worker w has to the fan-in, with what mark says of the block, and takes an empty reply for it.
+// send passes what worker w has to the fan-in, with mark's facts about the block, and gets an empty reply for it.
 func (c *crew) send(w int, o *observer, mark reply) {
 	p := &reply{}
 	select {
@@ -329,7 +331,7 @@ func (c *crew) send(w int, o *observer, mark reply) {
 	}
 	p.batch, o.out = o.out, p.batch
 	o.out.reset()
-	p.text, p.ends, p.end, p.now, p.told, p.seen = p.text[:0], p.ends[:0], mark.end, mark.now, mark.told, mark.seen
+	p.text, p.ends, p.end, p.now, p.tick, p.seen = p.text[:0], p.ends[:0], mark.end, mark.now, mark.tick, mark.seen
 	if c.sink.Encode != nil {
 		for i := range p.obs {
 			p.text = c.sink.Encode(p.text, &p.obs[i])
@@ -339,7 +341,7 @@ func (c *crew) send(w int, o *observer, mark reply) {
 	c.answer[w] <- p
 }
 
-// drain lets the workers come to their end after the fan-in stopped.
+// drain lets the workers finish after the fan-in stopped.
 func (c *crew) drain() {
 	var wg sync.WaitGroup
 	for _, a := range c.answer {
@@ -351,7 +353,8 @@ func (c *crew) drain() {
 	wg.Wait()
 }
 
-// longer gives s one element more, of any content, to be written in place: a literal would be made elsewhere and copied.
+// longer returns s with one more element, of any content, to be written in place. A literal would be built elsewhere and
+// copied.
 func longer[T any](s []T) []T {
 	if len(s) < cap(s) {
 		return s[:len(s)+1]
