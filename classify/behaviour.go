@@ -113,29 +113,29 @@ func (c *Classifier) behaviour(t *track, sum *facts, f *Finding) []Evidence {
 	}
 	if n := bits.OnesCount32(sum.roles); n >= 2 {
 		add(KindRoles, roleList(sum.roles), feeds.Weak, behaviourWeight(KindRoles), n,
-			"the host used %d roles of the vendor's service, as an installed product does; a person uses one", n)
+			"names of %d roles of the vendor's service were used, as an installed product does; a person uses one", n)
 	}
 	for _, p := range t.pools {
 		if n := len(p.members); n >= 2 {
 			add(KindPool, p.entry.Pattern, feeds.Weak, behaviourWeight(KindPool), n,
-				"%d names of one numbered pool were used in turn, as the product rotates through it", n)
+				"%d names of one numbered pool were used in turn, as the product does", n)
 			out[len(out)-1].Role = p.entry.Role
 		}
 	}
 	for _, b := range f.Beacons {
 		if b.Scored && b.Score >= 0.5 {
 			add(KindBeat, b.Words, feeds.Weak, behaviourWeight(KindBeat)*b.Score, b.Sessions,
-				"contact comes %s: a beat that no person keeps", b.Words)
+				"contact comes %s: a rhythm that no person keeps", b.Words)
 			out[len(out)-1].Role = b.Role
 		}
 	}
 	if n, of := t.contact.Clock(); of >= aroundClock {
 		add(KindNight, fmt.Sprintf("%d of the day's 24 hours", of), feeds.Weak, behaviourWeight(KindNight), n,
-			"contact in %d hours, at %d of the day's 24: it goes on by night, wherever the host is", n, of)
+			"contact in %d hours, at %d of the day's 24: it continues at night, wherever the host is", n, of)
 	}
 	if fail := t.failures(c.heard(t.host)); fail >= 3 {
 		add(KindFailed, fmt.Sprintf("%d attempts", fail), feeds.Weak, behaviourWeight(KindFailed), int(fail),
-			"attempts that failed: a product keeps trying where a person gives up")
+			"failed attempts: a product keeps trying where a person gives up")
 	}
 	out = append(out, c.placesSeen(t, f)...)
 	return append(out, t.fallbackSeen()...)
@@ -160,7 +160,7 @@ func (c *Classifier) placesSeen(t *track, f *Finding) []Evidence {
 		}
 		out = append(out, Evidence{Kind: KindPlace, Value: l.String(), Strength: feeds.Weak, Supports: true, Count: uint64(n[l]),
 			Weight: behaviourWeight(KindPlace), First: t.first.UTC(), Last: t.last.UTC(),
-			Why: fmt.Sprintf("%d of %d destinations: where home is, as place databases have it; it says nothing of what runs", n[l], len(f.Destinations))})
+			Why: fmt.Sprintf("%d of %d destinations, by place databases: where the host connects to, not what runs on it", n[l], len(f.Destinations))})
 	}
 	return out
 }
@@ -179,7 +179,7 @@ func (t *track) fallbackSeen() []Evidence {
 	}
 	e := Evidence{Kind: KindFallback, Value: strings.Join(list, ", "), Strength: feeds.Weak, Supports: true, Count: uint64(n),
 		First: t.fallback.first.UTC(), Last: t.fallback.till.UTC(), Weight: behaviourWeight(KindFallback),
-		Why: "after its own resolver had failed, the host asked these for the vendor's names, in the order that the vendor documents"}
+		Why: "after its own resolver failed, the host queried these for the vendor's names, in the order that the vendor documents"}
 	if n >= fallbackMedium {
 		e.Strength, e.Weight = feeds.Medium, weight(KindFallback, feeds.Medium)
 	}

@@ -96,9 +96,9 @@ func beatWords(b *beat, r beacon.Result) string {
 	case b.flows || r.Reason == beacon.Cache:
 		return r.Words
 	case r.Scored && b.ttl > 0: // and no cache made them
-		return r.Words + "; by look-ups alone"
+		return r.Words + "; from DNS queries only"
 	}
-	return r.Words + "; by look-ups alone, whose times a cache can make"
+	return r.Words + "; from DNS queries only, whose times a cache can shape"
 }
 
 func newEvidence(g *sign) *Evidence {
@@ -119,33 +119,33 @@ func because(g *sign) string {
 	case barTool:
 		return "sent by " + g.tool + ", a tool that a person or a script runs"
 	case barBuiltin:
-		return "built into the system: asked whatever antivirus runs"
+		return "built into the operating system: used whichever antivirus runs"
 	case barOEM:
 		return "engine inside " + g.entry.OEM
 	case barOther:
-		return "another host's look-up named the address"
+		return "another host's DNS query gave the address this name"
 	}
 	return kindWhy[g.kind]
 }
 
 var kindWhy = [...]string{
-	KindLookup:      "the host asked DNS for this name",
+	KindLookup:      "the host sent a DNS query for this name",
 	KindSNI:         "the host opened TLS or QUIC with this server name",
 	KindHTTPHost:    "the host sent an HTTP request to this name",
-	KindConnect:     "the host asked a proxy to connect it with this name",
-	KindDerived:     "the host last resolved this name to the address that it called",
+	KindConnect:     "the host asked a proxy to connect to this name",
+	KindDerived:     "this host's last DNS query for this name returned the address that it connected to",
 	KindOther:       "another host resolved this name to the address",
-	KindCertificate: "the server's certificate bears this name, and the host sent none",
+	KindCertificate: "the server's certificate has this name; the host sent no server name",
 	KindIssuer:      "the server's certificate is issued by the vendor's own authority",
-	KindPath:        "the product asks this path",
-	KindQuery:       "the product sends these fields",
+	KindPath:        "the product requests this path",
+	KindQuery:       "the product sends these query fields",
 	KindUserAgent:   "the product names itself",
 	KindHeader:      "the product sends this header",
-	KindBody:        "the server answered with the product's own format",
-	KindPayload:     "the flow begins as the product's own protocol does",
+	KindBody:        "the server answered in the product's own format",
+	KindPayload:     "the connection begins with the product's own protocol",
 	KindPort:        "a port of the vendor's service, in its network or under its name",
 	KindLANPort:     "a port of the vendor's own server inside the site",
-	KindNetwork:     "the address is in a network of the vendor's, which alone is weak",
+	KindNetwork:     "the address is in the vendor's network; alone, that is weak evidence",
 	KindAgainst:     "",
 }
 

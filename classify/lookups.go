@@ -265,12 +265,12 @@ func (c *Classifier) judgeLookup(l *lookup, r reply) {
 			asked: question{id: l.key.id, kind: l.kind}}
 		switch {
 		case l.noRecursion:
-			s.bar, s.why = barResolver, "asked without recursion, as resolvers do"
+			s.bar, s.why = barResolver, "queried without recursion, as resolvers do"
 		case r == authoritative:
-			s.bar, s.why = barResolver, "asked of a server that answers for itself alone, as resolvers do"
+			s.bar, s.why = barResolver, "sent to an authoritative server, as resolvers do"
 		}
 		if s.why == "" && l.through.IsValid() {
-			s.why = "asked through the forwarder " + l.through.String() + ", which named this host as the one that asks"
+			s.why = "sent through the forwarder " + l.through.String() + ", which named this host as its client"
 		}
 		if !ofVendor(l.entries[:i], e.Vendor) {
 			c.oneLookup(t, l, r)

@@ -73,10 +73,10 @@ func behindNAT(d *habits) *Behind {
 	say(m.ttls, "TTLs")
 	say(m.systems, "operating systems")
 	say(m.editions, "editions of Windows")
-	say(m.ids, "installations of one product that take turns")
-	say(m.versions, "versions of one program that take turns")
-	say(m.phases, "phases of one beat")
-	return &Behind{Estimate: n, AtLeast: max(2, m.ids), Words: "is one address in front of several machines: it shows " + strings.Join(shows, ", ")}
+	say(m.ids, "alternating installations of one product")
+	say(m.versions, "alternating versions of one program")
+	say(m.phases, "phases of one rhythm")
+	return &Behind{Estimate: n, AtLeast: max(2, m.ids), Words: "is one address shared by several machines: it shows " + strings.Join(shows, ", ")}
 }
 
 // installs is the installations that one entry of the catalogue told apart by their ids.

@@ -23,7 +23,7 @@ func (c *Classifier) reasons(t *track, f *Finding, j judgement) []string {
 		out = append(out, s)
 	}
 	if n, of := t.contact.Clock(); of >= aroundClock {
-		out = append(out, fmt.Sprintf("Contact goes on by day and by night: in %d hours, at %d of the day's 24.", n, of))
+		out = append(out, fmt.Sprintf("Contact by day and by night: in %d hours, at %d of the day's 24.", n, of))
 	}
 	return out
 }
@@ -57,11 +57,11 @@ func (c *Classifier) barSentences(t *track, f *Finding) (out []string) {
 		}
 	}
 	if f.Verdict > Possible {
-		say(t.barred[barTool], "Signs that "+t.tool+" made did not count.")
+		say(t.barred[barTool], "Evidence from "+t.tool+" did not count.")
 	}
-	say(t.barred[barResolver], "Look-ups asked as resolvers ask did not count.")
+	say(t.barred[barResolver], "DNS queries made as resolvers make them did not count.")
 	if t.barred[barBuiltin] > 0 && f.Verdict > Possible {
-		out = append(out, "Names that the system asks by itself did not count.")
+		out = append(out, "Names that the operating system uses by itself did not count.")
 	}
 	if t.oem != nil {
 		out = append(out, "The engine is built into "+t.oem.OEM+".")
@@ -72,21 +72,25 @@ func (c *Classifier) barSentences(t *track, f *Finding) (out []string) {
 func (c *Classifier) stateSentence(t *track, f *Finding) string {
 	switch f.State {
 	case Blocked:
-		return fmt.Sprintf("Every attempt of the last active hours failed (%d): the product is there, its way out is blocked.", c.failuresNow(t))
+		n, what := c.failuresNow(t)
+		return fmt.Sprintf("All %d recent %s failed: the product still runs, but its traffic is blocked.", n, what)
 	case Quiet:
-		return fmt.Sprintf("Nothing since %s, although the host was seen later.", stamp(c.lastTouch(t)))
+		return fmt.Sprintf("No contact since %s, although the host was seen later.", stamp(c.lastTouch(t)))
 	case Returned:
-		return fmt.Sprintf("Contact came back at %s after more than 48 hours.", stamp(t.returned))
+		return fmt.Sprintf("Contact resumed at %s after more than 48 hours.", stamp(t.returned))
 	}
 	return ""
 }
 
-// failuresNow is how many attempts have failed since one worked.
-func (c *Classifier) failuresNow(t *track) uint32 {
+// failuresNow returns how many attempts failed since the last that worked, and what kind of attempts they were.
+func (c *Classifier) failuresNow(t *track) (n uint32, what string) {
 	from, heard := t.host.active.Back(blockedHours), c.heard(t.host)
 	_, flows := t.tries.since(from, heard)
 	_, refused := t.asks.since(from, heard)
-	return flows + refused
+	if flows == 0 {
+		return refused, "DNS queries"
+	}
+	return flows + refused, "connection attempts"
 }
 
 func stamp(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") }

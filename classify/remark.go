@@ -73,7 +73,7 @@ func (c *Classifier) crawled(obs *capture.Observation) {
 	for _, e := range c.opt.Catalog.MatchAddr(obs.Src.Addr()) {
 		if e.Vendor != nil && obs.Flow.Final {
 			c.hosts.get(server, nil).remark(RemarkCrawler, e.Vendor, "", obs, func() string {
-				return fmt.Sprintf("An address of %s called in (%s), as its crawlers do; who is called runs no product by that.", networkText(e), e.Vendor.Name)
+				return fmt.Sprintf("An address of %s connected to this host, as crawlers of %s do. That does not mean the host runs a product.", networkText(e), e.Vendor.Name)
 			})
 		}
 	}
@@ -85,7 +85,7 @@ func (h *host) markedName(e *feeds.Entry, obs *capture.Observation) {
 		return
 	}
 	h.remark(RemarkMark, nil, e.Mark+" "+e.Pattern, obs, func() string {
-		s := fmt.Sprintf("A name under %s was used, which is marked %s in the catalogue and no antivirus", e.Pattern, e.Mark)
+		s := fmt.Sprintf("A name under %s was used; the catalogue marks it as %s, not as an antivirus", e.Pattern, e.Mark)
 		if note := cmp.Or(e.OEM, e.Note); note != "" {
 			s += ": " + note
 		}
@@ -104,11 +104,11 @@ func (h *host) notAsked(e *feeds.Entry, obs *capture.Observation) {
 		})
 	case serverName(e, obs.Name):
 		h.remark(RemarkServerName, e.Vendor, "", obs, func() string {
-			return fmt.Sprintf("The address of a name server of %s was asked, as resolvers do.", e.Vendor.Name)
+			return fmt.Sprintf("DNS queries for the address of a name server of %s, as resolvers make them.", e.Vendor.Name)
 		})
 	default:
 		h.remark(RemarkRecords, e.Vendor, qtype, obs, func() string {
-			return fmt.Sprintf("%s records of %s were asked, as resolvers and mail servers do; products ask for addresses.", qtype, e.Vendor.Name)
+			return fmt.Sprintf("DNS queries for %s records of %s, as resolvers and mail servers make them. Products query for addresses.", qtype, e.Vendor.Name)
 		})
 	}
 }
@@ -158,9 +158,9 @@ func (c *Classifier) weakSigns(t *track) (Remark, bool) {
 	if len(e.Frames) > 0 {
 		r.Frame = e.Frames[0]
 	}
-	r.Words = fmt.Sprintf("Weak signs of %s alone: %s %s (%s)", t.vendor.Name, word(e.Kind), e.Value, e.Why)
+	r.Words = fmt.Sprintf("Only weak evidence of %s: %s %s (%s)", t.vendor.Name, word(e.Kind), e.Value, e.Why)
 	if e.Note != "" {
-		r.Words += "; the catalogue says: " + e.Note
+		r.Words += "; catalogue note: " + e.Note
 	}
 	r.Words += "."
 	return r, true

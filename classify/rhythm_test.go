@@ -42,7 +42,7 @@ func TestRhythmOfACache(t *testing.T) {
 	require.Equal(t, beacon.None, h.rhythm(b).Reason)
 	require.NotContains(t, beatWords(b, h.rhythm(b)), "cache", "its answers' lifetime is known to be shorter")
 	b.ttl = 0
-	require.Contains(t, beatWords(b, h.rhythm(b)), "a cache can make")
+	require.Contains(t, beatWords(b, h.rhythm(b)), "a cache can shape")
 }
 
 func TestRhythmIsJudgedAgainAfterAStart(t *testing.T) {

@@ -87,11 +87,11 @@ func behind(h *host, roles []HostRole) *Behind {
 	d := &h.did
 	switch roles[0] {
 	case HostResolver:
-		return crowd(int(d.askers.n), "asks DNS for others", "asked it")
+		return crowd(int(d.askers.n), "resolves names for other hosts", "queried it")
 	case HostProxy:
-		return crowd(int(d.clients.n), "fetches for others", "called it")
+		return crowd(int(d.clients.n), "is a proxy for other hosts", "used it")
 	case HostManagement:
-		return crowd(int(d.managed.n), "serves the vendor's product on the site", "called its console ports")
+		return crowd(int(d.managed.n), "serves the vendor's product on the site", "connected to its console ports")
 	case HostNAT:
 		return behindNAT(d)
 	}
@@ -102,9 +102,9 @@ func crowd(n int, does, did string) *Behind {
 	b := &Behind{Estimate: n, AtLeast: n, Words: does}
 	switch {
 	case n == len(smallSet{}.v):
-		b.Words = fmt.Sprintf("%s; %d machines or more %s", does, n, did)
+		b.Words = fmt.Sprintf("%s; at least %d hosts %s", does, n, did)
 	case n > 0:
-		b.Words = fmt.Sprintf("%s; %d seen that %s", does, n, did)
+		b.Words = fmt.Sprintf("%s; hosts seen that %[3]s: %[2]d", does, n, did)
 	}
 	return b
 }
