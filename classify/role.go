@@ -103,8 +103,10 @@ func crowd(n int, does, did string) *Behind {
 	switch {
 	case n == len(smallSet{}.v):
 		b.Words = fmt.Sprintf("%s; at least %d hosts %s", does, n, did)
-	case n > 0:
-		b.Words = fmt.Sprintf("%s; hosts seen that %[3]s: %[2]d", does, n, did)
+	case n == 1:
+		b.Words = fmt.Sprintf("%s; 1 host %s", does, did)
+	case n > 1:
+		b.Words = fmt.Sprintf("%s; %d hosts %s", does, n, did)
 	}
 	return b
 }
