@@ -17,7 +17,7 @@ SOAK ?= 45s
 # `make geo`: where the databases lie that cmd/mkgeo reads (feeds/geo/SOURCES names each with its hash).
 GEO ?= .cache/geo
 
-.PHONY: build help test race check hints lines dead fuzz golden testdata catalog geo soak bench-live bench-beacon bench-siem bench conformance clean
+.PHONY: build help test test-long race check hints lines dead fuzz golden testdata catalog geo soak bench-live bench-beacon bench-siem bench conformance clean
 
 build: ## Build ./avbeacon (the default)
 	CGO_ENABLED=0 $(GO) build -trimpath -o avbeacon ./cmd/avbeacon
@@ -27,6 +27,9 @@ help: ## List these targets
 
 test: ## Run all tests
 	$(GO) test ./...
+
+test-long: ## Run all tests, with property and kill tests repeated ROUNDS (10) times as often
+	ROUNDS=$${ROUNDS:-10} $(GO) test -timeout 1h ./...
 
 race: ## Run all tests with the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race ./...

@@ -16,6 +16,7 @@ import (
 	"avbeacon/capture"
 	"avbeacon/capture/decode"
 	"avbeacon/capture/files"
+	"avbeacon/internal/testkit/rounds"
 )
 
 // crowd is a capture of many flows of every kind over hours, from a seed: times that run, jump and step back, hosts in
@@ -79,7 +80,7 @@ func captures(t testing.TB) []string {
 
 func TestWorkersChangeNothing(t *testing.T) {
 	evicted := false
-	for seed := range uint64(3) {
+	for seed := range uint64(rounds.Of(t, 1)) {
 		list := crowd(t, seed, 2000)
 		for _, opt := range []ObserverOptions{{}, {MaxFlows: 64 * 16, MaxWaiting: 48 << 10}, {Interest: no{}}, {Interest: all{}}} {
 			want, st := dumped(t, Options{Observer: opt}, &memSource{packets: list})

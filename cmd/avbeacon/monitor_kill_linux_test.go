@@ -18,6 +18,7 @@ import (
 
 	"avbeacon/internal/store"
 	"avbeacon/internal/testkit"
+	"avbeacon/internal/testkit/rounds"
 )
 
 // pcapHeader begins a capture of Ethernet frames with times in nanoseconds.
@@ -105,10 +106,7 @@ func keptOf(t *testing.T, file string) (hosts map[netip.Addr]bool, contacts uint
 // The whole daemon is killed at random moments while findings flow in: the store is whole each time and has all but the last
 // second, the next start goes on from it, what was told is told again under the same id at most, and every finding is told.
 func TestKilledMonitorLosesASecondAtMost(t *testing.T) {
-	rounds := 8
-	if testing.Short() {
-		rounds = 4
-	}
+	kills := rounds.Of(t, 4)
 	dir := t.TempDir()
 	db, alerts := filepath.Join(dir, "a.db"), filepath.Join(dir, "alerts.ndjson")
 	config := writeConfig(t, dir, "capture: {read: '-'}\nstore: {file: "+db+"}\nsensor: tap\nalerts: {group: {over: 0}}\n"+
@@ -116,7 +114,7 @@ func TestKilledMonitorLosesASecondAtMost(t *testing.T) {
 	next, all := 1, 0
 	var worst time.Duration
 	var before uint64
-	for range rounds {
+	for range kills {
 		list, killed := feedAndKill(t, config, next)
 		next += len(list)
 		all += len(list)
@@ -137,7 +135,7 @@ func TestKilledMonitorLosesASecondAtMost(t *testing.T) {
 		require.LessOrEqual(t, contacts-before, uint64(len(list)), "nothing is counted twice")
 		before = contacts
 	}
-	t.Logf("%d kills, %d hosts; the oldest finding that was lost was %v old", rounds, all, worst.Round(time.Millisecond))
+	t.Logf("%d kills, %d hosts; the oldest finding that was lost was %v old", kills, all, worst.Round(time.Millisecond))
 
 	r, w := feed(t)
 	d := startChild(t, childOptions{stdin: r, args: []string{"monitor", "-c", config}})

@@ -169,13 +169,11 @@ func watchMemory(pid int) (stop func() []int) {
 // what went from them counted, the store whole, and the spool, one of whose receivers is away, within its size. SOAK, as 45s,
 // says how long (make soak).
 func TestSoak(t *testing.T) {
-	length := 8 * time.Second
+	length := 4 * time.Second
 	if text := os.Getenv("SOAK"); text != "" {
 		var err error
 		length, err = time.ParseDuration(text)
 		require.NoError(t, err)
-	} else if testing.Short() {
-		length = 4 * time.Second
 	}
 	dir := t.TempDir()
 	config := writeConfig(t, dir, fmt.Sprintf(`

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"avbeacon/internal/policy"
+	"avbeacon/internal/testkit/rounds"
 
 	"github.com/stretchr/testify/require"
 )
@@ -63,13 +64,10 @@ func writeForever(file string) error {
 // A process that is killed in the middle of writing loses nothing of what it was told is written, leaves nothing half,
 // and damages nothing, however often it happens to one file.
 func TestKillNeverDamages(t *testing.T) {
-	rounds := 40
-	if testing.Short() {
-		rounds = 8
-	}
+	kills := rounds.Of(t, 12)
 	file := filepath.Join(t.TempDir(), "killed.db")
 	least := 0
-	for round := range rounds {
+	for round := range kills {
 		told := writeAndKill(t, file, time.Duration(3+round*7%60)*time.Millisecond)
 		least = max(least, told)
 		s, err := Open(file, Options{})
@@ -87,7 +85,7 @@ func TestKillNeverDamages(t *testing.T) {
 		}
 		require.NoError(t, s.Close())
 	}
-	require.Greater(t, least, rounds, "children wrote hardly anything")
+	require.Greater(t, least, kills, "children wrote hardly anything")
 }
 
 // writeAndKill gives the last turn that the child said is written, before it was killed some time after its first.
