@@ -16,7 +16,7 @@ type batch struct {
 	hours     map[hourKey]counts
 	coverage  map[int64]Coverage
 	unmatched map[unmatchedKey]sighting
-	alerts    map[string]Alert
+	alerts    *waiting
 }
 
 type kept struct {
@@ -32,13 +32,13 @@ type hourKey struct {
 	hour    int64
 }
 
-func newBatch() *batch {
+func newBatch(alerts *waiting) *batch {
 	return &batch{findings: map[string]kept{}, states: map[stateKey]classify.Saved{}, hours: map[hourKey]counts{},
-		coverage: map[int64]Coverage{}, unmatched: map[unmatchedKey]sighting{}, alerts: map[string]Alert{}}
+		coverage: map[int64]Coverage{}, unmatched: map[unmatchedKey]sighting{}, alerts: alerts}
 }
 
 func (b *batch) empty() bool {
-	return len(b.findings)+len(b.states)+len(b.hours)+len(b.coverage)+len(b.unmatched)+len(b.alerts) == 0
+	return len(b.findings)+len(b.states)+len(b.hours)+len(b.coverage)+len(b.unmatched)+len(b.alerts.byID) == 0
 }
 
 func hourOf(t time.Time) int64 { return floor(t.Unix(), 3600) }
@@ -90,7 +90,7 @@ func (b *batch) addHour(finding string, hour int64, n counts) {
 func (b *batch) join(old *batch) {
 	under(b.findings, old.findings)
 	under(b.states, old.states)
-	under(b.alerts, old.alerts)
+	b.alerts.under(old.alerts)
 	for k, n := range old.hours {
 		b.addHour(k.finding, k.hour, n)
 	}
@@ -125,19 +125,23 @@ func (s *Store) flush(ctx context.Context, now time.Time, more func(*tx) error) 
 		s.mu.Unlock()
 		return nil
 	}
-	s.waiting = newBatch()
+	s.waiting = s.newBatch()
 	s.mu.Unlock()
-	w := writer{store: s, now: now}
-	err := s.begin(ctx, func(t *tx) error {
-		w.tx = t
-		w.batch(b)
-		if more != nil {
+	err := s.writeTwice(ctx, now, func() error {
+		w := s.newWriter(now)
+		err := s.begin(ctx, func(t *tx) error {
+			w.tx = t
+			if err := w.batch(b); err != nil || more == nil {
+				return err
+			}
 			return more(t)
+		})
+		if err == nil {
+			w.done()
 		}
-		return nil
+		return err
 	})
 	if err == nil {
-		w.done()
 		return nil
 	}
 	s.mu.Lock()

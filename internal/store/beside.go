@@ -10,7 +10,7 @@ import (
 // OpenBeside opens a store while another process writes it: to read, and to write suppressions and alerts (PutSuppression,
 // DropSuppression, PutAlert), which wait their turn. Nothing else can be kept; nothing is created or migrated.
 func OpenBeside(file string) (*Store, error) {
-	s := &Store{file: file, read: true, waiting: newBatch(), counts: map[string]counts{}, written: map[string]*written{}}
+	s := newStore(file, Options{ReadOnly: true})
 	if err := s.openBeside(); err != nil {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", file, err), s.release())
 	}
@@ -25,7 +25,7 @@ func (s *Store) openBeside() error {
 	case !there:
 		return ErrMissing
 	}
-	name, err := address(s.file, "mode=rw", "_pragma=busy_timeout(5000)", "_pragma=synchronous(normal)", "_pragma=trusted_schema(off)",
+	name, err := address(s.file, "mode=rw", "_pragma=busy_timeout(5000)", "_pragma=synchronous(full)", "_pragma=trusted_schema(off)",
 		"_txlock=immediate")
 	if err != nil {
 		return err

@@ -18,15 +18,26 @@ type Alert struct {
 	Severity policy.Severity
 	State    string    // in the words of the alert's package; "resolved" may be forgotten by age
 	Changed  time.Time // packet time of the change that it tells
-	Told     time.Time // when the spool had it; zero: not yet
+	Told     time.Time // when it was put into the outbox, or sent in another way; zero: not yet
 	Body     json.RawMessage
+	Send     json.RawMessage // what receivers get of it; nil: it is only remembered. It is not read back
 }
 
-// KeepAlert notes an alert; one with the same id gives way.
+// KeepAlert notes an alert; one with the same id gives way. One with Send goes into the outbox, but only once.
 func (s *Store) KeepAlert(a Alert) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waiting.alerts[a.ID] = a
+	s.keepAlert(a)
+}
+
+func (s *Store) keepAlert(a Alert) {
+	s.waiting.alerts.put(a)
+	if a.Send != nil {
+		select {
+		case s.ripe <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // Alerts gives every alert in order of change.

@@ -113,6 +113,7 @@ type tx struct {
 	ctx   context.Context
 	tx    *sql.Tx
 	known map[string]*sql.Stmt
+	rows  int64 // that the last statement changed
 	err   error
 }
 
@@ -133,6 +134,7 @@ func (s *Store) begin(ctx context.Context, do func(*tx) error) error {
 // do runs a named statement.
 func (t *tx) do(name string, args ...any) error {
 	if t.err != nil {
+		t.rows = 0
 		return nil // it is in t.err
 	}
 	stmt := t.known[name]
@@ -142,17 +144,38 @@ func (t *tx) do(name string, args ...any) error {
 		}
 		t.known[name] = stmt
 	}
-	if _, err := stmt.ExecContext(t.ctx, args...); err != nil {
-		t.err = fmt.Errorf("%s: %w", name, err)
+	done, err := stmt.ExecContext(t.ctx, args...)
+	if err == nil {
+		t.rows, err = done.RowsAffected()
+	}
+	if err != nil {
+		t.rows, t.err = 0, fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+// each gives the rows of a named query one after the other. The transaction runs nothing else until it returns.
+func (t *tx) each(name string, args []any, row func(scanner) error) error {
+	if t.err != nil {
+		return t.err
+	}
+	rows, err := t.tx.QueryContext(t.ctx, queries[name], args...)
+	return eachRow(name, rows, err, row)
 }
 
 type scanner interface{ Scan(...any) error }
 
 // each gives the rows of a named query one after the other.
 func (s *Store) each(ctx context.Context, name string, args []any, row func(scanner) error) error {
-	rows, err := s.db.QueryContext(ctx, queries[name], args...)
+	db := s.db
+	if s.readers != nil {
+		db = s.readers
+	}
+	rows, err := db.QueryContext(ctx, queries[name], args...)
+	return eachRow(name, rows, err, row)
+}
+
+func eachRow(name string, rows *sql.Rows, err error, row func(scanner) error) error {
 	if err != nil {
 		return plain(fmt.Errorf("%s: %w", name, err))
 	}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -24,23 +25,38 @@ type Options struct {
 	ReadOnly bool   // nothing is created, migrated, locked or written
 	Sensor   string // name of the tap; "" takes the store's. A store has one
 	IDKey    []byte // key of identifiers' hashes; nil takes the store's, which is made at random with it
+	// Steady is for a process that runs for months: a damaged store is kept aside and another begun with what can be read
+	// of it, and a reserve of 8 MiB beside the store is given up when the disk is full.
+	Steady  bool
+	Alerts  int64 // bytes of the outbox; 0 is 256 MiB. Of a full one goes what every sink had, then the oldest of the lowest severity
+	Pending int   // alerts to be sent that may wait in memory; 0 is 65,536
 }
 
 // Store is an open file. Its methods may be called from any goroutine; one process at a time writes.
 type Store struct {
-	file   string
-	sensor string
-	key    []byte
-	db     *sql.DB        // the one connection that writes; with ReadOnly several that read
-	lock   *lockfile.Lock // nil where nothing is written
-	read   bool
+	file    string
+	sensor  string
+	key     []byte
+	db      *sql.DB        // the one connection that writes; with ReadOnly several that read
+	readers *sql.DB        // that read beside db; nil with ReadOnly
+	lock    *lockfile.Lock // nil where nothing is written
+	read    bool
+
+	temp    string // folder of a store of this process alone, removed at Close; "" for none
+	steady  bool
+	pending int
+	damage  string        // what was found damaged at the start; "" for nothing
+	ripe    chan struct{} // holds a token while alerts wait to be sent
 
 	mu      sync.Mutex
 	waiting *batch
-	counts  map[string]counts // of every finding, as it was last kept
+	dropped [severities]uint64 // alerts that did not find room in memory
+	counts  map[string]counts  // of every finding, as it was last kept
 
 	writing sync.Mutex // held while a transaction is made
 	written map[string]*written
+	out     outbox
+	reserve reserve
 }
 
 // counts is what contacts by hour are read from.
@@ -52,22 +68,63 @@ type counts struct {
 // Open opens a store, or makes one, checks it and brings it to this version's schema. The error is one of the sentinels
 // of this package where a caller may want to know.
 func Open(file string, opt Options) (*Store, error) {
-	s := &Store{file: file, read: opt.ReadOnly, waiting: newBatch(), counts: map[string]counts{}, written: map[string]*written{}}
+	s := newStore(file, opt)
 	if err := s.open(opt); err != nil {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", file, err), s.release())
 	}
 	return s, nil
 }
 
+// OpenTemporary opens a store that ends with the process: in a folder for temporary files, where nothing waits for the disk.
+func OpenTemporary(opt Options) (*Store, error) {
+	folder, err := os.MkdirTemp("", "avbeacon-")
+	if err != nil {
+		return nil, fmt.Errorf("temporary store: %w", err)
+	}
+	opt.Steady = false
+	s := newStore(filepath.Join(folder, "alerts.db"), opt)
+	s.temp = folder
+	if err := s.open(opt); err != nil {
+		return nil, errors.Join(fmt.Errorf("temporary store: %w", err), s.release())
+	}
+	return s, nil
+}
+
+func newStore(file string, opt Options) *Store {
+	s := &Store{file: file, read: opt.ReadOnly, steady: opt.Steady && !opt.ReadOnly, pending: cmp.Or(opt.Pending, defaultPending),
+		ripe: make(chan struct{}, 1), counts: map[string]counts{}, written: map[string]*written{}}
+	s.out.limit, s.out.stored = cmp.Or(opt.Alerts, defaultAlerts), make(chan struct{})
+	s.waiting = s.newBatch()
+	return s
+}
+
+func (s *Store) newBatch() *batch { return newBatch(newWaiting(s.pending, &s.dropped)) }
+
 func (s *Store) open(opt Options) error {
-	if err := s.connect(); err != nil {
-		return err
+	err := s.connect()
+	if err == nil {
+		err = s.recognise()
 	}
-	if err := s.recognise(); err != nil {
-		return plain(err)
+	switch {
+	case err == nil:
+		return s.begun(opt)
+	case s.damaged(err):
+		return s.beginAgain(opt, plain(err))
 	}
+	return plain(err)
+}
+
+// begun reads what a store that can be read goes on from.
+func (s *Store) begun(opt Options) error {
 	if err := s.identify(opt); err != nil {
 		return plain(err)
+	}
+	if err := s.countOutbox(context.Background()); err != nil {
+		return plain(err)
+	}
+	if s.steady {
+		s.reserve.name = s.file + ".reserve"
+		s.reserve.make(time.Now())
 	}
 	return plain(s.recall())
 }
@@ -132,10 +189,14 @@ func (s *Store) IDKey() []byte { return s.key }
 
 // Keep notes a finding as it stands and what the policy says of it. Nothing is written before Flush. The finding must not
 // change any more.
-func (s *Store) Keep(f *classify.Finding, d policy.Decision) {
+// The alerts that the finding gave rise to are written in the same transaction, or with nothing of it.
+func (s *Store) Keep(f *classify.Finding, d policy.Decision, alerts ...Alert) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keep(f, d)
+	for _, a := range alerts {
+		s.keepAlert(a)
+	}
 }
 
 func (s *Store) keep(f *classify.Finding, d policy.Decision) {
@@ -160,19 +221,33 @@ func (s *Store) KeepMemory(pieces []classify.Saved, judge func(*classify.Finding
 	}
 }
 
-// Run writes what waits every interval until ctx is done, and then once more: what was kept before is then in the file.
-// failed, which may be nil, gets the errors on the way; what could not be written waits for the next time.
+// sendEvery is how often alerts are written at most: what comes meanwhile shares one transaction and one wait for the disk.
+const sendEvery = 50 * time.Millisecond
+
+// Ripe returns a channel that holds a token while alerts wait to be sent.
+func (s *Store) Ripe() <-chan struct{} { return s.ripe }
+
+// Run writes what waits every interval, and soon after alerts that are to be sent, until ctx is done, and then once more: what
+// was kept before is then in the file. failed, which may be nil, gets the errors on the way; what could not be written waits
+// for the next time.
 func (s *Store) Run(ctx context.Context, every time.Duration, failed func(error)) error {
-	tick := time.NewTicker(every)
+	tick, soon := time.NewTicker(every), time.NewTimer(0)
 	defer tick.Stop()
+	defer soon.Stop()
+	<-soon.C
 	for {
+		var now time.Time
 		select {
 		case <-ctx.Done():
 			return s.Flush(context.WithoutCancel(ctx), time.Now())
-		case now := <-tick.C:
-			if err := s.Flush(ctx, now); err != nil && ctx.Err() == nil && failed != nil {
-				failed(err)
-			}
+		case <-s.ripe:
+			soon.Reset(sendEvery)
+			continue
+		case now = <-soon.C:
+		case now = <-tick.C:
+		}
+		if err := s.Flush(ctx, now); err != nil && ctx.Err() == nil && failed != nil {
+			failed(err)
 		}
 	}
 }
@@ -182,11 +257,18 @@ func (s *Store) Close() error { return plain(s.release()) }
 
 func (s *Store) release() error {
 	var errs []error
+	if s.readers != nil {
+		errs = append(errs, s.readers.Close())
+	}
 	if s.db != nil {
 		if !s.read {
 			_, _ = s.db.Exec("PRAGMA optimize") // of use, not of need
 		}
-		errs = append(errs, s.db.Close())
+		errs = append(errs, s.db.Close()) // the last one: it brings the log into the file
+	}
+	if s.temp != "" {
+		errs = append(errs, s.lock.Release(), os.RemoveAll(s.temp))
+		s.lock = nil
 	}
 	return errors.Join(append(errs, s.lock.Release())...)
 }

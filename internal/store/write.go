@@ -23,10 +23,14 @@ type writer struct {
 	tx     *tx
 	now    time.Time
 	staged map[string]*written // in the file once the transaction is
+	out    stagedOutbox
 }
 
-func (w *writer) batch(b *batch) {
-	w.staged = map[string]*written{}
+func (s *Store) newWriter(now time.Time) *writer {
+	return &writer{store: s, now: now, staged: map[string]*written{}, out: stagedOutbox{last: s.out.last, bytes: s.out.bytes, alerts: s.out.alerts}}
+}
+
+func (w *writer) batch(b *batch) error {
 	for _, p := range b.states {
 		w.state(&p)
 	}
@@ -42,9 +46,17 @@ func (w *writer) batch(b *batch) {
 	for k, s := range b.unmatched {
 		w.tx.do("unmatched.add", w.store.sensor, k.host.String(), k.day, k.kind, k.value, s.seen, nanos(s.first), nanos(s.last))
 	}
-	for _, a := range b.alerts {
-		w.alert(&a)
+	for _, a := range b.alerts.sorted() {
+		if a.Send != nil {
+			w.send(&a.Alert)
+		} else {
+			w.alert(&a.Alert)
+		}
 	}
+	if w.tx.err != nil {
+		return w.tx.err
+	}
+	return w.bound()
 }
 
 // mostWritten is how many findings' rows are known: of one beyond, all rows are written anew when it changes.
@@ -61,6 +73,9 @@ func (w *writer) done() {
 	for id, x := range w.staged {
 		known[id] = x
 	}
+	w.store.mu.Lock()
+	defer w.store.mu.Unlock()
+	w.store.out.commit(&w.out)
 }
 
 // state writes a piece of the classifier's memory, and who the host is.

@@ -91,7 +91,8 @@ SELECT hour, contacts, lookups FROM contact_hours WHERE finding = $1 AND hour >=
 
 -- name: alert.put
 INSERT INTO alerts (id, finding, rule, severity, state, changed, told, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, state = excluded.state, changed = excluded.changed, told = excluded.told, body = excluded.body;
+ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, state = excluded.state, changed = excluded.changed,
+	told = CASE WHEN excluded.told = 0 THEN alerts.told ELSE excluded.told END, body = excluded.body;
 -- name: alert.all
 SELECT id, finding, rule, severity, state, changed, told, body FROM alerts ORDER BY changed, id;
 
@@ -183,3 +184,60 @@ WHERE NOT EXISTS (SELECT 1 FROM states s WHERE s.sensor = hosts.sensor AND s.hos
 SELECT COALESCE(MIN(hour), 0), COALESCE(MAX(hour), 0) FROM contact_hours;
 -- name: span.unmatched
 SELECT COALESCE(MIN(day), 0), COALESCE(MAX(day), 0) FROM unmatched;
+
+-- name: alert.send
+INSERT INTO alerts (id, finding, rule, severity, state, changed, told, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, state = excluded.state, changed = excluded.changed, told = excluded.told, body = excluded.body
+WHERE alerts.told = 0;
+
+-- name: outbox.put
+INSERT INTO outbox (sequence, id, finding, severity, stored, size, body) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING;
+
+-- name: outbox.next
+SELECT sequence, stored, body FROM outbox WHERE sequence > $1 ORDER BY sequence LIMIT $2;
+
+-- name: outbox.pending
+SELECT COUNT(*) FROM outbox WHERE severity BETWEEN 0 AND 4 AND sequence > $1;
+
+-- name: outbox.sums
+SELECT COUNT(*), COALESCE(SUM(size), 0), COALESCE(MAX(sequence), 0) FROM outbox WHERE severity BETWEEN 0 AND 4;
+
+-- name: outbox.oldest
+SELECT COALESCE(MIN(stored), 0) FROM outbox WHERE sequence = (SELECT MIN(sequence) FROM outbox);
+
+-- name: outbox.sent
+SELECT sequence, size FROM outbox WHERE sequence <= $1 ORDER BY sequence LIMIT $2;
+
+-- name: outbox.least
+SELECT sequence, size FROM outbox WHERE severity = $1 ORDER BY sequence LIMIT $2;
+
+-- name: outbox.drop
+DELETE FROM outbox WHERE sequence = $1;
+
+-- name: sink.add
+INSERT INTO sinks (name, position) VALUES ($1, 0) ON CONFLICT (name) DO NOTHING;
+
+-- name: sink.put
+UPDATE sinks SET position = $1 WHERE name = $2 AND position < $1;
+
+-- name: sink.all
+SELECT name, position FROM sinks ORDER BY name;
+
+-- name: dead.put
+INSERT INTO dead_letters (sink, sequence, rejected, reason, body) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (sink, sequence) DO UPDATE SET rejected = excluded.rejected, reason = excluded.reason;
+
+-- name: dead.of
+SELECT sequence, rejected, reason, body FROM dead_letters WHERE sink = $1 AND sequence > $2 ORDER BY sequence LIMIT $3;
+
+-- name: dead.drop
+DELETE FROM dead_letters WHERE sink = $1 AND sequence = $2;
+
+-- name: dead.bytes
+SELECT COALESCE(SUM(LENGTH(body)), 0) FROM dead_letters;
+
+-- name: dead.oldest
+SELECT sink, sequence, LENGTH(body) FROM dead_letters ORDER BY rejected, sequence, sink;
+
+-- name: old.outbox
+DELETE FROM outbox WHERE stored < $1 AND sequence <= (SELECT COALESCE(MIN(position), 0) FROM sinks);

@@ -1,0 +1,344 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// The outbox is the part of the store that receivers get: the alerts that were kept with Send, in order, and how far each
+// sink is. An alert is in it from the transaction on that wrote the finding that made it. What reads and delivers is
+// internal/outbox.
+
+// Outgoing is an alert of the outbox.
+type Outgoing struct {
+	Sequence int64 // greater than of all that were stored before
+	Stored   time.Time
+	Body     json.RawMessage // Alert.Send
+}
+
+// What Options leaves at zero.
+const (
+	defaultAlerts  = 256 << 20 // bytes, about 65,000 alerts
+	defaultPending = 1 << 16   // alerts
+)
+
+// outbox is what the writer knows of its tables; Store.writing guards it, but for the counters, which Store.mu does.
+type outbox struct {
+	limit    int64 // bytes
+	last     int64 // greatest sequence
+	bytes    int64 // sum of the rows' sizes
+	alerts   int64
+	counters OutboxStats
+	stored   chan struct{} // closed when alerts were stored
+}
+
+// OutboxStats counts since the process began, but for what the store holds.
+type OutboxStats struct {
+	Waiting int                // alerts in memory that are to be written
+	Pending int                // as many may wait
+	Stored  uint64             // alerts
+	Dropped [severities]uint64 // alerts that went because too many waited in memory, by policy.Severity
+	Purged  [severities]uint64 // alerts that went because the outbox was full, and not every sink had them
+	Aged    uint64             // alerts that every sink had and that made room
+	Alerts  int64              // in the store, delivered ones with them
+	Bytes   int64              // that they take of the file
+	Limit   int64              // of Bytes
+}
+
+// OutboxStats counts.
+func (s *Store) OutboxStats() OutboxStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.out.counters
+	out.Waiting, out.Pending, out.Dropped = s.waiting.alerts.count, s.pending, s.dropped
+	out.Limit = s.out.limit
+	return out
+}
+
+// Stored returns a channel that is closed as soon as more alerts are in the outbox.
+func (s *Store) Stored() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.stored
+}
+
+// Outgoing returns the alerts behind a sequence in order, at most most.
+func (s *Store) Outgoing(ctx context.Context, after int64, most int) ([]Outgoing, error) {
+	out := make([]Outgoing, 0, most)
+	err := s.each(ctx, "outbox.next", []any{after, most}, func(row scanner) error {
+		var a Outgoing
+		var stored int64
+		err := row.Scan(&a.Sequence, &stored, (*[]byte)(&a.Body))
+		a.Stored = instant(stored)
+		out = append(out, a)
+		return err
+	})
+	return out, err
+}
+
+// Pending counts the alerts behind a sequence.
+func (s *Store) Pending(ctx context.Context, after int64) (n int64, err error) {
+	err = s.each(ctx, "outbox.pending", []any{after}, func(row scanner) error { return row.Scan(&n) })
+	return n, err
+}
+
+// Oldest is when the oldest alert of the outbox was stored; zero where there is none.
+func (s *Store) Oldest(ctx context.Context) (time.Time, error) {
+	n, err := s.number(ctx, "outbox.oldest")
+	return instant(n), err
+}
+
+// AddSink gives a sink a position where it has none: before the oldest alert. It returns the position.
+func (s *Store) AddSink(ctx context.Context, name string) (int64, error) {
+	if err := s.now(ctx, "sink.add", name); err != nil {
+		return 0, err
+	}
+	all, err := s.Positions(ctx)
+	return all[name], err
+}
+
+// Positions returns how far each sink is that ever had a position, by name: all up to that sequence is done with.
+func (s *Store) Positions(ctx context.Context) (map[string]int64, error) {
+	out := map[string]int64{}
+	err := s.each(ctx, "sink.all", nil, func(row scanner) error {
+		var name string
+		var at int64
+		err := row.Scan(&name, &at)
+		out[name] = at
+		return err
+	})
+	return out, err
+}
+
+// SetPositions moves sinks forward. Unlike all else it does not wait for the disk: a position that a power cut takes back
+// only makes alerts come twice.
+func (s *Store) SetPositions(ctx context.Context, at map[string]int64) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.relaxed(ctx, func() error {
+		return s.begin(ctx, func(t *tx) error {
+			for name, sequence := range at {
+				t.do("sink.put", sequence, name)
+			}
+			return nil
+		})
+	})
+}
+
+// countOutbox reads how much the outbox holds. The caller holds s.writing, or is alone.
+func (s *Store) countOutbox(ctx context.Context) error {
+	if s.read {
+		return nil
+	}
+	var alerts, bytes, last int64
+	err := s.each(ctx, "outbox.sums", nil, func(row scanner) error { return row.Scan(&alerts, &bytes, &last) })
+	if err != nil {
+		return err
+	}
+	positions, err := s.Positions(ctx)
+	for _, at := range positions { // the rows behind them may be gone
+		last = max(last, at)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out.commit(&stagedOutbox{last: max(last, s.out.last), bytes: bytes, alerts: alerts})
+	return err
+}
+
+// stagedOutbox is what a transaction makes of the outbox, once it is committed.
+type stagedOutbox struct {
+	last, bytes, alerts int64
+	stored, aged        uint64
+	purged              [severities]uint64
+}
+
+// pageSize is the engine's.
+const pageSize = 4096
+
+// pagesOf is how many bytes of the file a row with a body takes: its share of a page, and pages of its own for what does not
+// fit into one (https://sqlite.org/fileformat2.html, section 1.6: of a long row a part stays, from 489 bytes on).
+func pagesOf(body int) int64 {
+	const most, least, overflow = 4061, 489, pageSize - 4
+	row := int64(body) + 100 // id, finding, numbers, and its entries in the indexes
+	var pages int64
+	if row > most {
+		pages, row = (row-least)/overflow, least+(row-least)%overflow
+		if row > most {
+			pages, row = pages+1, least
+		}
+	}
+	return pages*pageSize + pageSize/max(1, pageSize/row)
+}
+
+// send writes an alert into the outbox, unless it was sent before.
+func (w *writer) send(a *Alert) {
+	w.tx.do("alert.send", a.ID, a.Finding, a.Rule, int(a.Severity), a.State, nanos(a.Changed), nanos(a.Told), string(a.Body))
+	if w.tx.rows == 0 {
+		return
+	}
+	size := pagesOf(len(a.Send))
+	w.tx.do("outbox.put", w.out.last+1, a.ID, a.Finding, int(a.Severity), nanos(w.now), size, string(a.Send))
+	if w.tx.rows == 0 {
+		return
+	}
+	w.out.last++
+	w.out.stored++
+	w.out.alerts++
+	w.out.bytes += size
+}
+
+// bound takes alerts out of a full outbox: first what every sink had, then the oldest of the lowest severity. A bit more
+// than has to go does, so that it is not done for each alert.
+func (w *writer) bound() error {
+	limit := w.store.out.limit
+	if w.out.bytes <= limit {
+		return nil
+	}
+	most := limit - limit/64
+	err := w.dropSent(most)
+	for at := 0; at < severities && err == nil; at++ {
+		err = w.drop(most, "outbox.least", int64(at), func(n uint64) { w.out.purged[at] += n })
+	}
+	return err
+}
+
+// dropSent takes out what every sink had, the oldest first, until the outbox has at most most bytes.
+func (w *writer) dropSent(most int64) error {
+	var all int64 = -1
+	err := w.tx.each("sink.all", nil, func(row scanner) error {
+		var name string
+		var at int64
+		err := row.Scan(&name, &at)
+		if all < 0 || at < all {
+			all = at
+		}
+		return err
+	})
+	if err != nil || all <= 0 {
+		return err
+	}
+	return w.drop(most, "outbox.sent", all, func(n uint64) { w.out.aged += n })
+}
+
+// drop takes out the rows that a query gives, in its order, until the outbox has at most most bytes.
+func (w *writer) drop(most int64, query string, arg int64, count func(uint64)) error {
+	const lot = 1024
+	for w.out.bytes > most {
+		type row struct{ sequence, size int64 }
+		var list []row
+		err := w.tx.each(query, []any{arg, lot}, func(r scanner) error {
+			var one row
+			err := r.Scan(&one.sequence, &one.size)
+			list = append(list, one)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, one := range list {
+			if w.out.bytes <= most {
+				return nil
+			}
+			w.tx.do("outbox.drop", one.sequence)
+			w.out.bytes -= one.size
+			w.out.alerts--
+			count(1)
+		}
+		if len(list) < lot {
+			return w.tx.err
+		}
+	}
+	return nil
+}
+
+// commit takes over what a committed transaction did to the outbox. The caller holds Store.mu.
+func (o *outbox) commit(x *stagedOutbox) {
+	o.last, o.bytes, o.alerts = x.last, x.bytes, x.alerts
+	c := &o.counters
+	c.Alerts, c.Bytes, c.Stored, c.Aged = o.alerts, o.bytes, c.Stored+x.stored, c.Aged+x.aged
+	for at, n := range x.purged {
+		c.Purged[at] += n
+	}
+	if x.stored > 0 {
+		close(o.stored)
+		o.stored = make(chan struct{})
+	}
+}
+
+// DeadLetter is an alert that a receiver rejected for good.
+type DeadLetter struct {
+	Sink     string
+	Sequence int64 // of the outbox
+	Rejected time.Time
+	Reason   string
+	Body     json.RawMessage // as of the outbox
+}
+
+// mostDead bounds the bodies of all dead letters, in bytes. Beyond it the oldest go.
+const mostDead = 64 << 20
+
+// PutDead writes dead letters at once, and returns how many older ones had to go. One of the same sink and sequence is
+// replaced.
+func (s *Store) PutDead(ctx context.Context, list []DeadLetter) (lost int, err error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	err = s.writeTwice(ctx, time.Now(), func() error {
+		return s.begin(ctx, func(t *tx) error {
+			for _, d := range list {
+				t.do("dead.put", d.Sink, d.Sequence, nanos(d.Rejected), d.Reason, string(d.Body))
+			}
+			var bytes int64
+			if err := t.each("dead.bytes", nil, func(row scanner) error { return row.Scan(&bytes) }); err != nil || bytes <= mostDead {
+				return err
+			}
+			var gone []DeadLetter
+			err := t.each("dead.oldest", nil, func(row scanner) error {
+				var d DeadLetter
+				var size int64
+				err := row.Scan(&d.Sink, &d.Sequence, &size)
+				if bytes > mostDead {
+					bytes -= size
+					gone = append(gone, d)
+				}
+				return err
+			})
+			for _, d := range gone {
+				t.do("dead.drop", d.Sink, d.Sequence)
+			}
+			lost = len(gone)
+			return err
+		})
+	})
+	if err != nil {
+		return 0, fmt.Errorf("write dead letters: %w", err)
+	}
+	return lost, nil
+}
+
+// DeadLetters returns a sink's dead letters behind a sequence in order, at most most.
+func (s *Store) DeadLetters(ctx context.Context, sink string, after int64, most int) ([]DeadLetter, error) {
+	var out []DeadLetter
+	err := s.each(ctx, "dead.of", []any{sink, after, most}, func(row scanner) error {
+		d := DeadLetter{Sink: sink}
+		var at int64
+		err := row.Scan(&d.Sequence, &at, &d.Reason, (*[]byte)(&d.Body))
+		d.Rejected = instant(at)
+		out = append(out, d)
+		return err
+	})
+	return out, err
+}
+
+// DropDead removes dead letters at once.
+func (s *Store) DropDead(ctx context.Context, sink string, sequences []int64) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.begin(ctx, func(t *tx) error {
+		for _, n := range sequences {
+			t.do("dead.drop", sink, n)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,80 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// reserveSize is how much of the disk a steady store keeps for the moment when there is no room: to delete takes room too.
+const reserveSize = 8 << 20
+
+// lookForRoom is how often a store without its reserve looks whether there is room for it again.
+const lookForRoom = 10 * time.Second
+
+// reserve is a file beside the store that only takes room.
+type reserve struct {
+	name   string // "": none is kept
+	there  bool
+	looked time.Time
+}
+
+// make writes the file where there is ample room.
+func (r *reserve) make(now time.Time) {
+	if r.name == "" || r.there || now.Sub(r.looked) >= 0 && now.Sub(r.looked) < lookForRoom {
+		return
+	}
+	r.looked = now
+	if st, err := os.Stat(r.name); err == nil && st.Size() == reserveSize {
+		r.there = true
+		return
+	}
+	if free, known := freeBytes(filepath.Dir(r.name)); known && free < 3*reserveSize {
+		return
+	}
+	r.there = os.WriteFile(r.name, make([]byte, reserveSize), 0o600) == nil
+	if !r.there {
+		_ = os.Remove(r.name) // a part of it serves nobody
+	}
+}
+
+// giveUp removes the file; true where that made room.
+func (r *reserve) giveUp(now time.Time) bool {
+	if !r.there {
+		return false
+	}
+	r.there, r.looked = false, now
+	return os.Remove(r.name) == nil
+}
+
+// relieve makes room on a full disk: the reserve goes, and with the room that it leaves the alerts that every sink had, so that
+// their pages can be used again. The caller holds s.writing.
+func (s *Store) relieve(ctx context.Context, now time.Time) bool {
+	given := s.reserve.giveUp(now)
+	w := s.newWriter(now)
+	before := w.out.alerts
+	err := s.begin(ctx, func(t *tx) error {
+		w.tx = t
+		return w.dropSent(0)
+	})
+	if err != nil {
+		return given
+	}
+	w.done()
+	_ = s.checkpoint(ctx) // best effort: a shorter log is room
+	return given || w.out.alerts < before
+}
+
+// writeTwice is write, once more where the disk was full and room could be made.
+func (s *Store) writeTwice(ctx context.Context, now time.Time, do func() error) error {
+	err := do()
+	if errors.Is(err, ErrFull) && s.reserve.name != "" && s.relieve(ctx, now) {
+		err = do()
+	}
+	if err == nil {
+		s.reserve.make(now)
+	}
+	return err
+}

@@ -1,0 +1,78 @@
+package store
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// severities is how many there are: those of policy.Severity, 0 the least.
+const severities = 5
+
+// waiting holds the alerts of a batch in the order in which they came. Those that are to be sent are bounded: of too many the
+// oldest of the lowest severity goes, because on a full disk they can only wait in memory.
+type waiting struct {
+	limit int
+	byID  map[string]turned
+	sends [severities][]string // ids of those to be sent, oldest first
+	count int                  // of ids in sends
+	turn  uint64
+	lost  *[severities]uint64 // counts what had to go
+}
+
+// turned is an alert with its place in the order of arrival.
+type turned struct {
+	Alert
+	turn uint64
+}
+
+func newWaiting(limit int, lost *[severities]uint64) *waiting {
+	return &waiting{limit: limit, byID: map[string]turned{}, lost: lost}
+}
+
+func (w *waiting) put(a Alert) {
+	old, known := w.byID[a.ID]
+	if !known {
+		w.turn++
+		old.turn = w.turn
+	}
+	fresh := a.Send != nil && old.Send == nil
+	if a.Send == nil && old.Send != nil { // the same alert in a later state
+		a.Send, a.Told = old.Send, old.Told
+	}
+	w.byID[a.ID] = turned{a, old.turn}
+	if !fresh {
+		return
+	}
+	at := level(a.Severity)
+	w.sends[at] = append(w.sends[at], a.ID)
+	for w.count++; w.count > w.limit; w.count-- {
+		w.evict()
+	}
+}
+
+func (w *waiting) evict() {
+	for at := range w.sends {
+		if list := w.sends[at]; len(list) > 0 {
+			delete(w.byID, list[0])
+			w.sends[at] = list[1:]
+			w.lost[at]++
+			return
+		}
+	}
+}
+
+// under puts the alerts of an older batch before those that came since.
+func (w *waiting) under(old *waiting) {
+	newer := w.sorted()
+	*w = *old
+	for _, a := range newer {
+		w.put(a.Alert)
+	}
+}
+
+func (w *waiting) sorted() []turned {
+	return slices.SortedFunc(maps.Values(w.byID), func(a, b turned) int { return cmp.Compare(a.turn, b.turn) })
+}
+
+func level[S ~uint8](s S) int { return min(int(s), severities-1) }
