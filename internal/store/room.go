@@ -3,9 +3,13 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
+
+	"github.com/ncruces/go-sqlite3"
 )
 
 // reserveSize is how much of the disk a steady store keeps for the moment when there is no room: to delete takes room too.
@@ -47,6 +51,20 @@ func (r *reserve) giveUp(now time.Time) bool {
 	}
 	r.there, r.looked = false, now
 	return os.Remove(r.name) == nil
+}
+
+// full names the reason of a write that failed on a full disk: the engine often says no more than that it failed. Whether there
+// is room is tried, because a quota does not show in the free bytes.
+func (s *Store) full(err error) error {
+	if !errors.Is(err, sqlite3.IOERR) {
+		return err
+	}
+	name := s.file + ".probe"
+	probe := errors.Join(os.WriteFile(name, make([]byte, 64<<10), 0o600), os.Remove(name))
+	if errors.Is(probe, syscall.ENOSPC) || errors.Is(probe, syscall.EDQUOT) {
+		return fmt.Errorf("%w (%w)", ErrFull, err)
+	}
+	return err
 }
 
 // relieve makes room on a full disk: the reserve goes, and with the room that it leaves the alerts that every sink had, so that

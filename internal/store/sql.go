@@ -121,14 +121,14 @@ type tx struct {
 func (s *Store) begin(ctx context.Context, do func(*tx) error) error {
 	in, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
-		return plain(err)
+		return s.full(plain(err))
 	}
 	t := &tx{ctx: ctx, tx: in, known: map[string]*sql.Stmt{}}
 	if err := cmp.Or(do(t), t.err); err != nil {
 		_ = in.Rollback() // what failed may have rolled back already
-		return plain(err)
+		return s.full(plain(err))
 	}
-	return plain(in.Commit())
+	return s.full(plain(in.Commit()))
 }
 
 // do runs a named statement.

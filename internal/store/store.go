@@ -101,9 +101,15 @@ func newStore(file string, opt Options) *Store {
 func (s *Store) newBatch() *batch { return newBatch(newWaiting(s.pending, &s.dropped)) }
 
 func (s *Store) open(opt Options) error {
-	err := s.connect()
-	if err == nil {
-		err = s.recognise()
+	if s.steady {
+		s.reserve.name = s.file + ".reserve"
+	}
+	err := s.start()
+	if s.steady && errors.Is(err, ErrFull) && os.Remove(s.reserve.name) == nil { // made again once there is room
+		err = s.release()
+		if s.db, s.readers, s.lock = nil, nil, nil; err == nil {
+			err = s.start()
+		}
 	}
 	switch {
 	case err == nil:
@@ -114,6 +120,15 @@ func (s *Store) open(opt Options) error {
 	return plain(err)
 }
 
+// start opens the file and brings its schema up to date.
+func (s *Store) start() error {
+	err := s.connect()
+	if err == nil {
+		err = s.recognise()
+	}
+	return s.full(plain(err))
+}
+
 // begun reads what a store that can be read goes on from.
 func (s *Store) begun(opt Options) error {
 	if err := s.identify(opt); err != nil {
@@ -122,10 +137,7 @@ func (s *Store) begun(opt Options) error {
 	if err := s.countOutbox(context.Background()); err != nil {
 		return plain(err)
 	}
-	if s.steady {
-		s.reserve.name = s.file + ".reserve"
-		s.reserve.make(time.Now())
-	}
+	s.reserve.make(time.Now())
 	return plain(s.recall())
 }
 

@@ -1,0 +1,280 @@
+// Package outbox delivers the alerts of a store: it reads them in order for each sink, hands them over in batches, and notes in
+// the store how far each sink is. Every sink has its own goroutine and its own waits, so that a receiver that is slow or dead
+// holds up neither another one nor the capture. Start reading at Run; what is done for one sink is in sink.go.
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"avbeacon/internal/alert"
+	"avbeacon/internal/config"
+	"avbeacon/internal/policy"
+	"avbeacon/internal/store"
+)
+
+// Options is what New needs beside a store. The zero value is of use.
+type Options struct {
+	Logger *zap.Logger      // nil is quiet
+	Now    func() time.Time // the wall clock of dead letters and statistics; nil is time.Now. No wait depends on it
+	Drain  time.Duration    // how long Run goes on after its context is done; 0 is 10 s
+}
+
+// Outbox brings the alerts of a store to the sinks that were attached. Its methods may be called from any goroutine.
+type Outbox struct {
+	store *store.Store
+	opt   Options
+	log   *zap.Logger
+
+	mu      sync.Mutex
+	sinks   map[string]*sink
+	running *lifetime // nil before Run
+	closed  bool
+
+	group sync.WaitGroup // of the sinks' goroutines
+}
+
+// lifetime is what sinks run under.
+type lifetime struct {
+	soft context.Context // done: deliver what is there, then end
+	hard context.Context // done: end now
+}
+
+// ErrClosed says that Run has ended.
+var ErrClosed = errors.New("the outbox is closed")
+
+const (
+	defaultDrain = 10 * time.Second
+	defaultBatch = 500 // alerts
+	// saveEvery is how often positions are written: after a crash a sink gets again what it took since.
+	saveEvery = 100 * time.Millisecond
+)
+
+// New makes an Outbox over a store, which stays the caller's.
+func New(s *store.Store, opt Options) *Outbox {
+	if opt.Logger == nil {
+		opt.Logger = zap.NewNop()
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Drain <= 0 {
+		opt.Drain = defaultDrain
+	}
+	return &Outbox{store: s, opt: opt, log: opt.Logger.Named("outbox"), sinks: map[string]*sink{}}
+}
+
+var sinkName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+
+// Attach delivers alerts that pass the filter to a sink, at most batch at a time (0: 500), from where the sink of that name
+// stopped before; a new name begins at the oldest alert of the store. The sink is closed when Run ends; after an error it is
+// still the caller's.
+func (o *Outbox) Attach(ctx context.Context, name string, filter config.Filter, batch int, to alert.Sink) error {
+	pass, err := passes(filter)
+	if err != nil {
+		return fmt.Errorf("sink %s: %w", name, err)
+	}
+	if !sinkName.MatchString(name) {
+		return fmt.Errorf("sink %q: a name is made of letters, digits and hyphens", name)
+	}
+	if batch <= 0 {
+		batch = defaultBatch
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.closed:
+		return ErrClosed
+	case o.sinks[name] != nil:
+		return fmt.Errorf("sink %s: another sink has that name", name)
+	}
+	at, err := o.store.AddSink(ctx, name)
+	if err != nil && !errors.Is(err, store.ErrFull) { // on a full disk the position is written later
+		return fmt.Errorf("sink %s: %w", name, err)
+	}
+	k := &sink{outbox: o, name: name, log: o.log.With(zap.String("sink", name)), to: to, pass: pass, most: batch, position: at}
+	k.now.Circuit, k.saved = Closed, at
+	if err != nil {
+		k.saved = -1
+	}
+	o.sinks[name] = k
+	if o.running != nil {
+		o.launch(k)
+	}
+	return nil
+}
+
+// launch starts the goroutine of a sink. The caller holds o.mu.
+func (o *Outbox) launch(k *sink) { o.group.Go(func() { k.run(o.running) }) }
+
+// passes is the filter of a sink. A test alert always passes.
+func passes(f config.Filter) (func(*alert.Alert) bool, error) {
+	least := policy.Info
+	for f.Severity != "" && least.String() != f.Severity {
+		if least++; least > policy.Critical {
+			return nil, fmt.Errorf("filter: there is no severity %q", f.Severity)
+		}
+	}
+	return func(a *alert.Alert) bool {
+		return a.Event == alert.Test || a.Severity >= least &&
+			(len(f.Events) == 0 || slices.Contains(f.Events, string(a.Event))) &&
+			(len(f.Vendors) == 0 || slices.Contains(f.Vendors, a.Vendor.Key))
+	}, nil
+}
+
+// Run delivers until ctx is done. Then it delivers what the store has, except to sinks whose receivers fail, writes the
+// positions, closes the sinks and returns, within Options.Drain. It is called once.
+func (o *Outbox) Run(ctx context.Context) error {
+	hard, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(o.opt.Drain, stop)
+		context.AfterFunc(hard, func() { timer.Stop() })
+	})()
+	o.mu.Lock()
+	if o.closed || o.running != nil {
+		o.mu.Unlock()
+		return ErrClosed
+	}
+	o.running = &lifetime{soft: ctx, hard: hard}
+	for _, k := range o.sinks {
+		o.launch(k)
+	}
+	o.mu.Unlock()
+
+	saving, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(saveEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				if err := o.save(hard); err != nil {
+					o.log.Debug("positions of sinks are not written", zap.Error(err)) // the next tick tries again
+				}
+			case <-saving:
+				return
+			}
+		}
+	}()
+	<-ctx.Done() // sinks may be attached until then
+	o.group.Wait()
+	close(saving)
+	<-ended
+	return errors.Join(o.save(context.WithoutCancel(ctx)), o.Close())
+}
+
+// save writes the positions that have changed.
+func (o *Outbox) save(ctx context.Context) error {
+	changed := map[string]int64{}
+	o.mu.Lock()
+	sinks := slices.Collect(maps.Values(o.sinks))
+	o.mu.Unlock()
+	for _, k := range sinks {
+		if at := k.at(); at != k.saved {
+			changed[k.name] = at
+			if k.saved < 0 {
+				if _, err := o.store.AddSink(ctx, k.name); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	if err := o.store.SetPositions(ctx, changed); err != nil {
+		return fmt.Errorf("write the positions of sinks: %w", err)
+	}
+	for _, k := range sinks {
+		if at, ok := changed[k.name]; ok {
+			k.saved = at
+		}
+	}
+	return nil
+}
+
+// Close closes the sinks. It is called instead of Run, or after it.
+func (o *Outbox) Close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var errs []error
+	if !o.closed {
+		for _, k := range o.sinks {
+			errs = append(errs, k.to.Close())
+		}
+	}
+	o.closed = true
+	return errors.Join(errs...)
+}
+
+// Stats is the state of the outbox. Counts are since the process began, unless they say otherwise.
+type Stats struct {
+	store.OutboxStats
+	Oldest time.Duration // age of the oldest alert of the store; 0 where there is none
+	Known  bool          // the store answered: Oldest and what sinks have Pending is of now
+	Sinks  []SinkStats   // in the order of their names
+	Left   []string      // sinks that the store keeps a position for and that are not attached
+}
+
+// SinkStats is the state of a sink.
+type SinkStats struct {
+	Name      string
+	Delivered uint64 // alerts
+	Rejected  uint64 // alerts that the receiver rejected for good
+	DeadLost  uint64 // dead letters that had to go for newer ones
+	Filtered  uint64 // alerts
+	Retries   uint64 // deliveries that failed
+	Damaged   uint64 // rows of the store that held no alert
+	Pending   uint64 // alerts of the store that the sink has not come to
+	Circuit   Circuit
+	Error     string        // the last one; "" once the sink works again
+	Lag       time.Duration // age of the oldest alert that is being delivered; 0 where there is none
+}
+
+// Circuit says whether a sink's receiver takes alerts.
+type Circuit string
+
+// The circuits.
+const (
+	Closed Circuit = "closed"    // alerts flow
+	Broken Circuit = "open"      // the receiver failed; nothing is sent until the wait is over
+	Half   Circuit = "half-open" // it failed, and is being tried
+)
+
+// Stats asks the store too, for at most 2 s.
+func (o *Outbox) Stats() Stats {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	out := Stats{OutboxStats: o.store.OutboxStats()}
+	o.mu.Lock()
+	sinks := slices.SortedFunc(maps.Values(o.sinks), func(a, b *sink) int { return strings.Compare(a.name, b.name) })
+	o.mu.Unlock()
+	now := o.opt.Now()
+	oldest, err := o.store.Oldest(ctx)
+	if !oldest.IsZero() {
+		out.Oldest = max(0, now.Sub(oldest))
+	}
+	there, err2 := o.store.Positions(ctx)
+	errs := []error{err, err2}
+	for _, k := range sinks {
+		x := k.stats(now)
+		n, err := o.store.Pending(ctx, k.at())
+		x.Pending, errs = uint64(n), append(errs, err)
+		out.Sinks = append(out.Sinks, x)
+		delete(there, k.name)
+	}
+	out.Left = slices.Sorted(maps.Keys(there))
+	out.Known = errors.Join(errs...) == nil
+	return out
+}
