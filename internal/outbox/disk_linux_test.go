@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 	"avbeacon/internal/store"
 )
 
@@ -108,12 +107,12 @@ func TestDeadLettersOnAFullDiskWait(t *testing.T) {
 	a.Message = strings.Repeat("m", 1<<20)
 	s.offer(a)
 	eventually(t, "stored", func() bool { return s.Stats().Stored == 1 })
-	require.NoError(t, s.Attach(t.Context(), "k", config.Filter{}, 0, newStrict()))
-	require.NoError(t, s.Attach(t.Context(), "dead", config.Filter{Vendors: []string{"nobody"}}, 0, newStrict()))
+	require.NoError(t, s.Attach(t.Context(), "k", alert.Filter{}, 0, newStrict()))
+	require.NoError(t, s.Attach(t.Context(), "dead", alert.Filter{Vendors: []string{"nobody"}}, 0, newStrict()))
 	free := fill(t, dir)
 	require.NoError(t, os.Remove(filepath.Join(dir, "a.db.reserve")))
 	again := fill2(t, dir)
-	require.NoError(t, s.Attach(t.Context(), "late", config.Filter{}, 0, k))
+	require.NoError(t, s.Attach(t.Context(), "late", alert.Filter{}, 0, k))
 	eventually(t, "it says so", func() bool { return strings.Contains(s.Stats().Sinks[2].Error, "full") })
 	again()
 	free()

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 	"avbeacon/internal/store"
 )
 
@@ -68,10 +67,9 @@ func TestPrefixesAreKeptAndNothingComesTwice(t *testing.T) {
 		s.offer(made(n, 1))
 	}
 	ctx := t.Context()
-	require.NoError(t, s.Attach(ctx, "k", config.Filter{}, 70, k))
-	require.ErrorContains(t, s.Attach(ctx, "k", config.Filter{}, 70, k), "another sink")
-	require.ErrorContains(t, s.Attach(ctx, "a b", config.Filter{}, 70, k), "letters")
-	require.ErrorContains(t, s.Attach(ctx, "l", config.Filter{Severity: "fatal"}, 70, k), `no severity "fatal"`)
+	require.NoError(t, s.Attach(ctx, "k", alert.Filter{}, 70, k))
+	require.ErrorContains(t, s.Attach(ctx, "k", alert.Filter{}, 70, k), "another sink")
+	require.ErrorContains(t, s.Attach(ctx, "a b", alert.Filter{}, 70, k), "letters")
 	r := run(t, o)
 	eventually(t, "all", func() bool { return len(k.has()) == 300 })
 	require.NoError(t, r.stop())
@@ -183,8 +181,8 @@ func TestFilters(t *testing.T) {
 	high, vendor := newStrict(), newStrict()
 	o := New(open(t, "", store.Options{}), Options{})
 	s := &started{Outbox: o}
-	require.NoError(t, s.Attach(t.Context(), "high", config.Filter{Severity: "high"}, 0, high))
-	require.NoError(t, s.Attach(t.Context(), "vendor", config.Filter{Vendors: []string{"drweb"}, Events: []string{"new"}}, 0, vendor))
+	require.NoError(t, s.Attach(t.Context(), "high", alert.Filter{Severity: "high"}, 0, high))
+	require.NoError(t, s.Attach(t.Context(), "vendor", alert.Filter{Vendors: []string{"drweb"}, Events: []string{"new"}}, 0, vendor))
 	for n := range 100 {
 		a := made(n, n%5)
 		if n%10 == 0 {

@@ -21,7 +21,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 	"avbeacon/internal/store"
 )
 
@@ -61,10 +60,10 @@ func offerUntilKilled(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Attach(ctx, "file", config.Filter{}, 0, &fileSink{file}); err != nil {
+	if err := s.Attach(ctx, "file", alert.Filter{}, 0, &fileSink{file}); err != nil {
 		return err
 	}
-	if err := s.Attach(ctx, "tcp", config.Filter{}, 50, &tcpSink{address: os.Getenv(killedAddr)}); err != nil {
+	if err := s.Attach(ctx, "tcp", alert.Filter{}, 50, &tcpSink{address: os.Getenv(killedAddr)}); err != nil {
 		return err
 	}
 	ended := make(chan error)

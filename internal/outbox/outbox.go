@@ -17,8 +17,6 @@ import (
 	"go.uber.org/zap"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
-	"avbeacon/internal/policy"
 	"avbeacon/internal/store"
 )
 
@@ -75,14 +73,10 @@ func New(s *store.Store, opt Options) *Outbox {
 
 var sinkName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
-// Attach delivers alerts that pass the filter to a sink, at most batch at a time (0: 500), from where the sink of that name
+// Attach delivers alerts that pass a valid filter to a sink, at most batch at a time (0: 500), from where the sink of that name
 // stopped before; a new name begins at the oldest alert of the store. The sink is closed when Run ends; after an error it is
 // still the caller's.
-func (o *Outbox) Attach(ctx context.Context, name string, filter config.Filter, batch int, to alert.Sink) error {
-	pass, err := passes(filter)
-	if err != nil {
-		return fmt.Errorf("sink %s: %w", name, err)
-	}
+func (o *Outbox) Attach(ctx context.Context, name string, filter alert.Filter, batch int, to alert.Sink) error {
 	if !sinkName.MatchString(name) {
 		return fmt.Errorf("sink %q: a name is made of letters, digits and hyphens", name)
 	}
@@ -101,7 +95,7 @@ func (o *Outbox) Attach(ctx context.Context, name string, filter config.Filter, 
 	if err != nil && !errors.Is(err, store.ErrFull) { // on a full disk the position is written later
 		return fmt.Errorf("sink %s: %w", name, err)
 	}
-	k := &sink{outbox: o, name: name, log: o.log.With(zap.String("sink", name)), to: to, pass: pass, most: batch, position: at}
+	k := &sink{outbox: o, name: name, log: o.log.With(zap.String("sink", name)), to: to, pass: filter.Matcher(), most: batch, position: at}
 	k.now.Circuit, k.saved = Closed, at
 	if err != nil {
 		k.saved = -1
@@ -115,21 +109,6 @@ func (o *Outbox) Attach(ctx context.Context, name string, filter config.Filter, 
 
 // launch starts the goroutine of a sink. The caller holds o.mu.
 func (o *Outbox) launch(k *sink) { o.group.Go(func() { k.run(o.running) }) }
-
-// passes is the filter of a sink. A test alert always passes.
-func passes(f config.Filter) (func(*alert.Alert) bool, error) {
-	least := policy.Info
-	for f.Severity != "" && least.String() != f.Severity {
-		if least++; least > policy.Critical {
-			return nil, fmt.Errorf("filter: there is no severity %q", f.Severity)
-		}
-	}
-	return func(a *alert.Alert) bool {
-		return a.Event == alert.Test || a.Severity >= least &&
-			(len(f.Events) == 0 || slices.Contains(f.Events, string(a.Event))) &&
-			(len(f.Vendors) == 0 || slices.Contains(f.Vendors, a.Vendor.Key))
-	}, nil
-}
 
 // Run delivers until ctx is done. Then it delivers what the store has, except to sinks whose receivers fail, writes the
 // positions, closes the sinks and returns, within Options.Drain. It is called once.

@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
 	"avbeacon/internal/store"
 )
 
@@ -125,7 +124,7 @@ func start(t *testing.T, file string, opt Options, sinks map[string]*strict) *st
 	t.Helper()
 	o := New(open(t, file, store.Options{}), opt)
 	for name, k := range sinks {
-		require.NoError(t, o.Attach(t.Context(), name, config.Filter{}, 0, k))
+		require.NoError(t, o.Attach(t.Context(), name, alert.Filter{}, 0, k))
 	}
 	return run(t, o)
 }
@@ -183,7 +182,7 @@ func TestEverySinkGetsEverythingInOrderAndOnce(t *testing.T) {
 				require.True(t, k.closed)
 				require.Equal(t, ids(0, 3000), k.ids, "all in order, nothing twice")
 			}
-			require.ErrorIs(t, s.Attach(t.Context(), "late", config.Filter{}, 0, newStrict()), ErrClosed)
+			require.ErrorIs(t, s.Attach(t.Context(), "late", alert.Filter{}, 0, newStrict()), ErrClosed)
 			require.ErrorIs(t, s.Run(t.Context()), ErrClosed)
 		})
 	}
@@ -225,7 +224,7 @@ func TestASinkGoesOnWhereItWas(t *testing.T) {
 
 	again, fresh := newStrict(), newStrict()
 	s = start(t, file, Options{}, map[string]*strict{"one": again})
-	require.NoError(t, s.Attach(t.Context(), "two", config.Filter{}, 0, fresh), "while it runs")
+	require.NoError(t, s.Attach(t.Context(), "two", alert.Filter{}, 0, fresh), "while it runs")
 	eventually(t, "all", func() bool { return len(again.has()) == 100 && len(fresh.has()) == 200 })
 	require.Equal(t, ids(100, 200), again.has())
 	require.Equal(t, ids(0, 200), fresh.has(), "a new sink begins at the oldest")
