@@ -16,8 +16,8 @@ const (
 	arpNone     = 0xfffe
 )
 
-// cooked reads the header of a capture on Linux's "any" device (LINKTYPE_LINUX_SLL). It has the sender's hardware address
-// alone: DstMAC stays zero.
+// cooked reads the header of a capture on Linux's "any" device (LINKTYPE_LINUX_SLL). It has only the sender's hardware
+// address: DstMAC stays zero.
 func (d *Decoder) cooked(out *Headers, b []byte, wire int) capture.Reason {
 	if len(b) < 16 {
 		return tooShort(wire, 16)
@@ -43,7 +43,7 @@ func senderMAC(out *Headers, hardware uint16, size int, b []byte) {
 	}
 }
 
-// underCooked decodes what a cooked header says follows. Protocols below 1536 are Linux's own (if_ether.h).
+// underCooked decodes what follows a cooked header. Protocols below 1536 are Linux's own (if_ether.h).
 func (d *Decoder) underCooked(out *Headers, hardware uint16, proto uint32, b []byte, wire int) capture.Reason {
 	switch hardware {
 	case arpWiFi:
@@ -67,8 +67,8 @@ func (d *Decoder) underCooked(out *Headers, hardware uint16, proto uint32, b []b
 	return capture.ReasonNotIP
 }
 
-// loopback reads the address family in front of a packet, in the capturing machine's byte order (LINKTYPE_NULL) or in network
-// order (LINKTYPE_LOOP); AF_INET6 has another number on each system. An Ethertype is borne there, too.
+// loopback reads the address family before a packet, in the capturing machine's byte order (LINKTYPE_NULL) or in network
+// order (LINKTYPE_LOOP). AF_INET6 has another number on each system. An Ethertype is accepted, too.
 func (d *Decoder) loopback(out *Headers, b []byte, wire int) capture.Reason {
 	if len(b) < 4 {
 		return tooShort(wire, 4)
@@ -90,8 +90,8 @@ func (d *Decoder) loopback(out *Headers, b []byte, wire int) capture.Reason {
 	return capture.ReasonNotIP
 }
 
-// pppLink reads PPP as it stands in captures: with or without address and control, as Cisco HDLC (RFC 1547 4.3.1), or with a
-// direction in the place of the address.
+// pppLink reads PPP as in captures: with or without address and control, as Cisco HDLC (RFC 1547 4.3.1), or with a
+// direction in place of the address.
 func (d *Decoder) pppLink(out *Headers, b []byte, wire int) capture.Reason {
 	if len(b) < 4 {
 		return tooShort(wire, 4)
@@ -113,8 +113,8 @@ func (d *Decoder) chdlc(out *Headers, b []byte, wire int) capture.Reason {
 	return d.inside(out, uint32(be16(b[2:])), b[4:], wire-4)
 }
 
-// frameRelay reads a Q.922 address of 2 to 4 bytes; behind it stands a control byte and a network layer protocol id
-// (RFC 2427), or an Ethertype as Cisco has it.
+// frameRelay reads a Q.922 address of 2 to 4 bytes. A control byte and a network layer protocol id follow (RFC 2427), or an
+// Ethertype as Cisco has it.
 func (d *Decoder) frameRelay(out *Headers, b []byte, wire int) capture.Reason {
 	size := 0
 	for size < len(b) && size < 4 && b[size]&1 == 0 {
@@ -131,8 +131,8 @@ func (d *Decoder) frameRelay(out *Headers, b []byte, wire int) capture.Reason {
 	return d.inside(out, uint32(be16(b)), b[2:], wire-2)
 }
 
-// nflog walks the records of a packet that Linux's firewall logged (LINKTYPE_NFLOG): lengths and types in the capturing
-// machine's byte order, which the first length tells.
+// nflog walks the records of a packet that Linux's firewall logged (LINKTYPE_NFLOG). Lengths and types are in the capturing
+// machine's byte order, which the first length reveals.
 func (d *Decoder) nflog(out *Headers, b []byte, wire int) capture.Reason {
 	const payload, hardware = 9, 8
 	if len(b) < 8 {

@@ -14,7 +14,7 @@ import (
 	"avbeacon/capture"
 )
 
-// DecoderOptions bound a Decoder. A zero field takes its default.
+// Options bounds a Decoder. A zero field takes its default.
 type Options struct {
 	MaxDepth       int           // tunnels in tunnels that are opened; MPLS stacks and PPPoE count; default 8
 	MaxFragments   int           // bytes that incomplete datagrams may hold in all; default 8 MiB
@@ -35,15 +35,15 @@ func (o Options) withDefaults() Options {
 }
 
 // Decoder reads the headers of packets down to the innermost TCP, UDP or ICMP header. It joins IP fragments and opens
-// tunnels. What it gives depends on the packets alone, not on the wall clock. It is for one goroutine.
+// tunnels. Its results depend on the packets alone, not on the wall clock. It is for one goroutine.
 //
-// Checksums are not checked: network cards fill them in after the capture. A packet whose headers promise more bytes than
-// there are is used as far as it goes. Where a tunnel's inside cannot be decoded, the packet around it is the result.
+// Checksums are not verified: network cards fill them in after the capture. A packet whose headers promise more bytes than
+// there are is used as far as it goes. If the inside of a tunnel cannot be decoded, the result is the packet around it.
 type Decoder struct {
 	opt      Options
 	maxDepth int
 	depth    int    // tunnels open in this packet
-	nests    int    // Ethernet, LLC and the like in each other in this packet
+	nests    int    // link headers nested in each other in this packet
 	path     []byte // VLANs and tunnels of this packet, as linkTable writes them
 	links    linkTable
 	frags    fragmentTable
@@ -59,11 +59,11 @@ func New(opt Options) *Decoder {
 	return d
 }
 
-// Decode reads p's headers into out, all of whose fields it sets. It returns out.Layer. out.Payload aliases p.Data, or,
-// for a datagram joined from fragments, memory that is the caller's alone.
+// Decode reads p's headers into out, all of whose fields it sets, and returns out.Layer. out.Payload aliases p.Data or, for
+// a datagram joined from fragments, memory that belongs to the caller.
 //
-// Of a fragmented datagram the packet that completes it gives the whole; the packets before it give LayerNone, and count as
-// undecoded until then.
+// Of a fragmented datagram, the packet that completes it yields the whole. The packets before it yield LayerNone, and count
+// as undecoded until then.
 func (d *Decoder) Decode(p *capture.Packet, out *Headers) Layer {
 	d.stats.Packets++
 	if d.plain(p, out) {
@@ -72,7 +72,7 @@ func (d *Decoder) Decode(p *capture.Packet, out *Headers) Layer {
 	return d.decode(p, out)
 }
 
-// decode is Decode for whatever packet.
+// decode is Decode for any packet, without the fast path.
 func (d *Decoder) decode(p *capture.Packet, out *Headers) Layer {
 	b, wire := p.Data, int(p.OrigLen)
 	if wire > len(b) {
@@ -102,11 +102,10 @@ func (d *Decoder) decode(p *capture.Packet, out *Headers) Layer {
 	return out.Layer
 }
 
-// Flush gives up the incomplete datagrams that are older than MaxFragmentAge at the packet time now (nanoseconds since 1970;
-// math.MaxInt64 for all of them). For each datagram given up since the last Flush whose first fragment was seen, visit
-// gets what is there from its beginning on as a cut packet, with the time and frame of the first fragment, in the order in
-// which they were given up. Those that were given up for lack of memory are not among them.
-// The Decoded is valid during the call, its Payload for good.
+// Flush gives up the incomplete datagrams older than MaxFragmentAge at packet time now (nanoseconds since 1970;
+// math.MaxInt64 for all of them). For each datagram given up since the last Flush whose first fragment was seen, visit gets
+// its beginning as a cut packet, with time and frame of the first fragment, in the order in which they were given up.
+// Datagrams given up for lack of memory are not among them. The Headers are valid during the call, their Payload for good.
 func (d *Decoder) Flush(now int64, visit func(*Headers)) {
 	d.frags.expire(now)
 	for _, g := range d.frags.takeOrphans() {
@@ -125,7 +124,7 @@ func (d *Decoder) Flush(now int64, visit func(*Headers)) {
 	}
 }
 
-// Stats gives the counters; the map in it is the caller's.
+// Stats returns the counters. The caller owns the map in them.
 func (d *Decoder) Stats() capture.DecodeStats {
 	s := d.stats
 	s.LinkTypes = maps.Clone(s.LinkTypes)
@@ -133,7 +132,7 @@ func (d *Decoder) Stats() capture.DecodeStats {
 	return s
 }
 
-// Forget empties the memory of fragments and of outer layers after a panic in it.
+// Forget drops all fragments and outer layers, after a panic left them in an unknown state.
 func (d *Decoder) Forget() {
 	counted := d.frags.stats
 	d.frags = fragmentTable{stats: counted}
@@ -141,7 +140,7 @@ func (d *Decoder) Forget() {
 	d.links = linkTable{}
 }
 
-// tooShort says why have bytes of a header are not need bytes: the capture was cut, or there never were more than wire.
+// tooShort decides why there are fewer than need bytes of a header: the capture was cut, or the packet had only wire bytes.
 func tooShort(wire, need int) capture.Reason {
 	if wire >= need {
 		return capture.ReasonCut

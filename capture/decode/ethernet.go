@@ -2,7 +2,7 @@ package decode
 
 import "avbeacon/capture"
 
-// What follows a header: an Ethertype (IEEE 802), or one of the numbers beyond 16 bits that are ours.
+// What follows a header: an Ethertype (IEEE 802), or one of our own numbers above 16 bits.
 const (
 	etherIPv4     = 0x0800
 	etherARP      = 0x0806
@@ -31,10 +31,10 @@ const (
 
 const (
 	maxTags  = 8  // tags of one Ethernet header
-	maxNests = 32 // Ethernet, LLC and the like in each other, in one packet
+	maxNests = 32 // link headers nested in each other, in one packet
 )
 
-// ethernet decodes from an Ethernet header on.
+// ethernet decodes a packet from its Ethernet header on.
 func (d *Decoder) ethernet(out *Headers, b []byte, wire int) capture.Reason {
 	if len(b) < 14 {
 		return tooShort(wire, 14)
@@ -43,7 +43,7 @@ func (d *Decoder) ethernet(out *Headers, b []byte, wire int) capture.Reason {
 	return d.inside(out, uint32(be16(b[12:])), b[14:], wire-14)
 }
 
-// inside decodes what proto says is at b.
+// inside decodes b as what proto says it is. Tags are skipped here; untagged does the rest.
 func (d *Decoder) inside(out *Headers, proto uint32, b []byte, wire int) capture.Reason {
 	switch proto {
 	case etherIPv4:
@@ -116,7 +116,7 @@ func (d *Decoder) untagged(out *Headers, proto uint32, b []byte, wire int) captu
 	return capture.ReasonNotIP
 }
 
-// arp hands out an ARP packet (RFC 826), without the padding behind it.
+// arp returns an ARP packet (RFC 826) as payload, without the padding after it.
 func arp(out *Headers, b []byte, wire int) capture.Reason {
 	if len(b) < 8 {
 		return tooShort(wire, 8)
@@ -184,7 +184,7 @@ func (d *Decoder) nlpid(out *Headers, b []byte, wire int) capture.Reason {
 	return capture.ReasonNotIP
 }
 
-// ethernetBehind decodes an Ethernet frame behind size bytes.
+// ethernetBehind decodes an Ethernet frame after size bytes.
 func (d *Decoder) ethernetBehind(out *Headers, size int, b []byte, wire int) capture.Reason {
 	if len(b) < size {
 		return tooShort(wire, size)

@@ -7,13 +7,13 @@ import (
 	"avbeacon/capture"
 )
 
-// Fragments are joined by one rule: of bytes that arrive twice the first stand, and the first last fragment says where the
-// datagram ends. Systems differ here (some take the newer, many now throw the datagram away); with this rule nobody can
-// change afterwards what was seen, and what an honest sender says twice is the same twice.
+// Fragments are joined by one rule: of bytes that arrive twice the first are kept, and the first fragment without "more
+// fragments" sets the end. Systems differ here (some keep the newer bytes, many drop the datagram). With this rule nobody
+// can replace afterwards what was seen, and honest senders send the same bytes twice.
 //
-// A fragment of a datagram that is not the last and not a multiple of 8 bytes long is cut down to one, as Linux does.
+// A fragment that is not the last and not a multiple of 8 bytes long is cut down to one, as Linux does.
 
-// fragment is what an IP header or fragment header says of a piece.
+// fragment is what an IP header or fragment header says about a piece.
 type fragment struct {
 	id     uint32
 	proto  uint8
@@ -21,7 +21,7 @@ type fragment struct {
 	more   bool
 }
 
-// datagramKey names a datagram (RFC 791 3.2, RFC 8200 4.5), in the VLANs and tunnels that it came in.
+// datagramKey identifies a datagram (RFC 791 3.2, RFC 8200 4.5), within the VLANs and tunnels that it came in.
 type datagramKey struct {
 	src, dst capture.Addr16
 	path     uint64 // hash
@@ -30,7 +30,7 @@ type datagramKey struct {
 	ipv6     bool
 }
 
-// extent is bytes of a datagram, from offset from on.
+// extent is a run of bytes of a datagram, from offset from on.
 type extent struct {
 	data []byte
 	from int
@@ -45,7 +45,7 @@ type datagram struct {
 	pieces  []extent // by offset, not overlapping
 	first   Headers  // of the first fragment; valid iff begins
 	begun   int64    // packet time of the piece that came first
-	total   int      // length; -1 while it is not known
+	total   int      // length; -1 while unknown
 	length  uint32   // IP bytes of all its packets
 	held    int      // bytes of data
 	packets uint64
@@ -56,7 +56,7 @@ type datagram struct {
 	begins  bool // the first fragment is there
 }
 
-// prefix gives a copy of the bytes from the datagram's beginning to the first that is missing.
+// prefix returns a copy of the bytes from the datagram's beginning to the first hole.
 func (g *datagram) prefix() []byte {
 	whole := make([]byte, 0, g.held)
 	for _, p := range g.pieces {
@@ -68,7 +68,7 @@ func (g *datagram) prefix() []byte {
 	return whole
 }
 
-// wireLength is how long the datagram was, as far as its pieces tell: UDP's header says it itself.
+// wireLength is the datagram's length as far as its pieces show it. UDP's header has it.
 func (g *datagram) wireLength() int {
 	switch {
 	case g.total >= 0:
@@ -85,8 +85,8 @@ const (
 	datagramCost = 512 // and a datagram beside its pieces
 )
 
-// fragment takes in a piece whose data is b, wire bytes long on the wire, and goes on with the whole datagram where it
-// completes one. A first fragment that the capture holds in part only is used as it is.
+// fragment adds a piece whose data is b, with wire bytes on the wire, and goes on with the whole datagram if the piece
+// completes it. A first fragment that the capture cut is used as it is.
 func (d *Decoder) fragment(out *Headers, f fragment, b []byte, wire int) capture.Reason {
 	s := &d.frags.stats
 	s.Pieces++
@@ -119,7 +119,7 @@ func (d *Decoder) fragment(out *Headers, f fragment, b []byte, wire int) capture
 	return d.upper(out, g.proto, whole, len(whole))
 }
 
-// key is where the pieces of out's datagram meet. The hash of the path is FNV-1a.
+// key identifies out's datagram. The hash of the path is FNV-1a.
 func (d *Decoder) key(out *Headers, f fragment) datagramKey {
 	h := uint64(14695981039346656037)
 	for _, c := range d.path {
@@ -132,11 +132,11 @@ func (d *Decoder) key(out *Headers, f fragment) datagramKey {
 	return k
 }
 
-// fragmentTable holds incomplete datagrams, at most limit bytes of them in all: when it is full the oldest is given up.
+// fragmentTable holds incomplete datagrams in at most limit bytes. When it is full the oldest are given up.
 type fragmentTable struct {
 	pending map[datagramKey]*datagram
 	queue   []*datagram // in order of begun; some have ended
-	orphans []*datagram // given up, to be handed out
+	orphans []*datagram // given up; Flush hands them out
 	stats   capture.FragmentStats
 	memory  int
 	limit   int
@@ -154,7 +154,7 @@ func (t *fragmentTable) counts() capture.FragmentStats {
 	return s
 }
 
-// find gives the datagram of k, perhaps a new one that begins at the packet time now.
+// find returns the datagram of k, perhaps a new one that begins at packet time now.
 func (t *fragmentTable) find(k datagramKey, now int64) *datagram {
 	t.clock = max(t.clock, now)
 	t.expire(t.clock)
@@ -173,7 +173,7 @@ func (t *fragmentTable) grow(g *datagram, n int) {
 	t.memory += n
 }
 
-// add puts a piece into g, as far as it is new.
+// add puts the new bytes of a piece into g.
 func (t *fragmentTable) add(g *datagram, f fragment, b []byte, out *Headers) {
 	g.length += out.IPLen
 	g.packets++
@@ -199,7 +199,7 @@ func (t *fragmentTable) add(g *datagram, f fragment, b []byte, out *Headers) {
 	}
 }
 
-// cutBehind takes away what lies behind g's end, and says whether there was any.
+// cutBehind removes bytes after g's end and reports whether there were any.
 func (t *fragmentTable) cutBehind(g *datagram) bool {
 	cut := false
 	for n := len(g.pieces) - 1; n >= 0 && g.pieces[n].end() > g.total; n-- {
@@ -215,7 +215,7 @@ func (t *fragmentTable) cutBehind(g *datagram) bool {
 }
 
 // fill copies the bytes of b, which begin at offset at, that g does not have. It returns how many those are, and whether
-// the others are the same as those that were there.
+// the others equal those that g has.
 func (t *fragmentTable) fill(g *datagram, at int, b []byte) (added int, same bool) {
 	i, _ := slices.BinarySearchFunc(g.pieces, at, func(p extent, at int) int { return p.end() - at - 1 })
 	same = true
@@ -241,7 +241,7 @@ func (t *fragmentTable) fill(g *datagram, at int, b []byte) (added int, same boo
 	return added, same
 }
 
-// join gives the bytes of a complete datagram and forgets it.
+// join returns the bytes of a complete datagram and forgets it.
 func (t *fragmentTable) join(g *datagram) []byte {
 	whole := g.prefix()
 	t.stats.Joined++

@@ -18,7 +18,7 @@ func (t *fragmentTable) expire(now int64) {
 	t.queue = nil
 }
 
-// shrink gives up the oldest until what is held fits: orphans first, g last.
+// shrink gives up the oldest until the limit holds: orphans first, g last.
 func (t *fragmentTable) shrink(g *datagram) {
 	for t.memory > t.limit && len(t.orphans) > 0 {
 		t.memory -= t.orphans[0].memory
@@ -38,7 +38,7 @@ func (t *fragmentTable) shrink(g *datagram) {
 	}
 }
 
-// giveUp forgets g, but keeps it for Flush where its first fragment is there.
+// giveUp forgets g, but keeps it for Flush if its first fragment is there.
 func (t *fragmentTable) giveUp(g *datagram) {
 	if !g.begins {
 		t.forget(g)
@@ -49,7 +49,7 @@ func (t *fragmentTable) giveUp(g *datagram) {
 	t.orphans = append(t.orphans, g)
 }
 
-// takeOrphans gives the datagrams that were given up since it was last called.
+// takeOrphans returns the datagrams given up since the last call.
 func (t *fragmentTable) takeOrphans() []*datagram {
 	taken := t.orphans
 	for _, g := range taken {

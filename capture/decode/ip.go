@@ -33,7 +33,7 @@ const (
 // maxExtensions bounds the IPv6 extension headers (and IPv4's AH) of one packet.
 const maxExtensions = 16
 
-// rawIP decodes an IP packet whose version nobody told: its first four bits do.
+// rawIP decodes an IP packet of either version; its first four bits say which.
 func (d *Decoder) rawIP(out *Headers, b []byte, wire int) capture.Reason {
 	if len(b) == 0 {
 		return tooShort(wire, 20)
@@ -47,8 +47,8 @@ func (d *Decoder) rawIP(out *Headers, b []byte, wire int) capture.Reason {
 	return capture.ReasonIPVersion
 }
 
-// ip4 decodes an IPv4 packet (RFC 791). wire is what the layer below says was on the wire, at least len(b); the total
-// length trims it. A total length of 0 (segmentation offload) or one beyond wire means all that is there.
+// ip4 decodes an IPv4 packet (RFC 791). wire is the length on the wire according to the layer below, at least len(b); the
+// total length shortens it. A total length of 0 (segmentation offload) or one beyond wire means all there is.
 func (d *Decoder) ip4(out *Headers, b []byte, wire int) capture.Reason {
 	if len(b) < 20 {
 		return tooShort(wire, 20)
@@ -83,13 +83,13 @@ func (d *Decoder) ip4(out *Headers, b []byte, wire int) capture.Reason {
 	return d.transport(out, proto, b[head:], wire-head)
 }
 
-// set4 makes a the IPv4 address at b, in two stores.
+// set4 sets a to the IPv4 address at b, in two stores.
 func set4(a *capture.Addr16, b []byte) {
 	binary.BigEndian.PutUint64(a[:8], 0)
 	binary.BigEndian.PutUint64(a[8:], 0xffff<<32|uint64(be32(b)))
 }
 
-// ip6 decodes an IPv6 packet (RFC 8200). A payload length of 0 (jumbograms, segmentation offload) means all that is there.
+// ip6 decodes an IPv6 packet (RFC 8200). A payload length of 0 (jumbograms, segmentation offload) means all there is.
 func (d *Decoder) ip6(out *Headers, b []byte, wire int) capture.Reason {
 	if len(b) < 40 {
 		return tooShort(wire, 40)
@@ -111,7 +111,7 @@ func (d *Decoder) ip6(out *Headers, b []byte, wire int) capture.Reason {
 	return d.extensions(out, b[6], b[40:], wire-40, false)
 }
 
-// upper decodes what was joined from fragments. A fragment in it is nonsense.
+// upper decodes a datagram joined from fragments. A fragment inside it is rejected.
 func (d *Decoder) upper(out *Headers, proto uint8, b []byte, wire int) capture.Reason {
 	if out.IPv6 {
 		return d.extensions(out, proto, b, wire, true)
@@ -119,8 +119,8 @@ func (d *Decoder) upper(out *Headers, proto uint8, b []byte, wire int) capture.R
 	return d.transport(out, proto, b, wire)
 }
 
-// extensions walks IPv6 extension headers (RFC 8200 4, RFC 4302 2, RFC 6275 6.1, RFC 5533 5.1, RFC 7401 5.1) up to the
-// transport header. joined says that b was joined from fragments. A fragment header of a whole datagram (RFC 6946) passes.
+// extensions skips IPv6 extension headers (RFC 8200 4, RFC 4302 2, RFC 6275 6.1, RFC 5533 5.1, RFC 7401 5.1) up to the
+// transport header. joined: b was joined from fragments. A fragment header of a whole datagram (RFC 6946) is skipped.
 func (d *Decoder) extensions(out *Headers, next uint8, b []byte, wire int, joined bool) capture.Reason {
 	for range maxExtensions {
 		if !isExtension(next) {
@@ -155,7 +155,7 @@ func isExtension(proto uint8) bool {
 	return false
 }
 
-// extensionSize is the length in bytes of an extension header whose second byte is length.
+// extensionSize returns the size in bytes of an extension header whose second byte is length.
 func extensionSize(proto, length uint8) int {
 	switch proto {
 	case ipFragment:

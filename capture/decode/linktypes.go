@@ -39,7 +39,7 @@ func (d *Decoder) link(out *Headers, t capture.LinkType, b []byte, wire int) cap
 	return d.bareLink(out, t, b, wire)
 }
 
-// directed passes over a byte that says which way the packet went.
+// directed skips a byte with the packet's direction.
 func (d *Decoder) directed(out *Headers, t capture.LinkType, b []byte, wire int) capture.Reason {
 	if len(b) < 1 {
 		return tooShort(wire, 1)
@@ -47,7 +47,7 @@ func (d *Decoder) directed(out *Headers, t capture.LinkType, b []byte, wire int)
 	return d.bareLink(out, t, b[1:], wire-1)
 }
 
-// bareLink is link for types that do not themselves name another.
+// bareLink is link for types that do not contain another link type.
 func (d *Decoder) bareLink(out *Headers, t capture.LinkType, b []byte, wire int) capture.Reason {
 	switch t {
 	case capture.LinkEthernet:
@@ -76,7 +76,7 @@ func (d *Decoder) bareLink(out *Headers, t capture.LinkType, b []byte, wire int)
 	return d.rareLink(out, t, b, wire)
 }
 
-// rareLink is bareLink for the types whose header is only passed over.
+// rareLink is bareLink for the types whose header is only skipped.
 func (d *Decoder) rareLink(out *Headers, t capture.LinkType, b []byte, wire int) capture.Reason {
 	var size int
 	proto := uint32(insideIP)
@@ -107,7 +107,7 @@ func (d *Decoder) rareLink(out *Headers, t capture.LinkType, b []byte, wire int)
 	return d.inside(out, proto, b[size:], wire-size)
 }
 
-// ppi passes over per-packet information (PPI 1.0.10, 3): version, flags, length, link type, fields; little endian.
+// ppi skips per-packet information (PPI 1.0.10, 3): version, flags, length, link type, fields; little endian.
 func (d *Decoder) ppi(out *Headers, b []byte, wire int) capture.Reason {
 	if len(b) < 8 {
 		return tooShort(wire, 8)
@@ -116,7 +116,7 @@ func (d *Decoder) ppi(out *Headers, b []byte, wire int) capture.Reason {
 	return d.wrapped(out, t, size, 8, b, wire)
 }
 
-// pktap passes over macOS's header (bsd/net/pktap.h): length, next header, link type; little endian.
+// pktap skips macOS's header (bsd/net/pktap.h): length, next header, link type; little endian.
 func (d *Decoder) pktap(out *Headers, b []byte, wire int) capture.Reason {
 	if len(b) < 12 {
 		return tooShort(wire, 12)
@@ -125,7 +125,7 @@ func (d *Decoder) pktap(out *Headers, b []byte, wire int) capture.Reason {
 	return d.wrapped(out, t, int(min(size, 1<<16)), 12, b, wire)
 }
 
-// wrapped decodes a packet of link type t behind a header of size bytes, of at least least bytes.
+// wrapped decodes a packet of link type t after a header of size bytes, which has at least least bytes.
 func (d *Decoder) wrapped(out *Headers, t uint32, size, least int, b []byte, wire int) capture.Reason {
 	if size < least || size > len(b) {
 		return tooShort(wire, size)

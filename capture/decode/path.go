@@ -7,7 +7,7 @@ import (
 	"avbeacon/capture"
 )
 
-// wrap is a kind of layer around the innermost packet.
+// wrap is a type of layer around the innermost packet.
 type wrap uint8
 
 // The kinds; those after wrapPPPoE have outer addresses.
@@ -33,7 +33,7 @@ const (
 	wrapCount
 )
 
-// String is the Tunnel.Type of w.
+// String returns the Tunnel.Type of w.
 func (w wrap) String() string {
 	return [wrapCount]string{
 		"vlan", "mpls", "pppoe", "gre", "erspan", "eoip", "vxlan", "geneve", "ipip", "6in4", "4in6", "ip6ip6", "etherip", "mpls-in-ip",
@@ -46,7 +46,7 @@ func (w wrap) hasAddresses() bool { return w > wrapPPPoE }
 // A path is the layers around a packet, outermost first, as bytes: kind, then for a VLAN its id in 2 bytes, else Tunnel.ID in
 // 4 bytes and, where the kind has them, outer source and destination in 16 bytes each.
 
-// addVLAN notes a tag. The id 0 is a priority tag and no VLAN (IEEE 802.1Q 9.6).
+// addVLAN appends a tag to the path. The id 0 is a priority tag and no VLAN (IEEE 802.1Q 9.6).
 func (d *Decoder) addVLAN(out *Headers, tci uint16) {
 	id := tci & 0xfff
 	if id == 0 {
@@ -58,7 +58,7 @@ func (d *Decoder) addVLAN(out *Headers, tci uint16) {
 	d.path = append(d.path, byte(wrapVLAN), byte(id>>8), byte(id))
 }
 
-// addTunnel notes a tunnel whose outer addresses are those of out.
+// addTunnel appends a tunnel whose outer addresses are those of out.
 func (d *Decoder) addTunnel(out *Headers, w wrap, id uint32) {
 	d.path = append(d.path, byte(w))
 	d.path = binary.BigEndian.AppendUint32(d.path, id)
@@ -68,16 +68,16 @@ func (d *Decoder) addTunnel(out *Headers, w wrap, id uint32) {
 	}
 }
 
-// maxLinks bounds the Links that are kept for the next packet of the same path; when it is reached all are forgotten.
+// maxLinks bounds the Links that are kept for later packets of the same path. When it is reached, all are forgotten.
 const maxLinks = 4096
 
-// linkTable gives the same Link to all packets of the same path, so that only the first costs memory.
+// linkTable gives all packets of a path the same Link, so that only the first one allocates.
 type linkTable struct {
 	vlans  [4096]*capture.Link // paths of one VLAN
 	others map[string]*capture.Link
 }
 
-// find gives the Link of a path that is not empty.
+// find returns the Link of a path that is not empty.
 func (t *linkTable) find(path []byte) *capture.Link {
 	if len(path) == 3 {
 		at := &t.vlans[binary.BigEndian.Uint16(path[1:])&0xfff]
@@ -97,7 +97,7 @@ func (t *linkTable) find(path []byte) *capture.Link {
 	return l
 }
 
-// newLink reads a path.
+// newLink decodes a path.
 func newLink(path []byte) *capture.Link {
 	l := &capture.Link{}
 	for len(path) > 0 {

@@ -2,9 +2,9 @@ package decode
 
 import "avbeacon/capture"
 
-// plain decodes what nearly all packets are: whole TCP or UDP, in IPv4 without options or IPv6 without extensions, in
-// one piece, in Ethernet with one VLAN tag at most, in no tunnel. It gives what the general way gives, in a third of the
-// time. false: the packet is for the general way, and out is as it may be.
+// plain is the fast path for nearly all packets: unfragmented TCP or UDP, in IPv4 without options or IPv6 without extension
+// headers, in Ethernet with at most one VLAN tag, in no tunnel. Its result is the general path's, in a third of the time.
+// It returns false, with out in any state, if the packet needs the general path.
 func (d *Decoder) plain(p *capture.Packet, out *Headers) bool {
 	b := p.Data
 	if p.Link != capture.LinkEthernet || p.HasVLAN || len(b) < 42 || int(p.OrigLen) > len(b) {

@@ -2,14 +2,15 @@ package decode
 
 import "avbeacon/capture"
 
-// leaf ends the walk: what is in b is for others to read.
+// leaf ends the walk: b is the payload, whatever the protocol.
 func leaf(out *Headers, proto uint8, b []byte, wire int) capture.Reason {
 	out.Layer, out.Proto = LayerIP, proto
 	out.Payload, out.PayloadLen = b, uint32(wire)
 	return capture.ReasonNone
 }
 
-// transport decodes the header of protocol proto at b, or opens the tunnel that it is. b ends where the IP packet does.
+// transport decodes the header of protocol proto at b, or opens the tunnel that the protocol is. b ends where the IP packet
+// does.
 func (d *Decoder) transport(out *Headers, proto uint8, b []byte, wire int) capture.Reason {
 	switch proto {
 	case ipTCP:
@@ -34,7 +35,7 @@ func (d *Decoder) transport(out *Headers, proto uint8, b []byte, wire int) captu
 	return leaf(out, proto, b, wire)
 }
 
-// tcp reads a TCP header (RFC 9293 3.1). A header that the capture cut behind the flags will do.
+// tcp reads a TCP header (RFC 9293 3.1). It is enough if the capture has it up to the flags.
 func tcp(out *Headers, b []byte, wire int) capture.Reason {
 	if len(b) < 14 || wire < 20 {
 		return tooShort(wire, 20)
@@ -53,8 +54,8 @@ func tcp(out *Headers, b []byte, wire int) capture.Reason {
 	return capture.ReasonNone
 }
 
-// udp reads a UDP or UDP-Lite header (RFC 768, RFC 3828) and opens the tunnels that ride on UDP. A length of less than 8 or
-// more than there is means all that is there; UDP-Lite's field is a checksum's coverage and says nothing.
+// udp reads a UDP or UDP-Lite header (RFC 768, RFC 3828) and opens the tunnels on top of UDP. A length of less than 8 or
+// more than there is means all there is; UDP-Lite's field is the coverage of its checksum.
 func (d *Decoder) udp(out *Headers, proto uint8, b []byte, wire int) capture.Reason {
 	if len(b) < 8 {
 		return tooShort(wire, 8)
@@ -74,7 +75,7 @@ func (d *Decoder) udp(out *Headers, proto uint8, b []byte, wire int) capture.Rea
 	return capture.ReasonNone
 }
 
-// icmp reads an ICMP or ICMPv6 header (RFC 792, RFC 4443): type and code stand in SrcPort.
+// icmp reads an ICMP or ICMPv6 header (RFC 792, RFC 4443). Type and code go into SrcPort.
 func icmp(out *Headers, proto uint8, b []byte, wire int) capture.Reason {
 	if len(b) < 2 {
 		return tooShort(wire, 2)
@@ -83,7 +84,7 @@ func icmp(out *Headers, proto uint8, b []byte, wire int) capture.Reason {
 	return leaf(out, proto, b[min(8, len(b)):], max(wire-8, 0))
 }
 
-// authentication passes over an IPv4 packet's authentication headers (RFC 4302 2): they hide nothing.
+// authentication skips the authentication headers of an IPv4 packet (RFC 4302 2): they encrypt nothing.
 func (d *Decoder) authentication(out *Headers, b []byte, wire int) capture.Reason {
 	for range maxExtensions {
 		if len(b) < 8 {

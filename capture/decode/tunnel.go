@@ -2,8 +2,8 @@ package decode
 
 import "avbeacon/capture"
 
-// open decodes what is in tunnel w, whose outer addresses are those of out. Where that fails out is as it was before.
-// id is the tunnel's; proto says what is at b, as for inside.
+// open decodes the inside of tunnel w, whose outer addresses are those of out. If that fails, out is as before. id is the
+// tunnel's; proto says what is at b, as for inside.
 func (d *Decoder) open(out *Headers, w wrap, id, proto uint32, b []byte, wire int) capture.Reason {
 	if d.depth >= d.maxDepth {
 		d.stats.Depth++
@@ -12,7 +12,7 @@ func (d *Decoder) open(out *Headers, w wrap, id, proto uint32, b []byte, wire in
 	before, mark := *out, len(d.path)
 	d.depth++
 	d.addTunnel(out, w, id)
-	if w.hasAddresses() { // what was read, hardware addresses too, is of the outer packet
+	if w.hasAddresses() { // all that was read so far, hardware addresses too, belongs to the outer packet
 		*out = Headers{Time: before.Time, Frame: before.Frame, Input: before.Input, VLAN: before.VLAN}
 	}
 	why := d.inside(out, proto, b, wire)
@@ -23,8 +23,8 @@ func (d *Decoder) open(out *Headers, w wrap, id, proto uint32, b []byte, wire in
 	return why
 }
 
-// orOuter is open for tunnels that ride on IP: where the inside cannot be decoded, the packet around it, whose payload is
-// outer, is the result.
+// orOuter completes open for tunnels on top of IP: if the inside cannot be decoded, the result is the packet around it,
+// whose payload is outer.
 func (d *Decoder) orOuter(out *Headers, why capture.Reason, proto uint8, outer []byte, wire int) capture.Reason {
 	if why == capture.ReasonNone || why == capture.ReasonFragmentWaiting {
 		return why
@@ -59,7 +59,7 @@ func (d *Decoder) ipTunnel(out *Headers, proto uint8, b []byte, wire int) captur
 	return d.orOuter(out, why, proto, b, wire)
 }
 
-// etherIP opens RFC 3378's tunnel.
+// etherIP opens a tunnel of RFC 3378.
 func (d *Decoder) etherIP(out *Headers, b []byte, wire int) capture.Reason {
 	if len(b) < 2 {
 		return tooShort(wire, 2)
@@ -70,7 +70,7 @@ func (d *Decoder) etherIP(out *Headers, b []byte, wire int) capture.Reason {
 	return d.open(out, wrapEtherIP, 0, etherTEB, b[2:], wire-2)
 }
 
-// mpls opens a label stack (RFC 3032), one tunnel with the bottom label's number: it names the VPN or pseudowire.
+// mpls opens a label stack (RFC 3032) as one tunnel. Its ID is the bottom label, which identifies the VPN or pseudowire.
 func (d *Decoder) mpls(out *Headers, w wrap, b []byte, wire int) capture.Reason {
 	for len(b) >= 4 {
 		entry := be32(b)
@@ -82,8 +82,8 @@ func (d *Decoder) mpls(out *Headers, w wrap, b []byte, wire int) capture.Reason 
 	return tooShort(wire, 4)
 }
 
-// underLabels guesses what is under a label stack, for nothing there says it: IP by its first four bits (RFC 4928), else
-// an Ethernet pseudowire with or without control word (RFC 4448 4.6).
+// underLabels guesses what is under a label stack, because nothing says it: IP by its first four bits (RFC 4928), else an
+// Ethernet pseudowire with or without control word (RFC 4448 4.6).
 func (d *Decoder) underLabels(out *Headers, w wrap, label uint32, b []byte, wire int) capture.Reason {
 	if len(b) < 20 {
 		return tooShort(wire, 20)
@@ -146,7 +146,7 @@ func (d *Decoder) ppp(out *Headers, b []byte, wire int) capture.Reason {
 	return capture.ReasonNotIP
 }
 
-// serviceHeader passes over a network service header (RFC 8300 2).
+// serviceHeader skips a network service header (RFC 8300 2).
 func (d *Decoder) serviceHeader(out *Headers, b []byte, wire int) capture.Reason {
 	if len(b) < 8 {
 		return tooShort(wire, 8)

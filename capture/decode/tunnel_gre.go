@@ -2,7 +2,7 @@ package decode
 
 import "avbeacon/capture"
 
-// Protocols that stand in GRE headers alone.
+// Protocols that occur only in GRE headers.
 const (
 	greWCCP    = 0x883e // WCCP's redirection
 	greERSPAN  = 0x88be // ERSPAN I and II
@@ -82,7 +82,7 @@ func (d *Decoder) gre0(out *Headers, flags greFlags, proto uint16, b []byte, wir
 	return d.open(out, wrapGRE, id, uint32(proto), b, wire)
 }
 
-// greRoutes passes over source route entries from b[at:] on (RFC 1701): it returns where they end, or more than len(b).
+// greRoutes skips source route entries from b[at:] on (RFC 1701) and returns where they end, or more than len(b).
 func greRoutes(b []byte, at int) int {
 	for at+4 <= len(b) {
 		size := int(b[at+3])
@@ -128,7 +128,7 @@ func (d *Decoder) erspan(out *Headers, flags greFlags, proto uint16, b []byte, w
 	return capture.ReasonTunnelHeader
 }
 
-// erspan3 reads the header of type III, at least 12 bytes; its frame type may say that bare IP follows.
+// erspan3 reads a header of type III, of at least 12 bytes. Its frame type says whether Ethernet or bare IP follows.
 func (d *Decoder) erspan3(out *Headers, id uint32, b []byte, wire int) capture.Reason {
 	size, proto := 12, uint32(etherTEB)
 	if b[11]&1 != 0 {

@@ -23,8 +23,8 @@ func isTunnelPort(p uint16) bool {
 	return false
 }
 
-// udpTunnel opens the tunnel that a UDP port speaks of, the destination's first. Where the payload is no such tunnel, or
-// holds what cannot be decoded, out stays the UDP packet that it is.
+// udpTunnel opens the tunnel that a UDP port stands for, the destination's first. If the payload is not such a tunnel, or
+// its inside cannot be decoded, out stays the UDP packet.
 func (d *Decoder) udpTunnel(out *Headers, b []byte, wire int) capture.Reason {
 	port := out.DstPort
 	if !isTunnelPort(port) {
@@ -40,7 +40,7 @@ func (d *Decoder) udpTunnel(out *Headers, b []byte, wire int) capture.Reason {
 	return capture.ReasonNone
 }
 
-// onPort opens the tunnel of a port. ReasonTunnelHeader says that the payload is something else.
+// onPort opens the tunnel of a port. ReasonTunnelHeader means that the payload is something else.
 func (d *Decoder) onPort(out *Headers, port uint16, b []byte, wire int) capture.Reason {
 	if len(b) < 8 {
 		return capture.ReasonTunnelHeader
@@ -66,7 +66,7 @@ func (d *Decoder) onPort(out *Headers, port uint16, b []byte, wire int) capture.
 	return capture.ReasonTunnelHeader
 }
 
-// vxlan opens VXLAN (RFC 7348 5), with group policy too; the reserved bits are not looked at.
+// vxlan opens VXLAN (RFC 7348 5), with group policy too; reserved bits are ignored.
 func (d *Decoder) vxlan(out *Headers, b []byte, wire int) capture.Reason {
 	if b[0]&0x08 == 0 {
 		return capture.ReasonTunnelHeader
@@ -74,7 +74,8 @@ func (d *Decoder) vxlan(out *Headers, b []byte, wire int) capture.Reason {
 	return d.open(out, wrapVXLAN, be32(b[4:])>>8, etherTEB, b[8:], wire-8)
 }
 
-// vxlanGPE opens VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe 3). Without a next protocol it is VXLAN; some senders forget the P bit.
+// vxlanGPE opens VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe 3). Without a next protocol it is VXLAN; some senders leave the P bit
+// out.
 func (d *Decoder) vxlanGPE(out *Headers, b []byte, wire int) capture.Reason {
 	if b[3] == 0 {
 		return d.vxlan(out, b, wire)
@@ -86,7 +87,7 @@ func (d *Decoder) vxlanGPE(out *Headers, b []byte, wire int) capture.Reason {
 	return d.open(out, wrapVXLAN, be32(b[4:])>>8, protos[b[3]], b[8:], wire-8)
 }
 
-// geneve opens GENEVE (RFC 8926 3.4), passing over its options.
+// geneve opens GENEVE (RFC 8926 3.4) and skips its options.
 func (d *Decoder) geneve(out *Headers, b []byte, wire int) capture.Reason {
 	size, proto := 8+int(b[0]&0x3f)*4, be16(b[2:])
 	if b[0]>>6 != 0 || proto <= 1500 || size > len(b) {
@@ -95,7 +96,7 @@ func (d *Decoder) geneve(out *Headers, b []byte, wire int) capture.Reason {
 	return d.open(out, wrapGeneve, be32(b[4:])>>8, uint32(proto), b[size:], wire-size)
 }
 
-// gtpu opens a G-PDU of GTP version 1 (3GPP TS 29.281 5.1), passing over its extension headers. Tunnel.ID is the TEID.
+// gtpu opens a G-PDU of GTP version 1 (3GPP TS 29.281 5.1) and skips its extension headers. Tunnel.ID is the TEID.
 func (d *Decoder) gtpu(out *Headers, b []byte, wire int) capture.Reason {
 	const gPDU = 255
 	if b[0]>>4 != 3 || b[1] != gPDU {
@@ -116,7 +117,7 @@ func (d *Decoder) gtpu(out *Headers, b []byte, wire int) capture.Reason {
 	return d.open(out, wrapGTPU, id, insideIP, b[size:], wire-size)
 }
 
-// gtpExtensions says where the payload begins of a GTP header with its optional fields; more than len(b) where it does not.
+// gtpExtensions returns where the payload begins in a GTP packet with optional fields; more than len(b) if nowhere.
 func gtpExtensions(b []byte) int {
 	const optional = 12
 	if b[0]&4 == 0 || len(b) < optional {
@@ -136,7 +137,7 @@ func gtpExtensions(b []byte) int {
 	return at
 }
 
-// teredo opens Teredo (RFC 4380 5.1.1): perhaps an authentication, perhaps an origin, then IPv6 that fits.
+// teredo opens Teredo (RFC 4380 5.1.1): an optional authentication, an optional origin, then IPv6 of a plausible length.
 func (d *Decoder) teredo(out *Headers, b []byte, wire int) capture.Reason {
 	if be16(b) == 1 { // lengths of client id and authentication value, then those, a nonce of 8 bytes and a confirmation
 		size := 4 + int(b[2]) + int(b[3]) + 9
@@ -181,8 +182,8 @@ func (d *Decoder) l2tp(out *Headers, b []byte, wire int) capture.Reason {
 	return d.open(out, wrapL2TP, id, etherPPP, b[size:], wire-size)
 }
 
-// ayiya opens AYIYA, anything in anything (draft-massar-v6ops-ayiya-02 3): 8 bytes, an identity and a signature whose lengths
-// those tell, then what an IP protocol number names.
+// ayiya opens AYIYA, anything in anything (draft-massar-v6ops-ayiya-02 3): 8 bytes, which hold the lengths of the identity
+// and the signature that follow, then what an IP protocol number names.
 func (d *Decoder) ayiya(out *Headers, b []byte, wire int) capture.Reason {
 	const forward = 1
 	size := 8 + 1<<(b[0]>>4) + int(b[1]>>4)*4

@@ -6,7 +6,7 @@ import (
 	"avbeacon/capture"
 )
 
-// wifiLink decodes an 802.11 frame behind the header that link type t puts in front of it.
+// wifiLink decodes an 802.11 frame after the header that link type t puts before it.
 func (d *Decoder) wifiLink(out *Headers, t capture.LinkType, b []byte, wire int) capture.Reason {
 	size, flags := 0, uint8(0)
 	switch t {
@@ -30,8 +30,8 @@ func (d *Decoder) wifiLink(out *Headers, t capture.LinkType, b []byte, wire int)
 	return d.wifi(out, b, wire, flags&radiotapPadded != 0)
 }
 
-// prismSize is the length of a Prism header (144 bytes unless it says otherwise) or of an AVS header, which tells itself by its
-// magic number.
+// prismSize is the length of a Prism header (144 bytes unless it says otherwise) or of an AVS header, which its magic
+// number identifies.
 func prismSize(b []byte) int {
 	const avs, prism = 0x80211000, 144
 	if len(b) < 8 {
@@ -55,7 +55,7 @@ const (
 	radiotapPadded = 0x20 // the 802.11 header is padded to 32 bits
 )
 
-// radiotapFlags finds the flags field of a radiotap header of at least 8 bytes; 0 where there is none.
+// radiotapFlags returns the flags field of a radiotap header of at least 8 bytes; 0 if it has none.
 func radiotapFlags(b []byte) uint8 {
 	const tsft, flags, extended = 1, 2, 1 << 31
 	present := binary.LittleEndian.Uint32(b[4:])
@@ -83,7 +83,7 @@ const (
 	wifiOrder     = 0x80 // with QoS: HT control follows
 )
 
-// wifi decodes an 802.11 data frame (IEEE 802.11 9.3.2). padded says that its header is padded to 32 bits.
+// wifi decodes an 802.11 data frame (IEEE 802.11 9.3.2). padded: its header is padded to 32 bits.
 func (d *Decoder) wifi(out *Headers, b []byte, wire int, padded bool) capture.Reason {
 	if len(b) < 24 {
 		return wifiShort(b, wire)
@@ -123,7 +123,7 @@ func (d *Decoder) wifi(out *Headers, b []byte, wire int, padded bool) capture.Re
 	return d.llc(out, b[size:], wire-size)
 }
 
-// wifiShort says why a frame of less than 24 bytes is of no use: acknowledgements and the like are that short.
+// wifiShort says why a frame of less than 24 bytes cannot be used: acknowledgements and the like are that short.
 func wifiShort(b []byte, wire int) capture.Reason {
 	if len(b) > 0 && b[0]&0x0c != 0x08 {
 		return capture.ReasonWiFiNoData
@@ -131,7 +131,7 @@ func wifiShort(b []byte, wire int) capture.Reason {
 	return tooShort(wire, 24)
 }
 
-// wifiAddresses reads source and destination from a header that is all there (IEEE 802.11 table 9-60).
+// wifiAddresses reads source and destination from a complete header (IEEE 802.11 table 9-60).
 func wifiAddresses(out *Headers, b []byte) {
 	to, from := b[4:10], b[10:16]
 	switch b[1] & (wifiToDS | wifiFromDS) {
@@ -145,7 +145,7 @@ func wifiAddresses(out *Headers, b []byte) {
 	out.DstMAC, out.SrcMAC, out.HasMAC = [6]byte(to), [6]byte(from), true
 }
 
-// aggregate decodes the first MSDU of an A-MSDU (IEEE 802.11 9.3.2.2) that can be; the others are counted.
+// aggregate decodes the first MSDU of an A-MSDU (IEEE 802.11 9.3.2.2) that can be decoded; the others are counted.
 func (d *Decoder) aggregate(out *Headers, b []byte, wire int) capture.Reason {
 	result := tooShort(wire, 14)
 	for decoded := false; len(b) >= 14; {

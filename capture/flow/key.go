@@ -1,5 +1,8 @@
-// Package flow is the bounded memory of conversations: packets' 5-tuples go in, the entry of their flow comes out, and
-// buffers for the stream bytes that must wait for others.
+// Package flow is the bounded memory of connections. The 5-tuple of a packet goes in; the Entry of its flow comes out, and
+// buffers for stream bytes that must wait for others. It knows no protocol: package observe gives flags, classes and handles
+// their meaning.
+//
+// Start reading at Entry and Table.Lookup (table.go). Stitcher (stitch.go) keeps early segments and incomplete messages.
 package flow
 
 import (
@@ -7,26 +10,26 @@ import (
 	"math/bits"
 )
 
-// Key is a packet's 5-tuple in the packet's direction. Addresses are 16 bytes, IPv4 v4-mapped.
+// Key is a packet's 5-tuple in the packet's direction. Addresses have 16 bytes, IPv4 v4-mapped.
 type Key struct {
 	Src, Dst         [16]byte
 	SrcPort, DstPort uint16
 	Proto            uint8 // IP protocol number
 }
 
-// Seed makes hashes of one table differ from another's, so that nobody who sends packets can aim at one shard.
+// Seed makes a process's hashes differ from another's, so that nobody can aim all their packets at one shard.
 type Seed [3]uint64
 
-// FixedSeed is for reading files: the same capture gives the same shards.
+// FixedSeed is for reading files: the same capture gets the same shards.
 var FixedSeed = Seed{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb}
 
-// Hash is the same for both directions of a flow. It is a multiply-and-fold hash (as wyhash's) of each end, the two
-// joined by operations that do not see their order.
+// Hash returns the same value for both directions of a flow. It is a multiply-and-fold hash (as in wyhash) of each end,
+// combined by operations that ignore their order.
 func (k *Key) Hash(s *Seed) uint64 {
 	return Hash(&k.Src, &k.Dst, k.SrcPort, k.DstPort, k.Proto, s)
 }
 
-// Hash is Key.Hash for a 5-tuple that lies elsewhere.
+// Hash is Key.Hash for a 5-tuple in several variables.
 func Hash(src, dst *[16]byte, srcPort, dstPort uint16, proto uint8, s *Seed) uint64 {
 	a := end(src, srcPort, s)
 	b := end(dst, dstPort, s)

@@ -1,8 +1,8 @@
 package flow
 
-// Stitcher keeps the stream bytes that wait: the beginning of a message that is not whole yet, and segments that came
-// before their turn. It is bounded for one direction of a flow (in bytes) and in total (in memory, so that many who keep
-// one byte each cost no more than few who keep many); when the total is reached, what has waited longest goes.
+// Stitcher keeps stream bytes that wait: the beginning of a message that is incomplete, and segments that came before their
+// turn. Both are bounded, per direction of a flow in bytes, and in total in memory, so that many directions with one byte
+// each cost no more than a few with many. When the total is reached, what has waited longest is dropped.
 type Stitcher struct {
 	pends  []Pend
 	free   []uint32
@@ -19,18 +19,18 @@ type Stitcher struct {
 // StitchStats counts what happened to waiting bytes.
 type StitchStats struct {
 	Bytes   int    // waiting now
-	Memory  int    // that it takes to keep them
+	Memory  int    // bytes of memory that they take
 	Evicted uint64 // directions that lost their bytes because the total was reached
 	Full    uint64 // directions that reached their own limit
 }
 
-// Owner names the direction of a flow that a Pend belongs to.
+// Owner is the direction of a flow that a Pend belongs to.
 type Owner struct {
 	Entry uint32
 	Dir   uint8
 }
 
-// Pend is what waits for one direction of a flow.
+// Pend is what waits in one direction of a flow.
 type Pend struct {
 	Buf    []byte // contiguous bytes from a message's beginning
 	Parsed int    // length of Buf when it was looked at last
@@ -38,8 +38,8 @@ type Pend struct {
 	early  []segment
 	owner  Owner
 	bytes  int
-	memory int // all of it: capacities, and what a Pend and a segment cost by themselves
-	extra  int // part of memory: what the owner keeps elsewhere
+	memory int // all of it: capacities, and the structs themselves
+	extra  int // the part of memory that the owner keeps elsewhere; see Charge
 	prev   uint32
 	next   uint32
 	live   bool
@@ -59,22 +59,22 @@ const (
 	earlyMax    = 128 // segments of one direction that came before their turn
 )
 
-// NewStitcher makes one that keeps at most each bytes for one direction, and all of them in limit bytes of memory.
+// NewStitcher makes a Stitcher that keeps at most each bytes for one direction, and all of them in limit bytes of memory.
 func NewStitcher(limit, each int) *Stitcher {
 	return &Stitcher{limit: limit, each: each, pends: make([]Pend, 1)}
 }
 
-// Stats tells what happened so far.
+// Stats returns the counters so far.
 func (s *Stitcher) Stats() StitchStats {
 	st := s.stats
 	st.Bytes, st.Memory = s.bytes, s.memory
 	return st
 }
 
-// Get gives the Pend of handle h; the pointer is valid until the next call of Open.
+// Get returns the Pend of handle h; the pointer is valid until the next call of Open.
 func (s *Stitcher) Get(h uint32) *Pend { return &s.pends[h] }
 
-// Open makes a Pend for a direction and gives its handle.
+// Open makes a Pend for a direction and returns its handle.
 func (s *Stitcher) Open(o Owner) uint32 {
 	var h uint32
 	if n := len(s.free); n > 0 {
@@ -97,7 +97,7 @@ func (s *Stitcher) Open(o Owner) uint32 {
 	return h
 }
 
-// Oldest tells whose bytes have waited longest, and whether there are any.
+// Oldest returns the owner and handle of what has waited longest, if anything waits.
 func (s *Stitcher) Oldest() (Owner, uint32, bool) {
 	if s.oldest == 0 {
 		return Owner{}, 0, false
@@ -105,10 +105,10 @@ func (s *Stitcher) Oldest() (Owner, uint32, bool) {
 	return s.pends[s.oldest].owner, s.oldest, true
 }
 
-// Over says that what waits takes more memory than it may: close the oldest until it is false, and count each with Evict.
+// Over reports whether what waits takes too much memory: call Evict for the oldest until it does not.
 func (s *Stitcher) Over() bool { return s.memory > s.limit }
 
-// Charge says how much memory the owner of h keeps elsewhere for the same purpose; it counts with the rest.
+// Charge sets how much memory the owner of h keeps elsewhere for the same purpose; it counts towards the limit.
 func (s *Stitcher) Charge(h uint32, memory int) {
 	p := &s.pends[h]
 	s.charge(p, memory-p.extra)
@@ -126,7 +126,7 @@ func (s *Stitcher) Evict(h uint32) {
 	s.Close(h)
 }
 
-// Hold appends b to what waits at h. false: the direction's limit is reached and nothing was taken.
+// Hold appends b to what waits at h. It returns false, without appending, if the direction's limit is reached.
 func (s *Stitcher) Hold(h uint32, b []byte) bool {
 	p := &s.pends[h]
 	if p.bytes+len(b) > s.each {
@@ -148,7 +148,8 @@ func (s *Stitcher) write(p *Pend, to, b []byte) {
 	s.charge(p, cap(p.Buf)-before)
 }
 
-// Keep replaces what waits at h by b, which may be the end of what waits there.
+// Keep replaces what waits at h by b, which may be the end of it. It returns false, keeping nothing, if the direction's
+// limit is reached.
 func (s *Stitcher) Keep(h uint32, b []byte) bool {
 	p := &s.pends[h]
 	s.account(p, -len(p.Buf))
@@ -163,8 +164,8 @@ func (s *Stitcher) Keep(h uint32, b []byte) bool {
 	return true
 }
 
-// Early keeps a segment that came before its turn. wire is its length on the wire. A segment that begins where another
-// begins replaces it only if it is longer. false: the direction's limit is reached.
+// Early keeps a segment that came before its turn. wire is its length on the wire. A segment replaces one with the same
+// beginning only if it is longer. It returns false if the direction's limit is reached.
 func (s *Stitcher) Early(h uint32, seq, wire uint32, b []byte) bool {
 	p := &s.pends[h]
 	if p.bytes+len(b) > s.each || len(p.early) >= earlyMax {
@@ -204,10 +205,10 @@ func (s *Stitcher) account(p *Pend, n int) {
 	s.bytes += n
 }
 
-// Waiting is how many early segments wait at h.
+// Waiting returns how many early segments wait at h.
 func (s *Stitcher) Waiting(h uint32) int { return len(s.pends[h].early) }
 
-// NextEarly gives the first early segment at h without taking it out.
+// NextEarly returns the first early segment at h without removing it.
 func (s *Stitcher) NextEarly(h uint32) (seq, wire uint32, b []byte, ok bool) {
 	p := &s.pends[h]
 	if len(p.early) == 0 {
@@ -217,7 +218,7 @@ func (s *Stitcher) NextEarly(h uint32) (seq, wire uint32, b []byte, ok bool) {
 	return g.seq, g.wire, g.data, true
 }
 
-// TakeEarly takes the first early segment out into dst, which is used again from its beginning.
+// TakeEarly removes the first early segment and copies it to dst, from dst's beginning.
 func (s *Stitcher) TakeEarly(h uint32, dst []byte) (seq, wire uint32, b []byte) {
 	p := &s.pends[h]
 	g := p.early[0]
@@ -232,7 +233,7 @@ func (s *Stitcher) TakeEarly(h uint32, dst []byte) (seq, wire uint32, b []byte) 
 	return g.seq, g.wire, b
 }
 
-// Close forgets all that waits at h and makes the handle free.
+// Close drops all that waits at h and frees the handle.
 func (s *Stitcher) Close(h uint32) {
 	p := &s.pends[h]
 	if h == 0 || !p.live {

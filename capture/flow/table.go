@@ -6,13 +6,13 @@ import "math"
 // result.
 const Shards = 16
 
-// Shard tells which shard a hash belongs to.
+// Shard returns the shard that a hash belongs to.
 func Shard(hash uint64) int { return int(hash >> 60) }
 
-// Entry is one flow. A is the side that sent the first packet seen; Forward packets go from A to B. What the flags,
-// states and classes mean is the observer's business, not the table's.
+// Entry is one flow. A is the side that sent the first packet seen; forward packets go from A to B. What flags, classes and
+// phases mean is the observer's business. 192 bytes, three cache lines: most packets of a long flow touch only two.
 type Entry struct {
-	// The first cache line tells which flow it is, and whether it is over.
+	// Cache line 1: which flow it is, and whether it has ended.
 	A, B         [16]byte
 	PortA, PortB uint16
 	Proto        uint8
@@ -24,11 +24,11 @@ type Entry struct {
 	Last         int64     // nanoseconds: time of the newest packet
 	Next         [2]uint32 // next stream byte each way
 
-	// The second is what every packet changes, and what a stream's reader needs.
+	// Cache line 2: counters that every packet updates, and stream-reader state.
 	LastFrame uint64
 	Bytes     [2]uint64
 	Packets   [2]uint32
-	Pend      [2]uint32 // handles of a Stitcher, 0 for none
+	Pend      [2]uint32 // Stitcher handles of what waits each way, 0 for none
 	LastInput int32
 	Reported  uint32 // seconds since 1970 of the last record written
 	Aux       uint32 // handle of state that the class keeps elsewhere, 0 for none
@@ -37,7 +37,7 @@ type Entry struct {
 	HeadLen   [2]uint8
 	Alert     uint8 // first fatal TLS alert, 0 for none
 
-	// The third is for the flow's beginning and end.
+	// Cache line 3: for the flow's beginning and end.
 	First      int64
 	FirstFrame uint64
 	FirstInput int32
@@ -54,11 +54,11 @@ const (
 	chunkSize = 1 << chunkBits
 )
 
-// page is a page of memory in bytes. Memory that the kernel has just given is to be written before it is read: what is read first
-// is a page of zeros that all share, and the write after it is a second fault, which interrupts all other cores.
+// page is a page of memory in bytes. Memory fresh from the kernel should be written before it is read: a first read maps a
+// shared page of zeros, and the write after it is a second fault, which interrupts all other cores.
 const page = 4096
 
-// Table is one shard's flows: open addressing over 8-byte slots, entries in pieces that never move.
+// Table holds one shard's flows: open addressing over 8-byte slots, entries in chunks that never move.
 type Table struct {
 	slots  []uint64 // high half: hash, low half: entry number + 1
 	chunks []*[chunkSize]Entry
@@ -67,7 +67,7 @@ type Table struct {
 	next   uint32
 	limit  int
 	hand   uint32
-	// Evicted counts flows that had to go because the table was full.
+	// Evicted counts flows that were removed because the table was full.
 	Evicted uint64
 }
 
@@ -79,15 +79,15 @@ func NewTable(limit int) *Table {
 // Len is the number of flows in the table.
 func (t *Table) Len() int { return t.used }
 
-// Entry gives the entry of a number that Find, Add or Each returned. The pointer is valid until the flow is removed.
+// Entry returns the entry of a number from Find, Add or Each. The pointer is valid until the flow is removed.
 func (t *Table) Entry(i uint32) *Entry { return &t.chunks[i>>chunkBits][i%chunkSize] }
 
-// Find gives the flow of k, and whether k goes the way of the flow's first packet. hash is k.Hash.
+// Find returns the flow of k, and whether k has the direction of the flow's first packet. hash is k.Hash.
 func (t *Table) Find(k *Key, hash uint64) (i uint32, forward, ok bool) {
 	return t.Lookup(&k.Src, &k.Dst, k.SrcPort, k.DstPort, k.Proto, hash)
 }
 
-// Lookup is Find for a 5-tuple that lies elsewhere.
+// Lookup is Find for a 5-tuple in several variables.
 func (t *Table) Lookup(src, dst *[16]byte, srcPort, dstPort uint16, proto uint8, hash uint64) (i uint32, forward, ok bool) {
 	fp := uint32(hash)
 	mask := uint32(len(t.slots) - 1)
@@ -106,7 +106,7 @@ func (t *Table) Lookup(src, dst *[16]byte, srcPort, dstPort uint16, proto uint8,
 	}
 }
 
-// is says whether a 5-tuple is e's, and whether it goes from A to B.
+// is reports whether a 5-tuple is e's, and whether it goes from A to B.
 func (e *Entry) is(src, dst *[16]byte, srcPort, dstPort uint16, proto uint8) (forward, ok bool) {
 	switch {
 	case e.Proto != proto:
@@ -118,7 +118,7 @@ func (e *Entry) is(src, dst *[16]byte, srcPort, dstPort uint16, proto uint8) (fo
 	return false, false
 }
 
-// LookupNear is Lookup for a flow whose entry is most likely the one that Peek named lately, perhaps before a Clear.
+// LookupNear is Lookup for a flow whose entry most likely is the one that Peek returned a moment ago. It may be stale.
 func (t *Table) LookupNear(peeked uint32, src, dst *[16]byte, srcPort, dstPort uint16, proto uint8, hash uint64) (i uint32, forward, ok bool) {
 	if _, forward, ok = t.Near(peeked, src, dst, srcPort, dstPort, proto); ok {
 		return peeked - 1, forward, true
@@ -126,7 +126,7 @@ func (t *Table) LookupNear(peeked uint32, src, dst *[16]byte, srcPort, dstPort u
 	return t.Lookup(src, dst, srcPort, dstPort, proto, hash)
 }
 
-// Near gives the entry that Peek named lately, perhaps before a Clear, where it is the flow of a 5-tuple.
+// Near returns the entry that Peek returned a moment ago if it is (still) the flow of the 5-tuple.
 func (t *Table) Near(peeked uint32, src, dst *[16]byte, srcPort, dstPort uint16, proto uint8) (e *Entry, forward, ok bool) {
 	if peeked == 0 || int((peeked-1)>>chunkBits) >= len(t.chunks) {
 		return nil, false, false
@@ -136,15 +136,15 @@ func (t *Table) Near(peeked uint32, src, dst *[16]byte, srcPort, dstPort uint16,
 	return e, forward, ok && e.live
 }
 
-// Warming takes two steps, the first for many flows before the second, so that their memory is fetched side by side: Touch
-// reads where a flow's slot should be; Peek finds its entry there, and Warm reads that.
+// Warming brings the memory of many flows into the cache in parallel. It takes two steps, each done for all flows before the
+// next: Touch reads a flow's slot; Peek finds the entry in it, and Warm reads that.
 
-// Touch gives the first slot that a look-up of hash looks at, for Peek.
+// Touch returns the first slot that a lookup of hash reads, for Peek.
 func (t *Table) Touch(hash uint64) (slot uint64) {
 	return t.slots[uint32(hash)&uint32(len(t.slots)-1)]
 }
 
-// Peek gives the number + 1 of the entry that most likely is the flow's, 0 where there is none.
+// Peek returns the number + 1 of the entry that most likely is the flow's, 0 if there is none.
 func (t *Table) Peek(slot, hash uint64) uint32 {
 	if slot == 0 || uint32(slot>>32) == uint32(hash) {
 		return uint32(slot)
@@ -152,7 +152,7 @@ func (t *Table) Peek(slot, hash uint64) uint32 {
 	return t.peekOn(hash)
 }
 
-// peekOn is Peek for a flow that does not stand in its first slot.
+// peekOn is Peek for a flow that is not in its first slot.
 func (t *Table) peekOn(hash uint64) uint32 {
 	fp := uint32(hash)
 	mask := uint32(len(t.slots) - 1)
@@ -163,22 +163,22 @@ func (t *Table) peekOn(hash uint64) uint32 {
 	}
 }
 
-// Warm reads the two cache lines that a packet changes, of an entry that Peek named. The value means nothing.
+// Warm reads the two cache lines that a packet changes, of an entry that Peek returned. The result has no meaning.
 func (t *Table) Warm(peeked uint32) int64 {
 	e := t.Entry(peeked - 1)
 	return e.Last + int64(e.LastFrame)
 }
 
-// WarmAll reads the cache lines of an entry that is to be removed. The value means nothing.
+// WarmAll reads the cache lines of an entry that is about to be removed. The result has no meaning.
 func (t *Table) WarmAll(i uint32) int64 {
 	e := t.Entry(i)
 	return e.Last + int64(e.LastFrame) + e.First + int64(t.slots[e.hash&uint32(len(t.slots)-1)])
 }
 
-// Full says that Add needs a victim first: call Victim and remove it.
+// Full reports whether a flow must be removed before Add: remove Victim.
 func (t *Table) Full() bool { return t.used >= t.limit }
 
-// Victim picks the flow that has been silent longest among eight that a moving hand points at (CLOCK-like sampling).
+// Victim picks the flow that has been silent longest among eight at a moving hand (a sampling CLOCK).
 func (t *Table) Victim() uint32 {
 	best, oldest := uint32(0), int64(math.MaxInt64)
 	for seen := 0; seen < 8; {
@@ -248,7 +248,7 @@ func (t *Table) grow() {
 	}
 }
 
-// Remove takes flow i out. Slots behind it move up, so that no tombstones are left.
+// Remove removes flow i. Slots after it move up, so that there are no tombstones.
 func (t *Table) Remove(i uint32) {
 	e := t.Entry(i)
 	mask := uint32(len(t.slots) - 1)
@@ -275,12 +275,12 @@ func (t *Table) Remove(i uint32) {
 	t.used--
 }
 
-// Clear takes all flows out.
+// Clear removes all flows.
 func (t *Table) Clear() {
 	*t = Table{slots: make([]uint64, 128), limit: t.limit, Evicted: t.Evicted}
 }
 
-// Each calls visit with every flow, in the order of their numbers. visit may remove the flow it is given.
+// Each calls visit for every flow in the order of their numbers. visit may remove its flow.
 func (t *Table) Each(visit func(i uint32, e *Entry)) {
 	for c, chunk := range t.chunks {
 		first := uint32(c) << chunkBits

@@ -9,28 +9,28 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-// Filter is a program of the classic packet filter that the kernel runs on each packet of a live capture: the packet is
-// taken where it returns more than 0. An empty Filter takes everything.
+// Filter is a program of the classic packet filter that the kernel runs on each packet of a live capture: a packet is taken
+// if it returns more than 0. An empty Filter takes everything.
 //
-// It is written as `tcpdump -ddd EXPRESSION` prints it. No compiler of tcpdump's language in Go is kept well enough to
-// decide what a security tool sees; tcpdump's own is at hand wherever the language is known. A program for a certain
-// interface is best made with -i and its name: VLAN tags that the card has stripped are then looked for where they are.
+// It is written as `tcpdump -ddd EXPRESSION` prints it. No compiler of tcpdump's language in Go is maintained well enough
+// to decide what a security tool sees, and who knows the language has tcpdump. Compile a program for one interface with -i
+// and its name: then VLAN tags that the card has stripped are found.
 type Filter []bpf.RawInstruction
 
 // maxFilter is how many instructions the kernel takes (BPF_MAXINSNS in linux/bpf_common.h).
 const maxFilter = 4096
 
 // ParseFilter reads what `tcpdump -ddd` prints: the number of instructions, then each as four decimal numbers: code, jump
-// if true, jump if false, operand. They may also be parted by commas, as iptables' bpf match wants them. The program is
-// checked as the kernel checks it as far as the instructions' names and jumps go.
+// if true, jump if false, operand. Commas may separate instructions, as iptables' bpf match writes them. Instruction codes
+// and jumps are checked as the kernel checks them.
 func ParseFilter(text string) (Filter, error) {
 	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == ',' })
 	if len(lines) == 0 {
-		return nil, errors.New("filter: it is empty; give what `tcpdump -ddd EXPRESSION` prints")
+		return nil, errors.New("filter: it is empty; expected the output of `tcpdump -ddd EXPRESSION`")
 	}
 	count, err := strconv.ParseUint(strings.TrimSpace(lines[0]), 10, 16)
 	if err != nil {
-		return nil, fmt.Errorf("filter: it begins with %q, not with a number of instructions; give what `tcpdump -ddd EXPRESSION` prints",
+		return nil, fmt.Errorf("filter: it begins with %q, not with a number of instructions; expected the output of `tcpdump -ddd EXPRESSION`",
 			short(lines[0]))
 	}
 	var f Filter
@@ -47,12 +47,12 @@ func ParseFilter(text string) (Filter, error) {
 		}
 	}
 	if uint64(len(f)) != count {
-		return nil, fmt.Errorf("filter: %d instructions are announced and %d are there", count, len(f))
+		return nil, fmt.Errorf("filter: it announces %d instructions and has %d", count, len(f))
 	}
 	return f, f.check()
 }
 
-// short is the beginning of a text, for an error.
+// short shortens a text for an error.
 func short(s string) string {
 	if len(s) > 40 {
 		return s[:40] + "..."
@@ -68,20 +68,20 @@ func parseInstruction(line string) (in bpf.RawInstruction, err error) {
 	var n [4]uint64
 	for i, bits := range []int{16, 8, 8, 32} {
 		if n[i], err = strconv.ParseUint(parts[i], 10, bits); err != nil {
-			return in, fmt.Errorf("%q is no number from 0 to %d", short(parts[i]), uint64(1)<<bits-1)
+			return in, fmt.Errorf("%q is not a number from 0 to %d", short(parts[i]), uint64(1)<<bits-1)
 		}
 	}
 	return bpf.RawInstruction{Op: uint16(n[0]), Jt: uint8(n[1]), Jf: uint8(n[2]), K: uint32(n[3])}, nil
 }
 
-// check refuses what the kernel would refuse without saying why: unknown instructions, jumps out of the program, a
-// program without an end.
+// check rejects what the kernel would reject without a reason: unknown instructions, jumps out of the program, a missing
+// end.
 func (f Filter) check() error {
 	for i, raw := range f {
 		left := uint64(len(f) - i - 1)
 		switch in := raw.Disassemble().(type) {
 		case bpf.RawInstruction:
-			return fmt.Errorf("filter: instruction %d: there is no code %d", i, raw.Op)
+			return fmt.Errorf("filter: instruction %d: unknown code %d", i, raw.Op)
 		case bpf.Jump:
 			if uint64(in.Skip) >= left {
 				return fmt.Errorf("filter: instruction %d jumps out of the program", i)
@@ -105,8 +105,8 @@ const (
 	opReturnValue = 0x18 // how a return says its value: 0 for a constant
 )
 
-// limited gives a program that takes the same packets and cuts them to at most snap bytes: what a filter returns is how
-// many bytes are kept. snap 0 changes nothing.
+// limited returns a program that takes the same packets and cuts them to at most snap bytes: a filter's result is how many
+// bytes are kept. snap 0 changes nothing.
 func (f Filter) limited(snap uint32) (Filter, error) {
 	if snap == 0 {
 		return f, nil
@@ -127,5 +127,5 @@ func (f Filter) limited(snap uint32) (Filter, error) {
 	return out, nil
 }
 
-// dropAll is the program that takes nothing.
+// dropAll returns the program that takes nothing.
 func dropAll() Filter { return Filter{{Op: opReturn}} }

@@ -76,13 +76,13 @@ func TestFilterTakesAndCuts(t *testing.T) {
 
 func TestFilterErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                       "filter: it is empty; give what `tcpdump -ddd EXPRESSION` prints",
-		"udp port 53":            "filter: it begins with \"udp port 53\", not with a number of instructions; give what `tcpdump -ddd EXPRESSION` prints",
-		"2\n6 0 0 1":             "filter: 2 instructions are announced and 1 are there",
+		"":                       "filter: it is empty; expected the output of `tcpdump -ddd EXPRESSION`",
+		"udp port 53":            "filter: it begins with \"udp port 53\", not with a number of instructions; expected the output of `tcpdump -ddd EXPRESSION`",
+		"2\n6 0 0 1":             "filter: it announces 2 instructions and has 1",
 		"1\n6 0 0":               `filter: instruction 0, "6 0 0": it has 3 numbers instead of 4`,
-		"1\n6 0 256 1":           `filter: instruction 0, "6 0 256 1": "256" is no number from 0 to 255`,
-		"1\n6 0 0 4294967296":    `filter: instruction 0, "6 0 0 4294967296": "4294967296" is no number from 0 to 4294967295`,
-		"1\n65535 0 0 1":         "filter: instruction 0: there is no code 65535",
+		"1\n6 0 256 1":           `filter: instruction 0, "6 0 256 1": "256" is not a number from 0 to 255`,
+		"1\n6 0 0 4294967296":    `filter: instruction 0, "6 0 0 4294967296": "4294967296" is not a number from 0 to 4294967295`,
+		"1\n65535 0 0 1":         "filter: instruction 0: unknown code 65535",
 		"2\n21 1 0 5\n6 0 0 1":   "filter: instruction 0 jumps out of the program",
 		"2\n5 0 0 9\n6 0 0 1":    "filter: instruction 0 jumps out of the program",
 		"1\n40 0 0 12":           "filter: it does not end with a return",

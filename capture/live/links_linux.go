@@ -6,13 +6,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// linkWatch tells of the interfaces of the network namespace that it was made in, whichever thread asks.
+// linkWatch watches the interfaces of the network namespace that it was made in, whichever thread asks.
 type linkWatch struct {
 	fd   int // a socket to ask through
-	news int // a netlink socket that is readable when an interface has changed; -1 where it is not to be had
+	news int // a netlink socket that is readable when an interface has changed; -1 if there is none
 }
 
-// face is what the kernel says of an interface.
+// face is what the kernel reports about an interface.
 type face struct {
 	index int
 	kind  uint16 // ARPHRD_ETHER ...
@@ -20,8 +20,8 @@ type face struct {
 	state LinkState
 }
 
-// longest is the longest packet, in bytes, that comes without being made of several: that of the MTU with its link header and
-// two VLAN tags.
+// longest is the length of the longest packet, in bytes, that was not joined from several: MTU, link header and two VLAN
+// tags.
 func (f *face) longest() uint32 { return min(f.mtu, maxSnap) + 14 + 2*4 }
 
 func newLinkWatch() (*linkWatch, error) {
@@ -32,7 +32,7 @@ func newLinkWatch() (*linkWatch, error) {
 	w := &linkWatch{fd: fd, news: -1}
 	news, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
-		return w, nil // looking once a second does as well
+		return w, nil // checking once a second works as well
 	}
 	if unix.Bind(news, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_LINK}) != nil {
 		_ = unix.Close(news)
@@ -42,7 +42,7 @@ func newLinkWatch() (*linkWatch, error) {
 	return w, nil
 }
 
-// find gives the interface of a name; ENODEV where there is none.
+// find returns the interface of a name, or ENODEV.
 func (w *linkWatch) find(name string) (f face, err error) {
 	if len(name) >= unix.IFNAMSIZ || name == "" {
 		return f, unix.ENODEV
@@ -71,7 +71,7 @@ func stateOf(flags uint16) LinkState {
 	return LinkUp
 }
 
-// changed says whether the kernel has told of interfaces since it was last asked. What it told is not looked at.
+// changed reports whether the kernel has sent news about interfaces since the last call. Their content is not read.
 func (w *linkWatch) changed() bool {
 	if w.news < 0 {
 		return false

@@ -158,7 +158,7 @@ func TestLiveRefusesAnotherKindOfLink(t *testing.T) {
 	w.here.Tun("tap0")
 	e := <-n.events
 	require.Equal(t, LinkFailed, e.State)
-	require.ErrorContains(t, e.Err, "another kind of link")
+	require.ErrorContains(t, e.Err, "its link type has changed")
 }
 
 func TestLiveLinkTypes(t *testing.T) {
@@ -170,7 +170,7 @@ func TestLiveLinkTypes(t *testing.T) {
 	for state := LinkUp; state <= LinkFailed; state++ {
 		require.NotContains(t, state.String(), "not known")
 	}
-	require.Equal(t, "interface state is not known", LinkState(0).String())
+	require.Equal(t, "interface state is unknown", LinkState(0).String())
 }
 
 // On a link of its own kind the packets begin with the IP header.

@@ -15,30 +15,30 @@ import (
 	"avbeacon/capture"
 )
 
-// LiveOptions say what OpenLive listens to, and how. A zero field takes its default.
+// Options says what Open listens to, and how. A zero field takes its default.
 type Options struct {
 	// Interfaces are the network interfaces to listen to, by name; at least one.
 	Interfaces []string
 	// Promiscuous asks the card for packets to other hardware addresses too, as a tap or mirror port needs it.
 	Promiscuous bool
-	// RingSize is the memory, in bytes, that the kernel puts one interface's packets into; default 64 MiB. What comes
-	// while it is full is lost and counted.
+	// RingSize is the memory, in bytes, that the kernel writes one interface's packets into; default 64 MiB. Packets that
+	// arrive while it is full are lost and counted.
 	RingSize int
-	// BlockSize is the part of a ring, in bytes, that is handed over at once; default 256 KiB, a multiple of the page size
-	// otherwise. A packet that is longer than a block is cut to it.
+	// BlockSize is the part of a ring, in bytes, that is handed over at once; default 256 KiB. It must be a multiple of 4 KiB.
+	// A packet longer than a block is cut.
 	BlockSize int
-	// BlockTimeout is how long a packet waits at most for its block to be full; default 100 ms, from 1 ms on.
+	// BlockTimeout is how long a packet waits at most for its block to fill; default 100 ms, at least 1 ms.
 	BlockTimeout time.Duration
 	// SnapLen is how many bytes of a packet are kept; 0 keeps all.
 	SnapLen int
 	// Filter is run by the kernel; see ParseFilter.
 	Filter Filter
-	// Event, where not nil, is told what becomes of the interfaces. It is called by the goroutine that calls Next, and
-	// once for each interface by OpenLive; packets wait meanwhile.
+	// Event, if not nil, gets each change of an interface's state. Open calls it once for each interface, then the goroutine
+	// that calls Next; packets wait meanwhile.
 	Event func(Event)
 }
 
-// Defaults and bounds of LiveOptions.
+// Defaults and bounds of Options.
 const (
 	defaultRing         = 64 << 20
 	defaultLiveBlock    = 256 << 10
@@ -50,7 +50,7 @@ const (
 	maxSnap             = 1 << 30
 )
 
-// fill sets the defaults and refuses what cannot be meant.
+// fill sets the defaults and rejects invalid options.
 func (o *Options) fill() error {
 	if len(o.Interfaces) == 0 {
 		return errors.New("no interface to listen to")
@@ -80,18 +80,18 @@ func (o *Options) fill() error {
 func (o *Options) check() error {
 	switch {
 	case o.BlockSize < minLiveBlock || o.BlockSize > maxLiveBlock || o.BlockSize%minLiveBlock != 0:
-		return fmt.Errorf("block size %d: it is a multiple of %d from that to %d bytes", o.BlockSize, minLiveBlock, maxLiveBlock)
+		return fmt.Errorf("block size %d: must be a multiple of %d, from that to %d bytes", o.BlockSize, minLiveBlock, maxLiveBlock)
 	case o.RingSize < o.BlockSize || int64(o.RingSize) > maxRing:
-		return fmt.Errorf("ring size %d: it is from one block (%d) to %d bytes", o.RingSize, o.BlockSize, int64(maxRing))
+		return fmt.Errorf("ring size %d: must be from one block (%d) to %d bytes", o.RingSize, o.BlockSize, int64(maxRing))
 	case o.BlockTimeout < time.Millisecond || o.BlockTimeout > maxBlockTimeout:
-		return fmt.Errorf("block timeout %v: it is from 1ms to %v", o.BlockTimeout, maxBlockTimeout)
+		return fmt.Errorf("block timeout %v: must be from 1ms to %v", o.BlockTimeout, maxBlockTimeout)
 	case o.SnapLen < 0 || o.SnapLen > maxSnap:
-		return fmt.Errorf("snap length %d: it is from 0, for all, to %d bytes", o.SnapLen, maxSnap)
+		return fmt.Errorf("snap length %d: must be from 0 (for all) to %d bytes", o.SnapLen, maxSnap)
 	}
 	return nil
 }
 
-// LinkState is how an interface is.
+// LinkState is the state of an interface.
 type LinkState uint8
 
 // The states.
@@ -100,10 +100,10 @@ const (
 	LinkNoCarrier           // up, but nothing is connected to it: the cable is pulled
 	LinkDown                // switched off
 	LinkGone                // no interface has this name
-	LinkFailed              // the system refuses the interface: LiveEvent.Err says why; it is tried again
+	LinkFailed              // the system does not let us listen: Event.Err says why; it is tried again
 )
 
-// String gives the state as a constant message for logs.
+// String returns the state as a constant message for logs.
 func (s LinkState) String() string {
 	switch s {
 	case LinkUp:
@@ -117,19 +117,19 @@ func (s LinkState) String() string {
 	case LinkFailed:
 		return "interface cannot be listened to"
 	}
-	return "interface state is not known"
+	return "interface state is unknown"
 }
 
-// LiveEvent is a change of an interface's state. Capture goes on by itself when the interface is back.
+// Event is a change of an interface's state. Capture goes on by itself when the interface is back.
 type Event struct {
 	Interface string
 	State     LinkState
 	Err       error // valid iff State is LinkFailed
 }
 
-// LiveStats is what became of one interface's packets. Every packet that the filter takes is in exactly one of Packets,
-// Repeated and Drops once it has passed; there is no queue of our own that could lose one: while nobody calls Next, the
-// ring fills, and the kernel drops and counts.
+// Stats counts one interface's packets. Every packet that passes the filter is in exactly one of Packets, Repeated and
+// Drops. There is no queue of our own that could lose one: while nobody calls Next the ring fills, and the kernel drops and
+// counts.
 type Stats struct {
 	Interface string
 	State     LinkState
@@ -138,15 +138,15 @@ type Stats struct {
 	Drops     uint64 // lost by the kernel because the ring was full
 	Freezes   uint64 // how often the ring was full
 	Cut       uint64 // longer than the snap length or than a block
-	Joined    uint64 // longer than the interface's MTU: several segments that the card or the kernel has joined (GRO, TSO)
-	Tagged    uint64 // whose VLAN tag had been stripped and was put back
-	Repeated  uint64 // the second sight of packets on the loopback interface, left out
-	Losses    uint64 // times that the interface went down, or away
+	Joined    uint64 // longer than the interface's MTU: segments that the card or the kernel joined (GRO, TSO)
+	Tagged    uint64 // with a VLAN tag that the card stripped; it is in Packet.VLAN
+	Repeated  uint64 // second copies of packets on the loopback interface, left out
+	Losses    uint64 // times that the interface went down or disappeared
 	First     int64  // packet times, nanoseconds since 1970; valid iff Packets > 0
 	Last      int64
 }
 
-// input is what Source.Inputs tells of an interface.
+// input returns the interface as Source.Inputs reports it.
 func (s *Stats) input() capture.Input {
 	return capture.Input{Name: s.Interface, Packets: s.Packets, Bytes: s.Bytes, First: s.First, Last: s.Last, Drops: s.Drops}
 }

@@ -12,21 +12,21 @@ import (
 	"avbeacon/capture"
 )
 
-// lookEvery is how often a silent Source says so, and how often interfaces are looked at unasked.
+// lookEvery is how often a silent Source returns an empty Block, and how often the interfaces are checked.
 const lookEvery = time.Second
 
-// Live is a Source over network interfaces: packets out as well as in, with the kernel's times in nanoseconds. Each
-// interface has one ring, which one reader empties; workers get their packets by the hash of the innermost flow, as
-// Observe deals them, so that both directions meet whatever tunnel they are in.
+// Source takes packets from network interfaces, out as well as in, with the kernel's times in nanoseconds. Each interface
+// has one ring, which one reader empties. Workers get packets by the hash of the innermost flow (see observe.Run), so that
+// both directions of a flow meet whatever tunnel they are in; the kernel's own fan-out would hash the outermost flow.
 //
 // A Block is a block of the ring, in place: Block.Release gives it back to the kernel. Packets of one interface are in
-// their order; those of several are nearly so.
+// order; those of several are nearly so.
 //
-// After ctx is done no more packets are taken, and Next hands out those that were until then before it returns io.EOF. An
-// interface that goes down or away is no error: see LiveOptions.Event.
+// After ctx is done no more packets are taken, and Next hands out those taken before, then returns io.EOF. An interface
+// that goes down or disappears is no error: see Options.Event.
 //
-// Next and Close are for one goroutine, and Close comes after all Blocks were released; Inputs and Stats may be called
-// beside them.
+// Next and Close are for one goroutine, and Close must come after all Blocks were released. Inputs and Stats may be called
+// from others at the same time.
 type Source struct {
 	opt      Options
 	taps     []*tap
@@ -34,15 +34,15 @@ type Source struct {
 	wake     int // an eventfd that ends waiting
 	fds      []unix.PollFd
 	turn     int
-	told     int64 // monotonic time of the last Block
+	last     int64 // monotonic time of the last Block
 	looked   int64 // monotonic time of the last look at the interfaces
-	stopping bool  // ctx is done: what is in the rings is the end
+	stopping bool  // ctx is done: only what is in the rings is handed out
 	left     int   // blocks that may still be handed out; valid iff stopping
 	closed   bool
 }
 
-// OpenLive begins to listen to network interfaces. All that needs privilege (CAP_NET_RAW) is done when it returns, so
-// that the process may give it up.
+// Open begins to listen to network interfaces. All that needs privilege (CAP_NET_RAW) is done when it returns, so that the
+// process may drop it.
 func Open(opt Options) (*Source, error) {
 	if err := opt.fill(); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func Open(opt Options) (*Source, error) {
 		return nil, err
 	}
 	l.look()
-	l.told = monotonic()
+	l.last = monotonic()
 	return l, nil
 }
 
@@ -74,13 +74,13 @@ func (l *Source) open() (err error) {
 	return nil
 }
 
-// plainly says what to do about an error that everybody meets.
+// plainly adds advice to the errors that everybody meets.
 func plainly(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return fmt.Errorf("%w: listening needs root or CAP_NET_RAW", err)
 	case errors.Is(err, unix.ENODEV):
-		return fmt.Errorf("there is none of this name: %w", err)
+		return fmt.Errorf("no such interface: %w", err)
 	case errors.Is(err, unix.ENOMEM):
 		return fmt.Errorf("%w: ask for a smaller ring", err)
 	}
@@ -105,21 +105,21 @@ func (l *Source) Next(ctx context.Context, b *capture.Block) error {
 		}
 		if !l.stopping && ctx.Err() != nil {
 			l.stop()
-			l.told = now
+			l.last = now
 		}
 		if l.stopping && l.left <= 0 {
 			return io.EOF
 		}
 		if l.read(b) {
-			l.told = now
+			l.last = now
 			return nil
 		}
-		silent := time.Duration(now - l.told)
+		silent := time.Duration(now - l.last)
 		switch {
 		case l.stopping && silent >= 2*l.opt.BlockTimeout+time.Millisecond: // the kernel has closed the last blocks
 			return io.EOF
 		case !l.stopping && silent >= lookEvery:
-			l.told = now
+			l.last = now
 			// A packet may wait in a block that is not yet full.
 			b.Now = clockTime(unix.CLOCK_REALTIME) - int64(l.opt.BlockTimeout)
 			return nil
@@ -140,7 +140,7 @@ func (l *Source) stop() {
 	}
 }
 
-// read gives the next block with packets of any interface. false: there is none now.
+// read returns the next block with packets of any interface, or false if there is none now.
 func (l *Source) read(b *capture.Block) bool {
 	for range l.taps {
 		t := l.taps[l.turn]
@@ -155,7 +155,7 @@ func (l *Source) read(b *capture.Block) bool {
 	return false
 }
 
-// wait returns once there may be packets, something happened to an interface, ctx is done or time is over.
+// wait returns when there may be packets, when something happened to an interface, when ctx is done or after most.
 func (l *Source) wait(ctx context.Context, most time.Duration) error {
 	if l.stopping {
 		most = l.opt.BlockTimeout // ctx is done, and stays so
@@ -182,7 +182,7 @@ func (l *Source) wait(ctx context.Context, most time.Duration) error {
 		return nil
 	}
 	if !l.anyReady() {
-		// The kernel goes by the block before the one that it fills, which a worker may still have.
+		// Poll reported a block that a worker still has: the kernel checks the block before the one that it fills.
 		_, _ = unix.Poll(l.fds[:others], 1)
 	}
 	return nil
@@ -202,7 +202,7 @@ func (l *Source) wakeAfter(ctx context.Context) (stop func()) {
 	}
 }
 
-// news says whether what poll told is of interfaces.
+// news reports whether poll returned because of the interfaces.
 func (l *Source) news() bool {
 	happened := l.links.changed()
 	for _, f := range l.fds {
@@ -220,7 +220,7 @@ func (l *Source) anyReady() bool {
 	return false
 }
 
-// look finds out how the interfaces are, listens again to those that have come back and tells of what has changed.
+// look checks the interfaces, listens again to those that came back, and reports changes.
 func (l *Source) look() {
 	l.looked = monotonic()
 	for _, t := range l.taps {
@@ -241,7 +241,7 @@ func (l *Source) Inputs() []capture.Input {
 	return list
 }
 
-// Stats tells of every interface.
+// Stats returns the counters of every interface.
 func (l *Source) Stats() []Stats {
 	list := make([]Stats, len(l.taps))
 	for i, t := range l.taps {
@@ -250,7 +250,7 @@ func (l *Source) Stats() []Stats {
 	return list
 }
 
-// Close implements Source. After it, Next gives io.EOF.
+// Close implements Source. After it, Next returns io.EOF.
 func (l *Source) Close() error {
 	if l.closed {
 		return nil

@@ -330,9 +330,9 @@ func TestLiveRefuses(t *testing.T) {
 	_, err := Open(Options{})
 	require.EqualError(t, err, "no interface to listen to")
 	for name, want := range map[string]string{
-		"nosuch0":               "interface nosuch0: there is none of this name: no such device",
-		"":                      "interface : there is none of this name: no such device",
-		strings.Repeat("x", 99): "there is none of this name",
+		"nosuch0":               "interface nosuch0: no such interface: no such device",
+		"":                      "interface : no such interface: no such device",
+		strings.Repeat("x", 99): "no such interface",
 		"any":                   "counted several times",
 	} {
 		_, err := Open(Options{Interfaces: []string{name}})

@@ -11,10 +11,10 @@ import (
 	"avbeacon/capture"
 )
 
-// Source is a Source over network interfaces; only Linux has it.
+// Source listens to network interfaces, which works only on Linux.
 type Source struct{}
 
-// Open says that this system has no live capture.
+// Open reports that this system has no live capture.
 func Open(opt Options) (*Source, error) {
 	if err := opt.fill(); err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func (*Source) Next(context.Context, *capture.Block) error { return errors.ErrUn
 // Inputs implements Source.
 func (*Source) Inputs() []capture.Input { return nil }
 
-// Stats tells of every interface.
+// Stats returns no interface.
 func (*Source) Stats() []Stats { return nil }
 
 // Close implements Source.

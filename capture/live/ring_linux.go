@@ -16,7 +16,7 @@ type ring struct {
 	fd       int
 	mem      []byte
 	size     int // of a block
-	at       int // index of the block that is filled next
+	at       int // index of the block that is read next
 	releases []func()
 }
 
@@ -28,7 +28,7 @@ const (
 	blockHead    = 48 // bytes of the descriptor
 )
 
-// openRing makes a socket that gets no packet yet. cooked: without link headers, for links whose headers vary.
+// openRing makes a socket that gets no packets yet. cooked: without link headers, for links whose headers vary.
 func openRing(opt *Options, cooked bool) (*ring, error) {
 	filter, err := opt.Filter.limited(uint32(opt.SnapLen))
 	if err != nil {
@@ -53,10 +53,10 @@ func openRing(opt *Options, cooked bool) (*ring, error) {
 	return r, nil
 }
 
-// allocate makes the ring's memory.
+// allocate maps the ring's memory.
 func (r *ring) allocate(blocks int, timeout time.Duration) error {
-	// The time is then that of the packet's arrival, the same for all who listen, not that of its way into this ring. (For
-	// what TCP sends to this machine through a veth pair the kernel has no such time, and takes the other.)
+	// With it the time is that of the packet's arrival, the same for all listeners, not that of its copy into this ring. (For
+	// what TCP sends to this machine through a veth pair the kernel has no such time, and uses the other.)
 	if err := unix.SetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
 		return fmt.Errorf("ask for times of arrival: %w", err)
 	}
@@ -103,8 +103,8 @@ func (r *ring) attach(f Filter) error {
 	return nil
 }
 
-// bind lets packets of an interface in. A socket may be bound anew when its interface has come back: that needs no
-// privilege, while a new socket would.
+// bind lets packets of an interface in. A socket can be bound again when its interface has come back. That needs no
+// privilege, unlike a new socket.
 func (r *ring) bind(index int, promiscuous bool) error {
 	all := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_ALL)) // in network order
 	address := unix.SockaddrLinklayer{Protocol: all, Ifindex: index}
@@ -121,19 +121,19 @@ func (r *ring) bind(index int, promiscuous bool) error {
 	return nil
 }
 
-// ready says whether a block is to be read.
+// ready reports whether the next block can be read.
 func (r *ring) ready() bool {
 	return atomic.LoadUint32(r.status(r.at))&unix.TP_STATUS_USER != 0
 }
 
-// take gives the block that is ready and what gives it back to the kernel.
+// take returns the block that is ready, and the function that gives it back to the kernel.
 func (r *ring) take() (block []byte, release func()) {
 	block, release = r.mem[r.at*r.size:(r.at+1)*r.size:(r.at+1)*r.size], r.releases[r.at]
 	r.at = (r.at + 1) % len(r.releases)
 	return block, release
 }
 
-// failure is what went wrong with the socket since it was last asked.
+// failure returns the socket's error since the last call, and clears it.
 func (r *ring) failure() error {
 	code, err := unix.GetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
@@ -145,7 +145,7 @@ func (r *ring) failure() error {
 	return unix.Errno(code)
 }
 
-// counts gives what the kernel counted since it was last asked: packets lost, and how often the ring was full.
+// counts returns what the kernel counted since the last call: packets lost, and how often the ring was full.
 func (r *ring) counts() (drops, freezes uint64) {
 	c, err := unix.GetsockoptTpacketStatsV3(r.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
 	if err != nil {
@@ -162,7 +162,7 @@ func (r *ring) close() {
 	_ = unix.Close(r.fd) // nothing was written
 }
 
-// ringPacket is one packet record in a block (struct tpacket3_hdr and the struct sockaddr_ll behind it).
+// ringPacket is one packet record in a block (struct tpacket3_hdr and the struct sockaddr_ll after it).
 type ringPacket struct {
 	data      []byte
 	time      int64
@@ -178,13 +178,13 @@ const (
 	recordRoom      = recordHead + unix.SizeofSockaddrLinklayer
 )
 
-// packetsIn gives the number of packets in a block and the offset of the first.
+// packetsIn returns the number of packets in a block and the offset of the first.
 func packetsIn(block []byte) (n, first int) {
 	return int(binary.NativeEndian.Uint32(block[blockPackets:])), int(binary.NativeEndian.Uint32(block[blockFirst:]))
 }
 
-// readRecord reads the record at offset at and gives the offset of the next. ok is false where it does not lie in the
-// block, which no kernel does.
+// readRecord reads the record at offset at and returns the offset of the next. ok is false if the record is not within the
+// block, which no kernel writes.
 func readRecord(block []byte, at int, p *ringPacket) (next int, ok bool) {
 	if at < blockHead || at > len(block)-recordRoom {
 		return 0, false

@@ -20,7 +20,7 @@ type tap struct {
 	index       int // of the interface that the ring is bound to
 	longest     uint32
 	loopback    bool
-	failed      string // what LinkFailed was last told with
+	failed      string // text of the error last reported with LinkFailed
 
 	mu     sync.Mutex // guards stats, and closed with the ring's counters
 	stats  Stats
@@ -45,8 +45,8 @@ func openTap(opt *Options, links *linkWatch, name string, input int32) (*tap, er
 	return t, nil
 }
 
-// liveLink says what the packets of an interface of a hardware type (linux/if_arp.h) begin with. cooked: its link header
-// is not known here, and packets are taken from their network header on.
+// liveLink returns the link type of an interface of a hardware type (linux/if_arp.h). cooked: its link header is unknown,
+// and packets are taken from their network header on.
 func liveLink(kind uint16) (link capture.LinkType, cooked bool) {
 	switch kind {
 	case unix.ARPHRD_ETHER, unix.ARPHRD_LOOPBACK:
@@ -63,10 +63,10 @@ func liveLink(kind uint16) (link capture.LinkType, cooked bool) {
 	return capture.LinkRaw, true
 }
 
-// bind listens to the interface that now has the tap's name.
+// bind listens to the interface that has the tap's name now.
 func (t *tap) bind(face face) error {
 	if link, _ := liveLink(face.kind); link != t.link {
-		return fmt.Errorf("it has another kind of link than at the beginning (%d): begin anew", face.kind)
+		return fmt.Errorf("its link type has changed (to hardware type %d): restart", face.kind)
 	}
 	if err := t.ring.bind(face.index, t.promiscuous); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (t *tap) bind(face face) error {
 	return nil
 }
 
-// read takes the ring's next block into b. false: there was nothing in it to hand out, and it is given back.
+// read reads the ring's next block into b. If it has no packets to hand out, read gives it back and returns false.
 func (t *tap) read(b *capture.Block) bool {
 	block, release := t.ring.take()
 	n, at := packetsIn(block)
@@ -98,7 +98,7 @@ func (t *tap) read(b *capture.Block) bool {
 	return true
 }
 
-// add hands one packet out and counts it.
+// add hands out one packet and counts it.
 func (t *tap) add(b *capture.Block, p *ringPacket) {
 	s := &t.stats
 	if t.loopback && p.direction == unix.PACKET_OUTGOING {
@@ -125,7 +125,7 @@ func (t *tap) add(b *capture.Block, p *ringPacket) {
 	})
 }
 
-// refresh adds up the kernel's counters, which start at 0 each time they are read.
+// refresh adds the kernel's counters, which restart at 0 each time they are read.
 func (t *tap) refresh() Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -137,10 +137,10 @@ func (t *tap) refresh() Stats {
 	return t.stats
 }
 
-// look finds out how the interface is and listens to one that has come back under its name.
+// look checks the interface, and listens to one that has come back under its name.
 func (t *tap) look(links *linkWatch) (e Event, changed bool) {
 	e = Event{Interface: t.name}
-	broken := t.ring.failure() // tells that it was down, even for a moment, and lets poll wait again
+	broken := t.ring.failure() // set if it was down, even for a moment; clearing it lets poll wait again
 	face, err := links.find(t.name)
 	switch {
 	case errors.Is(err, unix.ENODEV):
@@ -160,7 +160,7 @@ func (t *tap) look(links *linkWatch) (e Event, changed bool) {
 	return e, t.become(e, broken)
 }
 
-// become notes the state and says whether it is another than before.
+// become sets the state and reports whether it has changed.
 func (t *tap) become(e Event, broken error) bool {
 	text := ""
 	if e.Err != nil {

@@ -137,7 +137,7 @@ func (c *crew) read(ctx context.Context, src capture.Source) {
 		} else {
 			c.deal(k, &clk)
 			k.now = clk.now
-			c.tell(k)
+			c.markTick(k)
 		}
 		k.left.Store(int32(len(c.todo)))
 		for _, t := range c.todo {
@@ -149,8 +149,8 @@ func (c *crew) read(ctx context.Context, src capture.Source) {
 	}
 }
 
-// tell attaches the reader's counters to a block after which Sink.Tick is due.
-func (c *crew) tell(k *work) {
+// markTick attaches the reader's counters to a block after which Sink.Tick is due.
+func (c *crew) markTick(k *work) {
 	silent := len(k.block.Packets) == 0 && k.block.Now != 0
 	if c.sink.Tick == nil || !c.beat.due(silent, k.now) {
 		return
