@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -21,7 +19,7 @@ import (
 	"go4.org/netipx"
 )
 
-// databaseType marks the result; avbeacon knows by it that a missing record means 'not in Russia'.
+// databaseType marks the result as an extract: avbeacon reads a missing record as "not in Russia".
 const databaseType = "avbeacon-Places"
 
 // description is the attribution, carried inside the file.
@@ -31,20 +29,17 @@ const description = "IP Geolocation by DB-IP (https://db-ip.com), CC BY 4.0, mod
 // moscow is the GeoNames number of the city; its region's ISO 3166-2 code is RU-MOW.
 const moscow = 524901
 
-var (
-	moscowName = regexp.MustCompile(`^Moscow( \(|$)`)
-	// placed are the kinds of network whose city is kept outside Russia; an anycast address has none worth keeping.
-	placed = []string{"vendor"}
-)
+// isMoscow reports whether a city is Moscow or one of its districts, "Moscow (Arbat)". Only valid for Russia.
+func isMoscow(city string) bool { return city == "Moscow" || strings.HasPrefix(city, "Moscow (") }
 
-// builder fills the tree. The order counts: places first, then owners and registrations merge into them.
+// builder fills the tree. Order matters: places first, then owners and registrations merge into them.
 type builder struct {
 	tree  *mmdbwriter.Tree
 	nets  networks
 	count counts
 }
 
-// counts are what went in, for SOURCES.
+// counts is the numbers of records, for SOURCES.
 type counts struct{ russian, moscow, vendor, owned, registered int }
 
 func newBuilder(nets networks, date time.Time) (*builder, error) {
@@ -55,14 +50,14 @@ func newBuilder(nets networks, date time.Time) (*builder, error) {
 	return &builder{tree: tree, nets: nets}, err
 }
 
-// flatCity is a record of the flat city schema.
+// flatCity is a record of DB-IP's city databases.
 type flatCity struct {
 	Country string `maxminddb:"country_code"`
 	City    string `maxminddb:"city"`
 	State   string `maxminddb:"state1"`
 }
 
-// dateOf gives the build date of the oldest of the databases: the result is no fresher than that.
+// dateOf returns the build date of the oldest database: the result is no fresher than that.
 func dateOf(files ...string) (time.Time, error) {
 	var oldest time.Time
 	for _, file := range files {
@@ -79,7 +74,7 @@ func dateOf(files ...string) (time.Time, error) {
 	return oldest, nil
 }
 
-// read opens a database for the time that use takes.
+// read opens a database, calls use and closes it.
 func read(file string, use func(*maxminddb.Reader) error) error {
 	reader, err := maxminddb.Open(file)
 	if err != nil {
@@ -91,7 +86,7 @@ func read(file string, use func(*maxminddb.Reader) error) error {
 	return nil
 }
 
-// cities takes Russia and the vendors' networks from the city databases.
+// cities adds Russia and the vendors' networks from the city databases.
 func (b *builder) cities(files ...string) error {
 	for _, file := range files {
 		if err := read(file, b.citiesOf); err != nil {
@@ -109,11 +104,11 @@ func (b *builder) citiesOf(reader *maxminddb.Reader) error {
 		}
 		parts := []netip.Prefix{r.Prefix()}
 		if c.Country != "RU" {
-			parts = b.nets.within(r.Prefix(), placed...)
+			parts = b.nets.within(r.Prefix())
 			b.count.vendor += len(parts)
 		} else {
 			b.count.russian++
-			if moscowName.MatchString(c.City) {
+			if isMoscow(c.City) {
 				b.count.moscow++
 			}
 		}
@@ -126,12 +121,12 @@ func (b *builder) citiesOf(reader *maxminddb.Reader) error {
 	return nil
 }
 
-// nested gives the record in MaxMind's shape. Moscow gets its number and loses its district.
+// nested returns the record in the shape of MaxMind's City databases. Moscow gets its GeoNames number and loses its district.
 func (c flatCity) nested() mmdbtype.Map {
 	record := mmdbtype.Map{"country": mmdbtype.Map{"iso_code": mmdbtype.String(c.Country)}}
 	city, state := mmdbtype.Map{}, mmdbtype.Map{}
 	name := c.City
-	if c.Country == "RU" && moscowName.MatchString(name) {
+	if c.Country == "RU" && isMoscow(name) {
 		name = "Moscow"
 		city["geoname_id"] = mmdbtype.Uint32(moscow)
 		state["iso_code"] = mmdbtype.String("MOW")
@@ -155,7 +150,7 @@ func (b *builder) owners() error {
 			"autonomous_system_organization": mmdbtype.String(n.owner),
 			"network_kind":                   mmdbtype.String(n.kind),
 		}
-		err := b.tree.InsertRangeFunc(ip(n.first), ip(n.last), inserter.TopLevelMergeWith(add))
+		err := b.tree.InsertRangeFunc(n.first.AsSlice(), n.last.AsSlice(), inserter.TopLevelMergeWith(add))
 		if err != nil {
 			return fmt.Errorf("AS%d %s-%s: %w", n.asn, n.first, n.last, err)
 		}
@@ -171,14 +166,17 @@ func (b *builder) registrations(files ...string) error {
 			if err != nil {
 				return err
 			}
-			r, err := parseRange(row)
+			r, err := netipx.ParseIPRange(row[0] + "-" + row[1])
 			if err != nil {
 				return fmt.Errorf("%s: %w", file, err)
 			}
 			add := mmdbtype.Map{"registered_country": mmdbtype.Map{"iso_code": mmdbtype.String(strings.Clone(row[2]))}}
 			for _, p := range r.Prefixes() {
-				if err := b.register(p, add); err != nil {
-					return err
+				for _, part := range b.nets.within(p) {
+					if err := b.tree.InsertFunc(netipx.PrefixIPNet(part), inserter.TopLevelMergeWith(add)); err != nil {
+						return fmt.Errorf("%s: %w", part, err)
+					}
+					b.count.registered++
 				}
 			}
 		}
@@ -186,44 +184,17 @@ func (b *builder) registrations(files ...string) error {
 	return nil
 }
 
-func (b *builder) register(p netip.Prefix, add mmdbtype.Map) error {
-	for _, part := range b.nets.within(p, placed...) {
-		if err := b.tree.InsertFunc(netipx.PrefixIPNet(part), inserter.TopLevelMergeWith(add)); err != nil {
-			return fmt.Errorf("%s: %w", part, err)
-		}
-		b.count.registered++
-	}
-	return nil
-}
-
-func ip(a netip.Addr) net.IP { return net.IP(a.AsSlice()) }
-
-// write stores the tree.
-func (b *builder) write(file string) error {
-	return create(file, func(w io.Writer) error {
-		_, err := b.tree.WriteTo(w)
-		return err
-	})
-}
-
-// create writes a file through a buffer and reports what Close says too.
+// create writes a file through a buffer.
 func create(file string, fill func(io.Writer) error) error {
 	f, err := os.Create(file)
 	if err != nil {
 		return err
 	}
 	w := bufio.NewWriter(f)
-	err = fill(w)
-	if err == nil {
-		err = w.Flush()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	return err
+	return errors.Join(fill(w), w.Flush(), f.Close())
 }
 
-// writeSources names the inputs, so that the result can be made again and checked.
+// writeSources names every input with its hash, so that the result can be made again and checked.
 func writeSources(file, out string, in inputs, date time.Time, n counts) error {
 	return create(file, func(w io.Writer) error {
 		fmt.Fprintf(w, "Made by cmd/mkgeo. Date of the place data: %s.\n", date.Format(time.DateOnly))

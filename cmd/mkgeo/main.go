@@ -1,7 +1,7 @@
 // Command mkgeo builds the place data that avbeacon embeds: Russia by city, and the networks of antivirus vendors, content
-// networks and resolvers wherever they are. It takes openly licensed databases from local files and writes one MaxMind DB
-// in the shape of MaxMind's City databases, and beside it a text that names every input with its hash. The same inputs
-// give the same bytes.
+// networks and resolvers wherever they are. It reads openly licensed databases from local files and writes one MaxMind DB
+// in the shape of MaxMind's City databases, and a text that names every input with its hash. The same inputs give the same
+// bytes. Start reading at generate.
 package main
 
 import (
@@ -72,7 +72,11 @@ func generate(in inputs, out, sources string) error {
 	if err := b.registrations(in.whoisV4, in.whoisV6); err != nil {
 		return err
 	}
-	if err := b.write(out); err != nil {
+	write := func(w io.Writer) error {
+		_, err := b.tree.WriteTo(w)
+		return err
+	}
+	if err := create(out, write); err != nil {
 		return err
 	}
 	return writeSources(sources, out, in, date, b.count)

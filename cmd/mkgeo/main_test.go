@@ -109,8 +109,8 @@ func TestGenerateTwiceGivesTheSameBytes(t *testing.T) {
 
 func TestGenerateSaysWhatIsWrong(t *testing.T) {
 	for bad, want := range map[string]string{
-		"31.1.2.0,31.1.1.0,7,x\n": "a4.csv: range 31.1.2.0-31.1.1.0 is backwards",
-		"31.1.2.0,x,7,x\n":        "a4.csv: ParseAddr",
+		"31.1.2.0,31.1.1.0,7,x\n": "a4.csv: range 31.1.2.0 to 31.1.1.0 not valid",
+		"31.1.2.0,x,7,x\n":        "a4.csv: invalid To IP",
 		"31.1.2.0,31.1.3.0\n":     "a4.csv: record on line 1: wrong number of fields",
 	} {
 		dir := t.TempDir()

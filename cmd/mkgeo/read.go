@@ -16,20 +16,20 @@ import (
 	"go4.org/netipx"
 )
 
-// network is one announced range of a network that is to be described.
+// network is an announced range of a network to describe.
 type network struct {
 	first, last netip.Addr
 	asn         uint32
 	owner, kind string
 }
 
-// networks are the ranges to describe, and the same as prefixes for overlap questions.
+// networks is the ranges to describe, in two forms.
 type networks struct {
 	ranges   []network
 	prefixes *bart.Table[string] // value: kind
 }
 
-// rows yields the fields of each line of a CSV file; the error, if any, comes last. Lines that begin with # are notes.
+// rows yields the fields of each line of a CSV file; an error comes last. Lines that begin with # are comments.
 func rows(file string, width int) iter.Seq2[[]string, error] {
 	return func(yield func([]string, error) bool) {
 		f, err := os.Open(file)
@@ -56,7 +56,7 @@ func rows(file string, width int) iter.Seq2[[]string, error] {
 	}
 }
 
-// readKinds reads which networks to describe: number -> kind.
+// readKinds reads the networks to describe: number -> kind.
 func readKinds(file string) (map[string]string, error) {
 	kinds := map[string]string{}
 	for row, err := range rows(file, 3) {
@@ -68,7 +68,7 @@ func readKinds(file string) (map[string]string, error) {
 	return kinds, nil
 }
 
-// readNetworks keeps the ranges whose number is in kinds.
+// readNetworks reads the ranges whose number is in kinds.
 func readNetworks(kinds map[string]string, files ...string) (networks, error) {
 	n := networks{prefixes: new(bart.Table[string])}
 	for _, file := range files {
@@ -80,7 +80,7 @@ func readNetworks(kinds map[string]string, files ...string) (networks, error) {
 			if !wanted {
 				continue
 			}
-			r, err := parseRange(row)
+			r, err := netipx.ParseIPRange(row[0] + "-" + row[1])
 			if err != nil {
 				return n, fmt.Errorf("%s: %w", file, err)
 			}
@@ -97,47 +97,19 @@ func readNetworks(kinds map[string]string, files ...string) (networks, error) {
 	return n, nil
 }
 
-// parseRange reads the first two fields of a row.
-func parseRange(row []string) (netipx.IPRange, error) {
-	first, err := netip.ParseAddr(row[0])
-	if err != nil {
-		return netipx.IPRange{}, err
-	}
-	last, err := netip.ParseAddr(row[1])
-	if err != nil {
-		return netipx.IPRange{}, err
-	}
-	r := netipx.IPRangeFrom(first, last)
-	if !r.IsValid() {
-		return r, fmt.Errorf("range %s-%s is backwards", first, last)
-	}
-	return r, nil
-}
-
-// within gives the parts of p that belong to a described network of one of the kinds.
-func (n networks) within(p netip.Prefix, kinds ...string) []netip.Prefix {
+// within returns the parts of p that belong to a vendor's network: only there the place and the registration are kept.
+func (n networks) within(p netip.Prefix) []netip.Prefix {
 	if !n.prefixes.OverlapsPrefix(p) {
 		return nil
 	}
-	if kind, covered := n.prefixes.LookupPrefix(p); covered {
-		if oneOf(kind, kinds) {
-			return []netip.Prefix{p}
-		}
+	if kind, covered := n.prefixes.LookupPrefix(p); covered && kind == "vendor" {
+		return []netip.Prefix{p}
 	}
 	var parts []netip.Prefix
 	for sub, kind := range n.prefixes.Subnets(p) {
-		if oneOf(kind, kinds) {
+		if kind == "vendor" {
 			parts = append(parts, sub)
 		}
 	}
 	return parts
-}
-
-func oneOf(s string, list []string) bool {
-	for _, l := range list {
-		if s == l {
-			return true
-		}
-	}
-	return false
 }

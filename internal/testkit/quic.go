@@ -7,23 +7,33 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/quic-go/quic-go"
 )
 
-// recorded holds sessions that RecordQUIC recorded: the keys of QUIC hang on what both sides draw at random, so that a
-// session cannot be made the same a second time.
+// recorded holds sessions that RecordQUIC recorded. QUIC's keys follow from random numbers of both sides, so a session cannot
+// be made the same a second time.
 //
 //go:embed recorded/*.quic
 var recorded embed.FS
 
-// RecordQUIC runs a session between quic-go's client and server, over pipes in memory, up to the first answer on a
-// stream, and gives the datagrams of both. Each run gives other bytes.
+// RecordQUIC runs a session between quic-go's client and server over loopback, up to the first answer on a stream, and
+// returns the datagrams of both. Each run gives other bytes.
 func RecordQUIC(name string, alpn []string, version quic.Version) ([]Flight, error) {
-	near, far := newDatagramPipe()
+	var log flightLog
+	near, err := log.listen(true)
+	if err != nil {
+		return nil, err
+	}
 	defer near.Close()
+	far, err := log.listen(false)
+	if err != nil {
+		return nil, err
+	}
 	defer far.Close()
 	cert, err := certificate("", []string{name})
 	if err != nil {
@@ -35,7 +45,7 @@ func RecordQUIC(name string, alpn []string, version quic.Version) ([]Flight, err
 		return nil, fmt.Errorf("listen for quic: %w", err)
 	}
 	defer listener.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	go answerQUIC(ctx, listener)
 	client, err := quic.Dial(ctx, near, far.LocalAddr(), &tls.Config{ServerName: name, NextProtos: alpn, InsecureSkipVerify: true}, config)
@@ -45,7 +55,29 @@ func RecordQUIC(name string, alpn []string, version quic.Version) ([]Flight, err
 	if err := askQUIC(ctx, client); err != nil {
 		return nil, fmt.Errorf("ask %s by quic: %w", name, err)
 	}
-	return near.log.taken(), nil
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	return slices.Clone(log.flights), nil
+}
+
+// loggedDatagrams is a socket that logs what is sent from it, each datagram a flight.
+type loggedDatagrams struct {
+	net.PacketConn
+	log        *flightLog
+	fromClient bool
+}
+
+// listen opens a socket on loopback.
+func (l *flightLog) listen(fromClient bool) (net.PacketConn, error) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	return loggedDatagrams{conn, l, fromClient}, err
+}
+
+func (d loggedDatagrams) WriteTo(b []byte, to net.Addr) (int, error) {
+	d.log.mu.Lock()
+	d.log.flights = append(d.log.flights, Flight{FromClient: d.fromClient, Data: slices.Clone(b)})
+	d.log.mu.Unlock()
+	return d.PacketConn.WriteTo(b, to)
 }
 
 func askQUIC(ctx context.Context, c *quic.Conn) error {
@@ -74,7 +106,7 @@ func answerQUIC(ctx context.Context, l *quic.Listener) {
 	}
 }
 
-// RecordedQUIC gives a session that is kept with the package: "v1" (QUIC version 1) or "v2" (version 2), each with the
+// RecordedQUIC returns a session that is kept with the package: "v1" (QUIC version 1) or "v2" (version 2), each with the
 // server name www.example.org and the protocol h3.
 func RecordedQUIC(name string) ([]Flight, error) {
 	b, err := recorded.ReadFile("recorded/" + name + ".quic")
@@ -90,7 +122,7 @@ func RecordedQUIC(name string) ([]Flight, error) {
 	return out, nil
 }
 
-// KeepQUIC writes a session for RecordedQUIC: of each datagram its side, its length in two bytes, and itself.
+// KeepQUIC writes a session for RecordedQUIC. A datagram is its side (1: the client), its length in two bytes, and its bytes.
 func KeepQUIC(path string, flights []Flight) error {
 	var b []byte
 	for _, f := range flights {
@@ -104,7 +136,7 @@ func KeepQUIC(path string, flights []Flight) error {
 	return os.WriteFile(path, b, 0o644)
 }
 
-// QUIC adds a recorded session, each flight of the server's one round trip after the client's.
+// QUIC adds a recorded session, with half a round trip whenever the direction changes.
 func (c *Capture) QUIC(at time.Time, client, server Host, flights []Flight) {
 	port := c.port()
 	ours := true
