@@ -4,22 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
-	"github.com/spf13/pflag"
-	"go.uber.org/zap"
-
 	"avbeacon/capture"
-	"avbeacon/classify"
 	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
 	"avbeacon/internal/logs"
-	"avbeacon/internal/pipeline"
-	"avbeacon/internal/policy"
+	"avbeacon/internal/session"
 	"avbeacon/internal/siem"
-	"avbeacon/internal/spool"
+	"github.com/spf13/pflag"
 )
 
 // alertFlags are the flags of a run over captures that writes or sends what the daemon would have told.
@@ -54,41 +48,29 @@ func (a *alertFlags) check(format string) error {
 	return nil
 }
 
-// alerts is what goes on beside an analysis that tells. nil is an analysis that does not.
-type alerts struct {
+// alertOutput is where a run over captures brings its alerts: a file, the sinks of a configuration, both, or neither.
+type alertOutput struct {
 	flags  *alertFlags
 	cfg    config.Config
-	teller pipeline.Teller
 	out    *output // of --alerts; nil without
 	enc    siem.Encoder
 	list   []*alert.Alert // for a format that is one document; else nil
 	line   []byte
-	err    error                         // of writing, the first
-	keep   func(*alert.Alert, time.Time) // what was made, and when it was told; nil without a store
-	rules  []*alert.Suppression
-	spool  *spool.Spool
+	err    error           // of writing, the first
+	outbox *session.Outbox // nil where no sink gets alerts
 	ended  sync.WaitGroup
 	end    context.CancelFunc
-	failed error // of the spool; valid after ended
+	failed error // of the outbox; valid after ended
 }
 
 // open opens where alerts go, before anything is read.
-func (a *alertFlags) open(s *streams, sensor string, rules *policy.Policy) (x *alerts, err error) {
-	if !a.wanted() {
-		return nil, nil
-	}
-	x = &alerts{flags: a, cfg: config.Default()}
+func (a *alertFlags) open(s *streams, sensor string) (x *alertOutput, err error) {
+	x = &alertOutput{flags: a, cfg: config.Default()}
 	if a.config != "" {
 		if x.cfg, err = config.Load(a.config); err != nil {
 			return nil, err
 		}
 	}
-	opt := alert.Options{Sensor: sensor, Policy: rules.Name, Version: version(), Concern: alert.PlacesOf(rules)}
-	book, err := alert.NewBook(x.cfg.Alerts, opt)
-	if err != nil {
-		return nil, err
-	}
-	x.teller, x.rules = pipeline.Teller{Book: book, Policy: rules, Tell: x.tell}, rulesOf(x.cfg.Alerts.Suppress)
 	if a.file != "" {
 		if x.enc, err = siem.Encoding(a.format, siem.EncodeOptions{Hostname: sensor}); err != nil {
 			return nil, err
@@ -98,13 +80,15 @@ func (a *alertFlags) open(s *streams, sensor string, rules *policy.Policy) (x *a
 		}
 	}
 	if a.config != "" {
-		err = x.connect(s, sensor)
+		if err = x.connect(s, sensor); err != nil {
+			return nil, errors.Join(err, x.discard())
+		}
 	}
-	return x, err
+	return x, nil
 }
 
-// connect opens the sinks of the configuration, behind a spool.
-func (x *alerts) connect(s *streams, sensor string) error {
+// connect opens the sinks of the configuration.
+func (x *alertOutput) connect(s *streams, sensor string) (err error) {
 	switch {
 	case len(x.cfg.Sinks) > 0:
 	case x.out != nil: // its rules alone are asked for
@@ -113,63 +97,25 @@ func (x *alerts) connect(s *streams, sensor string) error {
 		return fmt.Errorf("--config %s: it has no sinks to send alerts to", x.flags.config)
 	}
 	log := logs.New(logs.Config{Level: "warn", Format: "console"}, s.err, false)
-	sp, err := spool.Open(x.cfg.Spool, spool.Options{Logger: log, Sensor: sensor, Drain: x.cfg.Limits.Drain})
-	if err != nil {
+	if x.outbox, err = session.OpenOutbox(&x.cfg, session.OutboxOptions{Log: log, Sensor: sensor, Version: version(), Stdout: s.out}); err != nil {
 		return err
-	}
-	x.spool = sp
-	for _, c := range x.cfg.Sinks {
-		if err := attach(sp, c, s.out, sensor, log); err != nil {
-			return errors.Join(err, sp.Close())
-		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	x.end = cancel
-	x.ended.Go(func() { x.failed = sp.Run(ctx) })
+	x.ended.Go(func() { x.failed = x.outbox.Run(ctx) })
 	return nil
 }
 
-func attach(sp *spool.Spool, c siem.Sink, stdout io.Writer, sensor string, log *zap.Logger) error {
-	sink, err := siem.Open(c, siem.Options{Logger: log, Stdout: stdout, Sensor: sensor, Version: version()})
-	if err != nil {
-		return err
-	}
-	if err := sp.Attach(c.Name, c.Filter, c.Batch, sink); err != nil {
-		return errors.Join(err, sink.Close())
-	}
-	return nil
-}
-
-// attach makes a pipeline tell, beside what it does already.
-func (x *alerts) attach(p *pipeline.Pipeline) {
-	if x == nil {
-		return
-	}
-	before := p.Changed
-	p.Changed = func(f *classify.Finding) error {
-		x.teller.Changed(f)
-		if before != nil {
-			return before(f)
-		}
+// rules says which alerts are made; nil for none.
+func (x *alertOutput) rules() *alert.Config {
+	if !x.flags.wanted() {
 		return nil
 	}
-	p.Tick = func(now time.Time, _ capture.Stats) error {
-		x.teller.Tick(now)
-		x.unsaid()
-		return x.err
-	}
+	return &x.cfg.Alerts
 }
 
-// tell writes an alert and offers it to the sinks.
-func (x *alerts) tell(a *alert.Alert) {
-	if x.keep != nil {
-		x.keep(a, time.Now())
-	}
-	if x.spool != nil {
-		sent := *a
-		sent.Made = time.Now()
-		x.spool.Offer(&sent)
-	}
+// sent writes an alert to the file.
+func (x *alertOutput) sent(a *alert.Alert) {
 	switch {
 	case x.out == nil || x.err != nil:
 	case x.flags.format == "stix":
@@ -181,20 +127,18 @@ func (x *alerts) tell(a *alert.Alert) {
 	}
 }
 
-// finish tells what is known at the end, and waits until the sinks have it all.
-func (x *alerts) finish(findings []*classify.Finding) error {
-	if x == nil {
+// tick ends a run whose alerts cannot be written. It is nil where none are: observers then need not call it.
+func (x *alertOutput) tick() func(time.Time, capture.Stats) error {
+	if x.out == nil {
 		return nil
 	}
-	for _, f := range findings {
-		x.teller.Changed(f)
-	}
-	x.teller.Tick(x.teller.Now())
-	x.unsaid()
-	return errors.Join(x.written(), x.delivered())
+	return func(time.Time, capture.Stats) error { return x.err }
 }
 
-func (x *alerts) written() error {
+// finish makes the file visible, and waits until the sinks have all alerts.
+func (x *alertOutput) finish() error { return errors.Join(x.written(), x.delivered()) }
+
+func (x *alertOutput) written() error {
 	if x.out == nil {
 		return nil
 	}
@@ -214,14 +158,14 @@ func (x *alerts) written() error {
 }
 
 // delivered ends the spool. An alert that a sink does not have is an error, unless the spool keeps it for the next run.
-func (x *alerts) delivered() error {
-	if x.spool == nil {
+func (x *alertOutput) delivered() error {
+	if x.outbox == nil {
 		return nil
 	}
 	x.end()
 	x.ended.Wait()
 	errs := []error{x.failed}
-	for _, k := range x.spool.Stats().Sinks {
+	for _, k := range x.outbox.Stats().Sinks {
 		switch {
 		case k.Refused > 0:
 			errs = append(errs, fmt.Errorf("sink %s: the receiver refused %d alerts for good", k.Name, k.Refused))
@@ -231,22 +175,19 @@ func (x *alerts) delivered() error {
 			errs = append(errs, fmt.Errorf("sink %s: not all alerts were delivered yet (%s); the spool keeps them for the next run of monitor", k.Name, k.Error))
 		}
 	}
-	return errors.Join(append(errs, x.spool.Close())...)
+	return errors.Join(append(errs, x.outbox.Close())...)
 }
 
 // discard gives up what was opened, after an error elsewhere.
-func (x *alerts) discard() error {
-	if x == nil {
-		return nil
-	}
+func (x *alertOutput) discard() error {
 	var errs []error
 	if x.out != nil {
 		errs = append(errs, x.out.discard())
 	}
-	if x.spool != nil {
+	if x.outbox != nil {
 		x.end()
 		x.ended.Wait()
-		errs = append(errs, x.spool.Close())
+		errs = append(errs, x.outbox.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -2,26 +2,19 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"avbeacon/capture"
 	"avbeacon/capture/files"
 	"avbeacon/capture/observe"
 	"avbeacon/classify"
-	"avbeacon/classify/place"
-	"avbeacon/feeds"
-	"avbeacon/internal/hosts"
-	"avbeacon/internal/names"
-	"avbeacon/internal/pipeline"
 	"avbeacon/internal/policy"
 	"avbeacon/internal/report"
+	"avbeacon/internal/session"
+	"avbeacon/internal/store"
 )
 
 // analyzeOptions are the flags of analyze.
@@ -94,11 +87,7 @@ func (o *analyzeOptions) check() error {
 	if o.db != "" && o.hash == "never" {
 		return errors.New("--db knows captures again by their hashes: it does not go with --hash never")
 	}
-	if err := o.alerts.check(o.format); err != nil {
-		return err
-	}
-	_, _, err := o.site.options()
-	return err
+	return o.alerts.check(o.format)
 }
 
 // hashAuto is the largest file, in bytes, whose hash is computed unasked: on bulk traffic the hash costs more than the
@@ -115,21 +104,11 @@ func (o *analyzeOptions) hashLimit() int64 {
 	return 0
 }
 
-// warner prints warnings unless they are not wanted.
-func (o *analyzeOptions) warner(w io.Writer) func(string, ...any) {
-	return func(text string, args ...any) {
-		if !o.quiet {
-			complain(w, fmt.Errorf(text, args...))
-		}
+// warn prints a warning unless they are not wanted.
+func (o *analyzeOptions) warn(w io.Writer, text string, args ...any) {
+	if !o.quiet {
+		complain(w, fmt.Errorf(text, args...))
 	}
-}
-
-// key gives the key of identifiers' hashes: the store's where there is one.
-func (o *analyzeOptions) key(mem *memory) ([]byte, error) {
-	if mem != nil {
-		return mem.store.IDKey(), nil
-	}
-	return readKey(o.idKey)
 }
 
 // checkWorkers refuses a number of workers that means nothing.
@@ -155,60 +134,117 @@ func failLevel(s string) (classify.Verdict, bool) {
 }
 
 func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) error {
-	if err := o.check(); err != nil {
-		return err
-	}
-	if err := checkWorkers(o.workers); err != nil {
+	site, err := o.site.parse()
+	if err := errors.Join(err, o.check(), checkWorkers(o.workers)); err != nil {
 		return err
 	}
 	defer steady(o.workers)()
-	know, err := o.load()
+	know, err := o.load(o.policy)
 	if err != nil {
 		return err
 	}
-	defer know.places.Close()
-	rules, err := policy.Load(o.policy)
-	if err != nil {
-		return err
-	}
+	defer know.Close()
 	inputs, err := s.inputs(args)
 	if err != nil {
 		return err
 	}
-	mem, err := o.remember(ctx, rules)
+	key, err := session.ReadKey(o.idKey)
+	if err != nil {
+		return fmt.Errorf("--id-key: %w", err)
+	}
+	db, err := o.openStore(key)
 	if err != nil {
 		return err
 	}
-	defer mem.close()
-	inputs = mem.fresh(inputs, o.warner(s.err))
+	if db != nil {
+		defer db.Close()
+		key, o.sensor = db.IDKey(), db.Sensor()
+	} else if key == nil {
+		key = session.NewKey()
+	}
+	var seen session.Seen
+	if db != nil {
+		if seen, err = session.SeenIn(ctx, db); err != nil {
+			return o.ofDB(err)
+		}
+		inputs = seen.Fresh(inputs, func(name, as string) {
+			o.warn(s.err, "%s: the store has it already (as %s); it is not counted again", name, as)
+		})
+	}
 	src := files.Open(inputs, files.Options{Stdin: s.in, HashUpTo: o.hashLimit(), BlockSize: blockSize(o.workers)})
 	defer src.Close()
 	out, err := openOutput(o.output, o.reportTo(s.out))
 	if err != nil {
 		return err
 	}
-	tell, err := o.alerts.open(s, o.sensor, rules)
+	to, err := o.alerts.open(s, o.sensor)
 	if err != nil {
 		return errors.Join(err, out.discard())
 	}
-	if err := tell.goOn(ctx, mem, know.catalog); err != nil {
-		return errors.Join(fmt.Errorf("--db %s: %w", o.db, err), out.discard(), tell.discard())
-	}
-	facts, err := o.run(ctx, s, src, know, mem, tell)
+	bar := newProgress(src, s.err, o.quiet)
+	run, err := session.New(session.Options{
+		Source: bar, Capture: observe.Options{Workers: o.workers}, Site: site, Sensor: o.sensor, Version: version(), IDKey: key, Store: db,
+		Alerts: to.rules(), Outbox: to.outbox, Sent: to.sent, Tick: to.tick(),
+	}, know)
 	if err != nil {
-		return errors.Join(err, out.discard(), tell.discard())
+		return errors.Join(err, out.discard(), to.discard())
 	}
-	told := tell.finish(facts.Findings)
-	facts.Policy, facts.Judge = rules.Name, rules.Judge
-	r, err := mem.keep(ctx, facts)
+	if r, err := run.Resume(ctx); errors.Join(err, r.Err) != nil {
+		if err == nil {
+			err = fmt.Errorf("%d pieces of the store cannot be read, so that the run would not go on from all of it: %w", r.Unread, r.Err)
+		}
+		return errors.Join(o.ofDB(err), out.discard(), to.discard())
+	}
+	stats, err := run.Pipeline.Run(ctx)
+	bar.finish()
 	if err != nil {
-		return errors.Join(fmt.Errorf("--db %s: %w", o.db, err), out.discard())
+		return errors.Join(err, out.discard(), to.discard())
 	}
-	tell.note(r, facts.Findings)
+	facts := run.Facts(stats, run.Pipeline.Classifier.Findings())
+	run.Finish(nil)
+	undelivered := to.finish()
+	r, err := o.report(ctx, run, facts, seen, db)
+	if err != nil {
+		return errors.Join(o.ofDB(err), out.discard())
+	}
 	if err := errors.Join(o.write(r, out), out.commit()); err != nil {
-		return o.verdict(facts, s.err, errors.Join(told, fmt.Errorf("write report: %w", err)))
+		return o.verdict(facts, s.err, errors.Join(undelivered, fmt.Errorf("write report: %w", err)))
 	}
-	return o.verdict(facts, s.err, told)
+	return o.verdict(facts, s.err, undelivered)
+}
+
+// openStore opens the store that --db names; nil where it names none.
+func (o *analyzeOptions) openStore(key []byte) (*store.Store, error) {
+	if o.db == "" {
+		return nil, nil
+	}
+	s, err := store.Open(o.db, store.Options{Sensor: o.sensor, IDKey: key})
+	if err != nil {
+		return nil, fmt.Errorf("--db: %w", err)
+	}
+	return s, nil
+}
+
+// ofDB says which flag an error of the store is about.
+func (o *analyzeOptions) ofDB(err error) error { return fmt.Errorf("--db %s: %w", o.db, err) }
+
+// report is the run's own, or with a store that of all it has. The store gets the run as a whole or not at all.
+func (o *analyzeOptions) report(ctx context.Context, run *session.Session, facts *report.Facts, seen session.Seen, db *store.Store) (*report.Report, error) {
+	r := report.New(facts)
+	if db == nil {
+		run.NoteSuppressed(r, facts.Findings)
+		return r, nil
+	}
+	if err := seen.Again(facts.Inputs); err != nil {
+		return nil, err
+	}
+	run.Keep(session.All)
+	if len(facts.Inputs) > 0 {
+		if err := run.PutRun(ctx, r.Coverage); err != nil {
+			return nil, err
+		}
+	}
+	return run.StoredReport(ctx, facts)
 }
 
 // reportTo is where a report without a file goes: nowhere, where alerts take its place.
@@ -217,47 +253,6 @@ func (o *analyzeOptions) reportTo(stdout io.Writer) io.Writer {
 		return io.Discard
 	}
 	return stdout
-}
-
-// run reads the captures and gives what they came to.
-func (o *analyzeOptions) run(ctx context.Context, s *streams, src capture.Source, know *known, mem *memory, tell *alerts) (*report.Facts, error) {
-	home, at, err := o.site.options()
-	if err != nil {
-		return nil, err
-	}
-	key, err := o.key(mem)
-	if err != nil {
-		return nil, err
-	}
-	bar := newProgress(src, s.err, o.quiet)
-	p := &pipeline.Pipeline{
-		Source: bar,
-		Capture: observe.Options{
-			Workers:  o.workers,
-			Observer: observe.ObserverOptions{Interest: know.catalog, Headers: know.catalog.HeaderNames()},
-		},
-		Hosts: hosts.New(hosts.Options{}),
-		Names: names.New(names.Options{Interest: know.catalog}),
-		Classifier: classify.New(classify.Options{
-			Catalog: know.catalog, Locate: place.Locator(know.places), Sensor: o.sensor, IDKey: key,
-			Home: home, SensorAt: at,
-		}),
-		Catalog: know.catalog,
-	}
-	if err := mem.attach(ctx, p, home); err != nil {
-		return nil, fmt.Errorf("--db %s: %w", o.db, err)
-	}
-	tell.attach(p)
-	stats, err := p.Run(ctx)
-	bar.finish()
-	if err != nil {
-		return nil, err
-	}
-	stats.Panics += p.Panics
-	return &report.Facts{
-		Version: version(), Generated: time.Now(), Catalog: know.catalog, Places: know.places.Databases(),
-		Inputs: src.Inputs(), Findings: p.Classifier.Findings(), Remarks: p.Classifier.Remarks(), Stats: stats, Judged: p.Classifier.Stats(), HiddenDoH: p.FlowsDoH,
-	}, nil
 }
 
 func (o *analyzeOptions) write(r *report.Report, out *output) error {
@@ -291,27 +286,4 @@ func (o *analyzeOptions) verdict(f *report.Facts, stderr io.Writer, written erro
 		return written
 	}
 	return unread
-}
-
-// readKey gives the key of identifiers' hashes: a file's bytes, or a new one.
-func readKey(file string) ([]byte, error) {
-	if file == "" {
-		key := make([]byte, 32)
-		_, err := rand.Read(key)
-		return key, err
-	}
-	key, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("--id-key: %w", err)
-	}
-	if len(key) < 16 {
-		return nil, fmt.Errorf("--id-key %s: %d bytes are too few for a key, at least 16 are needed", file, len(key))
-	}
-	return key, nil
-}
-
-// known is what a run knows beside its input.
-type known struct {
-	catalog *feeds.Catalog
-	places  *feeds.Places
 }

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"avbeacon/feeds"
+	"avbeacon/internal/config"
+	"avbeacon/internal/session"
 )
 
 // knowledge are the flags that say what is known of vendors and places; they mean the same in every subcommand.
@@ -27,27 +30,43 @@ func (k *knowledge) feedsFlag(f *pflag.FlagSet) {
 	f.StringVar(&k.feeds, "feeds", "", "folder of catalogue files that replaces the embedded catalogue")
 }
 
+// catalog loads the catalogue alone.
 func (k *knowledge) catalog() (*feeds.Catalog, error) {
-	if k.feeds == "" {
-		return feeds.Embedded()
-	}
-	c, err := feeds.LoadDir(k.feeds)
+	c, err := session.LoadCatalog(k.feeds)
 	if err != nil {
-		return nil, fmt.Errorf("--feeds %s: %w", k.feeds, err)
+		return nil, k.named(err)
 	}
 	return c, nil
 }
 
-func (k *knowledge) load() (*known, error) {
-	c, err := k.catalog()
+func (k *knowledge) load(policyName string) (*session.Knowledge, error) {
+	know, err := session.Load(&config.Knowledge{Feeds: k.feeds, Geo: k.geo, NoEmbeddedGeo: k.noEmbeddedGeo}, policyName)
 	if err != nil {
-		return nil, err
+		return nil, k.named(err)
 	}
-	p, err := feeds.OpenPlaces(k.geo, !k.noEmbeddedGeo)
-	if err != nil {
-		return nil, err
-	}
-	return &known{catalog: c, places: p}, nil
+	return know, nil
 }
+
+// named says which flag an error of the catalogue is about.
+func (k *knowledge) named(err error) error {
+	var c *session.CatalogError
+	if errors.As(err, &c) {
+		return fmt.Errorf("--feeds %s: %w", k.feeds, c.Err)
+	}
+	return err
+}
+
+// site are the flags that say where the tap is and which addresses are the site's own.
+type site struct {
+	location string
+	home     []string
+}
+
+func (t *site) flags(f *pflag.FlagSet) {
+	f.StringVar(&t.location, "sensor-location", "", "`LAT,LON` of the tap in degrees: a server that answers sooner than it could from Moscow or Russia is not there")
+	f.StringArrayVar(&t.home, "home", nil, "`PREFIX` of the site's own addresses, or 'default' for the private ranges (repeatable; default: the private ranges)")
+}
+
+func (t *site) parse() (session.Site, error) { return session.ParseSite(t.home, t.location) }
 
 func join(words []string) string { return strings.Join(words, ", ") }

@@ -158,7 +158,7 @@ func monitor(ctx context.Context, s *streams, o *monitorOptions, given *pflag.Fl
 	}
 	d := daemon.Options{Config: c, File: o.file, Version: version(), Stdin: s.in, Stdout: s.out, Summary: s.err}
 	t := site{location: c.Site.Location, home: c.Site.Home}
-	if d.Home, d.SensorAt, err = t.options(); err != nil {
+	if d.Site, err = t.parse(); err != nil {
 		return err
 	}
 	if o.check {

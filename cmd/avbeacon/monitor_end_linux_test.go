@@ -99,7 +99,7 @@ limits: {user: nobody, confine: true, panics: %[1]s/state/panics}
 
 	require.NoError(t, os.Rename(at("out/alerts.ndjson"), at("out/alerts.1")))
 	require.NoError(t, d.cmd.Process.Signal(syscall.SIGUSR1))
-	d.await("files are opened anew", 1)
+	d.await("files were opened again", 1)
 	vendor("kaspersky")
 	d.await("new knowledge is in use", 1)
 	_, err = w.Write(office(t)[24:])

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"avbeacon/internal/policy"
 	"avbeacon/internal/report"
+	"avbeacon/internal/session"
 	"avbeacon/internal/store"
 )
 
@@ -51,25 +51,19 @@ func reportStore(ctx context.Context, s *streams, o *analyzeOptions) error {
 	if err := errors.Join(o.check(), needsDB(o.db)); err != nil {
 		return err
 	}
-	know, err := o.load()
+	know, err := o.load(o.policy)
 	if err != nil {
 		return err
 	}
-	defer know.places.Close()
-	rules, err := policy.Load(o.policy)
-	if err != nil {
-		return err
-	}
+	defer know.Close()
 	db, err := openToRead(o.db)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	facts := &report.Facts{Version: version(), Generated: time.Now(), Catalog: know.catalog, Places: know.places.Databases(),
-		Policy: rules.Name, Judge: rules.Judge}
-	r, err := storedReport(ctx, db, facts)
+	r, err := session.StoredReport(ctx, db, know, version())
 	if err != nil {
-		return fmt.Errorf("--db %s: %w", o.db, err)
+		return o.ofDB(err)
 	}
 	out, err := openOutput(o.output, s.out)
 	if err != nil {

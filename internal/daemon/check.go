@@ -15,6 +15,7 @@ import (
 	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
 	"avbeacon/internal/privilege"
+	"avbeacon/internal/session"
 	"avbeacon/internal/siem"
 	"avbeacon/internal/store"
 )
@@ -23,19 +24,20 @@ import (
 // are sentences about what may not be meant.
 func Check(ctx context.Context, opt Options) (notes []string, err error) {
 	d := &Daemon{opt: opt, cfg: &opt.Config}
-	know, err := load(d.cfg)
+	know, err := session.Load(&d.cfg.Knowledge, d.cfg.Policy)
 	errs := []error{err}
 	if err == nil {
-		defer know.close()
-		notes = append(place.Stale(know.places.Databases(), time.Now()), know.policy.Warnings()...)
-		notes = append(notes, strangers(d.cfg, know.catalog)...)
+		defer know.Close()
+		notes = append(place.Stale(know.Places.Databases(), time.Now()), know.Policy.Warnings()...)
+		notes = append(notes, strangers(d.cfg, know.Catalog)...)
 	}
 	missing, named := d.checkNames()
 	notes, errs = append(notes, missing...), append(errs, named...)
 	_, err = d.filter()
 	errs = append(errs, err)
-	_, err = readKey(d.cfg.Knowledge.IDKey)
-	errs = append(errs, err)
+	if _, err := session.ReadKey(d.cfg.Knowledge.IDKey); err != nil {
+		errs = append(errs, fmt.Errorf("knowledge.id-key: %w", err))
+	}
 	_, err = alert.NewBook(d.cfg.Alerts, alert.Options{})
 	errs = append(errs, err)
 	for _, c := range d.cfg.Sinks {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -18,26 +17,23 @@ import (
 	"avbeacon/capture"
 	"avbeacon/capture/files"
 	"avbeacon/capture/live"
-	"avbeacon/classify/place"
-	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
 	"avbeacon/internal/metrics"
-	"avbeacon/internal/siem"
+	"avbeacon/internal/session"
 	"avbeacon/internal/spool"
 	"avbeacon/internal/store"
 )
 
 // Options is what a Daemon needs. Config must be valid.
 type Options struct {
-	Config   config.Config
-	File     string // of the configuration; "" for none
-	Home     []netip.Prefix
-	SensorAt *place.Point
-	Version  string
-	Stdin    io.Reader
-	Stdout   io.Writer // of the sink of type stdout, which is the only one where none is configured
-	Summary  io.Writer // gets the last report, in words
-	Log      *zap.Logger
+	Config  config.Config
+	File    string // of the configuration; "" for none
+	Site    session.Site
+	Version string
+	Stdin   io.Reader
+	Stdout  io.Writer // of the sink of type stdout, which is the only one where none is configured
+	Summary io.Writer // gets the last report, in words
+	Log     *zap.Logger
 	// Reload asks for new knowledge, Reopen for files to be opened anew; both may be nil.
 	Reload, Reopen <-chan os.Signal
 }
@@ -47,6 +43,7 @@ const (
 	Watching = "watching"                          // all is open
 	Ended    = "the input is at its end; draining" // no more packets are taken
 	CameIn   = "packets that came in, in all"      // an input's, at the end
+	Reloaded = "new knowledge is in use"           // after a reload
 )
 
 // Daemon is a run.
@@ -54,24 +51,22 @@ type Daemon struct {
 	opt  Options
 	cfg  *config.Config
 	log  *zap.Logger
-	know knowledge // the owner goroutine's, once it runs
-	next atomic.Pointer[knowledge]
+	next atomic.Pointer[knowledge] // loaded, for the owner to exchange
 
 	source  capture.Source
 	live    *live.Source  // nil without interfaces
 	folder  *files.Folder // nil without a watched folder
 	store   *store.Store  // nil without one
-	spool   *spool.Spool
-	sinks   []alert.Sink // that the spool has
+	key     []byte        // of the hashes that replace personal identifiers
+	outbox  *session.Outbox
 	metrics *metrics.Registry
 	server  *metrics.Server // nil where nobody listens
 	faults  faults
 	reloads reloads
 	spooled atomic.Pointer[spool.Stats]
-	look    atomic.Pointer[interest] // what is of interest now
-	entries atomic.Int64             // of the catalogue in use
-	due     atomic.Bool              // a second of the wall clock has passed
-	ripe    chan struct{}            // there is something to be written to the store; holds one
+	entries atomic.Int64  // of the catalogue in use
+	due     atomic.Bool   // a second of the wall clock has passed
+	ripe    chan struct{} // there is something to be written to the store; holds one
 	began   time.Time
 }
 
@@ -83,25 +78,32 @@ func Run(ctx context.Context, opt Options) (err error) {
 	}
 	d := &Daemon{opt: opt, cfg: &opt.Config, log: opt.Log, began: time.Now(), ripe: make(chan struct{}, 1)}
 	defer func() { err = errors.Join(err, d.close()) }()
-	if err := d.open(); err != nil {
-		return err
-	}
-	return d.run(ctx)
-}
-
-// run starts all goroutines and waits for them, in the order in which data flows.
-func (d *Daemon) run(ctx context.Context) error {
-	p, o, err := d.build(ctx)
+	know, err := session.Load(&d.cfg.Knowledge, d.cfg.Policy)
 	if err != nil {
 		return err
 	}
+	if err := d.open(); err != nil {
+		know.Close()
+		return err
+	}
+	o, err := d.build(ctx, know)
+	if err != nil {
+		know.Close()
+		return err
+	}
+	defer func() { o.Know.Close() }()
+	return d.run(ctx, o)
+}
+
+// run starts all goroutines and waits for them, in the order in which data flows.
+func (d *Daemon) run(ctx context.Context, o *owner) error {
 	var behind, beside sync.WaitGroup
 	flow, endFlow := context.WithCancel(context.WithoutCancel(ctx)) // of what is drained after the packets
 	side, endSide := context.WithCancel(context.WithoutCancel(ctx)) // of what only looks on
 	defer endFlow()
 	defer endSide()
 	var spooled error
-	behind.Go(func() { spooled = d.spool.Run(flow) })
+	behind.Go(func() { spooled = d.outbox.Run(flow) })
 	if d.store != nil {
 		beside.Go(func() { d.keepStore(side) })
 	}
@@ -110,8 +112,8 @@ func (d *Daemon) run(ctx context.Context) error {
 	}
 	beside.Go(func() { d.beat(side) })
 	beside.Go(func() { d.watchKnowledge(side) })
-	d.log.Info(Watching, zap.Strings("inputs", d.inputs()), zap.String("sensor", d.cfg.Sensor), zap.String("policy", d.know.policy.Name))
-	stats, err := p.Run(ctx)
+	d.log.Info(Watching, zap.Strings("inputs", d.inputs()), zap.String("sensor", d.cfg.Sensor), zap.String("policy", o.Know.Policy.Name))
+	stats, err := o.Pipeline.Run(ctx)
 	d.log.Info(Ended, zap.Duration("at_most", d.cfg.Limits.Drain))
 	d.tellInputs()
 	err = errors.Join(err, o.finish(stats))
@@ -150,7 +152,7 @@ func (d *Daemon) beat(ctx context.Context) {
 			return
 		case <-t.C:
 			d.due.Store(true)
-			st := d.spool.Stats()
+			st := d.outbox.Stats()
 			d.spooled.Store(&st)
 		}
 	}
@@ -223,8 +225,8 @@ func (d *Daemon) close() error {
 			errs = append(errs, fmt.Errorf("close %s: %w", what, err))
 		}
 	}
-	if d.spool != nil {
-		add("spool", d.spool.Close())
+	if d.outbox != nil {
+		add("spool", d.outbox.Close())
 	}
 	if d.store != nil {
 		add("store", d.store.Close())
@@ -232,16 +234,5 @@ func (d *Daemon) close() error {
 	if d.source != nil {
 		add("source", d.source.Close())
 	}
-	d.know.close()
 	return errors.Join(errs...)
-}
-
-// reopen asks all sinks that write files to open them anew.
-func (d *Daemon) reopen() {
-	for _, s := range d.sinks {
-		if r, ok := s.(siem.Reopener); ok {
-			r.Reopen()
-		}
-	}
-	d.log.Info("files are opened anew")
 }

@@ -213,7 +213,7 @@ func TestKnowledgeIsExchangedWhileItRuns(t *testing.T) {
 	require.NotContains(t, o.out.text(), "kaspersky")
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "broken.yaml"), []byte("vendor: ["), 0o600))
-	refused := func() int { return o.logs.FilterMessage("new knowledge was refused; what was in use stays").Len() }
+	refused := func() int { return o.logs.FilterMessage("new knowledge was rejected; the old one stays in use").Len() }
 	require.Eventually(t, func() bool { return refused() == 1 }, time.Minute, 10*time.Millisecond, "a change of the files is enough")
 	reload <- syscall.SIGHUP
 	require.Eventually(t, func() bool { return len(reload) == 0 }, time.Minute, 10*time.Millisecond)
@@ -241,7 +241,7 @@ func TestACatalogueThatLostMostOfItselfIsRefused(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(dir, "kaspersky.yaml")))
 	require.NoError(t, os.Remove(filepath.Join(dir, "eset.yaml")))
 	reload <- syscall.SIGHUP
-	require.Eventually(t, func() bool { return o.said("new knowledge was refused; what was in use stays") }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return o.said("new knowledge was rejected; the old one stays in use") }, time.Minute, 10*time.Millisecond)
 	require.NoError(t, stop())
 }
 

@@ -3,11 +3,11 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"avbeacon/capture"
 	"avbeacon/classify"
 	"avbeacon/internal/report"
+	"avbeacon/internal/session"
 )
 
 // mostShown is how many findings the last summary shows; those of concern come first.
@@ -17,19 +17,18 @@ const mostShown = 1000
 func (o *owner) finish(st capture.Stats) error {
 	d := o.d
 	o.ended = true
-	_ = o.p.Classifier.Each(func(f *classify.Finding) error { // it has no error of its own
-		o.found.note(f, o.tell.Changed(f).Concern)
-		return nil
-	})
-	o.tell.Tick(o.tell.Now())
+	o.Finish(nil)
 	if d.store != nil {
-		o.keep(o.saver.Rest())
+		o.keep(session.Rest)
 	}
 	d.show(o, st)
 	if d.store == nil {
 		return nil
 	}
-	return d.putRun(context.Background(), o.run, o.report(st, nil).Coverage)
+	if err := o.PutRun(context.Background(), o.report(st, nil).Coverage); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
 }
 
 // summary writes the last report.
@@ -39,7 +38,7 @@ func (o *owner) summary(st capture.Stats) error {
 	}
 	list, all := o.gravest()
 	r := o.report(st, list)
-	r.NoteSilenced(o.d.know.silent, list, o.tell.Now())
+	o.NoteSuppressed(r, list)
 	err := r.WriteText(o.d.opt.Summary, report.TextOptions{})
 	if err == nil && all > len(list) {
 		_, err = fmt.Fprintf(o.d.opt.Summary, "%d of %d findings are shown, those of concern first.\n", len(list), all)
@@ -53,9 +52,9 @@ func (o *owner) summary(st capture.Stats) error {
 // gravest gives the findings that the last summary shows, and how many there are in all.
 func (o *owner) gravest() (list []*classify.Finding, all int) {
 	var others []*classify.Finding
-	_ = o.p.Classifier.Each(func(f *classify.Finding) error { // it has no error of its own
+	_ = o.Pipeline.Classifier.Each(func(f *classify.Finding) error { // it has no error of its own
 		to := &others
-		if concern, _ := o.d.know.policy.Judge(f); concern {
+		if concern, _ := o.Know.Policy.Judge(f); concern {
 			to = &list
 		}
 		if all++; len(*to) < mostShown {
@@ -68,13 +67,8 @@ func (o *owner) gravest() (list []*classify.Finding, all int) {
 
 // report is that of the run, as `analyze` makes it, with some findings.
 func (o *owner) report(st capture.Stats, list []*classify.Finding) *report.Report {
-	d, c := o.d, o.p.Classifier
-	st.Panics += o.p.Panics
-	r := report.New(&report.Facts{
-		Version: d.opt.Version, Generated: time.Now(), Catalog: d.know.catalog, Places: d.know.places.Databases(), Policy: d.know.policy.Name,
-		Judge: d.know.policy.Judge, Inputs: d.source.Inputs(), Findings: list, Remarks: c.Remarks(), Stats: st, Judged: c.Stats(), HiddenDoH: o.p.FlowsDoH,
-	})
-	if n := d.unreadFiles(); n > 0 {
+	r := report.New(o.Facts(st, list))
+	if n := o.d.unreadFiles(); n > 0 {
 		r.Coverage.Words = append(r.Coverage.Words, fmt.Sprintf("Times that a capture file of the folder was not read, or not to its end: %d; the log says which and why.", n))
 	}
 	return r

@@ -25,7 +25,6 @@ const (
 // faults are what went wrong and was survived.
 type faults struct {
 	folder string
-	key    []byte // of identifiers' hashes
 
 	mu        sync.Mutex
 	kept      int

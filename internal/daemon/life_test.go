@@ -17,8 +17,7 @@ import (
 	"avbeacon/capture"
 	"avbeacon/capture/files"
 	"avbeacon/classify"
-	"avbeacon/internal/pipeline"
-	"avbeacon/internal/policy"
+	"avbeacon/internal/session"
 )
 
 // Nothing that a run began goes on after it.
@@ -45,16 +44,31 @@ func TestRunLeavesNoGoroutine(t *testing.T) {
 }
 
 // fragile is a catalogue whose reader panics at one name and one address.
-type fragile struct{ interest }
+type fragile struct {
+	capture.Interest
+	headers []string
+}
 
-func (f fragile) Name(name []byte) bool {
+func (f *fragile) Name(name []byte) bool {
 	if strings.HasPrefix(string(name), "ds.kaspersky") {
 		panic("a name that nobody thought of")
 	}
-	return f.interest.Name(name)
+	return f.Interest.Name(name)
 }
 
-func (f fragile) HeaderNames() []string { return f.interest.HeaderNames() }
+func (f *fragile) HeaderNames() []string { return f.headers }
+
+// built opens a daemon and puts its parts together.
+func built(t *testing.T, d *Daemon) *owner {
+	t.Helper()
+	know, err := session.Load(&d.cfg.Knowledge, d.cfg.Policy)
+	require.NoError(t, err)
+	t.Cleanup(know.Close)
+	require.NoError(t, d.open())
+	own, err := d.build(context.Background(), know)
+	require.NoError(t, err)
+	return own
+}
 
 // A packet that makes the observers panic, and an Observation that makes the stages behind them panic, are counted, kept for a
 // report and left out; everything else is found.
@@ -63,10 +77,10 @@ func TestPanicsAreContained(t *testing.T) {
 	o := newOne(t)
 	o.Config.Limits.Pieces, o.Config.Capture.Workers = dir, 2
 	d := &Daemon{opt: o.Options, cfg: &o.Config, log: o.Log, began: time.Now(), ripe: make(chan struct{}, 1)}
-	require.NoError(t, d.open())
-	p, own, err := d.build(context.Background())
-	require.NoError(t, err)
-	own.look = fragile{own.look}
+	own := built(t, d)
+	p := own.Pipeline
+	weak := &fragile{own.Interest(), own.Know.Catalog.HeaderNames()}
+	p.Capture.Interest = func() capture.Interest { return weak }
 	changed := p.Changed
 	p.Changed = func(f *classify.Finding) error {
 		if f.Vendor.Key == "eset" {
@@ -110,9 +124,7 @@ func TestAMomentThatPanicsIsOver(t *testing.T) {
 	o := newOne(t)
 	o.Config.Limits.Pieces = t.TempDir()
 	d := &Daemon{opt: o.Options, cfg: &o.Config, log: o.Log, began: time.Now(), ripe: make(chan struct{}, 1)}
-	require.NoError(t, d.open())
-	p, _, err := d.build(context.Background())
-	require.NoError(t, err)
+	p := built(t, d).Pipeline
 	tick, ticks := p.Tick, 0
 	p.Tick = func(now time.Time, st capture.Stats) error {
 		if ticks++; ticks == 1 {
@@ -120,7 +132,7 @@ func TestAMomentThatPanicsIsOver(t *testing.T) {
 		}
 		return tick(now, st)
 	}
-	_, err = p.Run(context.Background())
+	_, err := p.Run(context.Background())
 	require.NoError(t, err)
 	require.NoError(t, d.close())
 	require.Positive(t, ticks)
@@ -182,17 +194,15 @@ func TestAServerOutsideThatIsAwayHoldsUpNobody(t *testing.T) {
 // The last summary is bounded, whatever was found.
 func TestSummaryShowsTheGravest(t *testing.T) {
 	o := newOne(t)
-	d := &Daemon{opt: o.Options, cfg: &o.Config}
-	var err error
-	d.know, err = load(d.cfg)
+	know, err := session.Load(&o.Config.Knowledge, "moscow")
 	require.NoError(t, err)
-	defer d.know.close()
-	d.know.policy, err = policy.Load("moscow")
+	defer know.Close()
+	parts, err := session.New(session.Options{Hosts: o.Config.Limits.Hosts, IDKey: session.NewKey()}, know)
 	require.NoError(t, err)
-	own := &owner{d: d, p: &pipeline.Pipeline{Classifier: d.classifier(&d.know, make([]byte, 32))}}
+	own := &owner{Session: parts}
 	observe := func(n int, name string) {
 		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), 4000)
-		own.p.Classifier.Observe(&capture.Observation{Time: time.Unix(1_790_000_000, 0), Kind: capture.Hello, Proto: capture.TLS, Transport: capture.TCP, FromClient: true,
+		own.Pipeline.Classifier.Observe(&capture.Observation{Time: time.Unix(1_790_000_000, 0), Kind: capture.Hello, Proto: capture.TLS, Transport: capture.TCP, FromClient: true,
 			Host: capture.Host{Addr: from.Addr()}, Src: from, Dst: netip.MustParseAddrPort("192.0.2.1:443"), Name: name})
 	}
 	for i := range 30 {

@@ -1,33 +1,27 @@
 package daemon
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"go.uber.org/zap"
 
 	"avbeacon/capture"
 	"avbeacon/capture/files"
 	"avbeacon/capture/live"
-	"avbeacon/internal/alert"
 	"avbeacon/internal/metrics"
 	"avbeacon/internal/privilege"
+	"avbeacon/internal/session"
 	"avbeacon/internal/siem"
-	"avbeacon/internal/spool"
 	"avbeacon/internal/store"
 )
 
 // open opens all, first what needs privileges; the store and the spool come after those are gone, so that their files are
 // made by who has to write them later.
 func (d *Daemon) open() (err error) {
-	if d.know, err = load(d.cfg); err != nil {
-		return err
-	}
 	if d.source, err = d.openSource(); err != nil {
 		return err
 	}
@@ -46,7 +40,7 @@ func (d *Daemon) open() (err error) {
 	if err := d.openStore(); err != nil {
 		return owned(err)
 	}
-	return owned(d.openSpool())
+	return owned(d.openOutbox())
 }
 
 // owned explains why even root may not write: by then it is a user like all others.
@@ -203,33 +197,30 @@ func addFolder(list []string, file string) []string {
 	return list
 }
 
-func (d *Daemon) openStore() error {
+func (d *Daemon) openStore() (err error) {
 	c := d.cfg
-	key, err := readKey(c.Knowledge.IDKey)
-	if err != nil {
-		return err
+	if d.key, err = session.ReadKey(c.Knowledge.IDKey); err != nil {
+		return fmt.Errorf("knowledge.id-key: %w", err)
 	}
 	if c.Store.File == "" {
-		d.cfg.Sensor = named(c.Sensor)
-		d.faults.key = key
-		if key == nil {
-			d.faults.key = make([]byte, 32)
-			_, err = rand.Read(d.faults.key)
+		c.Sensor = named(c.Sensor)
+		if d.key == nil {
+			d.key = session.NewKey()
 		}
-		return err
+		return nil
 	}
 	sensor := c.Sensor
 	if _, err := os.Stat(c.Store.File); errors.Is(err, os.ErrNotExist) {
 		sensor = named(sensor) // a store that is there has a name
 	}
-	if d.store, err = store.Open(c.Store.File, store.Options{Sensor: sensor, IDKey: key}); err != nil {
+	if d.store, err = store.Open(c.Store.File, store.Options{Sensor: sensor, IDKey: d.key}); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	d.cfg.Sensor, d.faults.key = d.store.Sensor(), d.store.IDKey()
+	c.Sensor, d.key = d.store.Sensor(), d.store.IDKey()
 	return nil
 }
 
-// named gives the tap a name where the configuration has none.
+// named names the tap after the machine where the configuration has no name for it.
 func named(sensor string) string {
 	if sensor == "" {
 		sensor, _ = os.Hostname() // "" is a name too
@@ -237,59 +228,11 @@ func named(sensor string) string {
 	return sensor
 }
 
-// readKey reads the key of identifiers' hashes; nil where no file is named.
-func readKey(file string) ([]byte, error) {
-	if file == "" {
-		return nil, nil
+func (d *Daemon) openOutbox() (err error) {
+	c := *d.cfg
+	if len(c.Sinks) == 0 {
+		c.Sinks = []siem.Sink{{Name: "stdout", Type: "stdout", Format: "ecs"}}
 	}
-	key, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("knowledge.id-key: %w", err)
-	}
-	if len(key) < 16 {
-		return nil, fmt.Errorf("knowledge.id-key: %s has %d bytes; a key has 16 or more", file, len(key))
-	}
-	return key, nil
-}
-
-// openSpool opens the spool and the sinks, and joins them.
-func (d *Daemon) openSpool() error {
-	cfg := d.cfg.Spool
-	cfg.Dir = d.cfg.SpoolDir()
-	d.cfg.Spool = cfg
-	s, err := spool.Open(cfg, spool.Options{Logger: d.log, Sensor: d.cfg.Sensor, Drain: d.cfg.Limits.Drain, Stored: d.stored})
-	if err != nil {
-		return err
-	}
-	d.spool = s
-	sinks := d.cfg.Sinks
-	if len(sinks) == 0 {
-		sinks = []siem.Sink{{Name: "stdout", Type: "stdout", Format: "ecs"}}
-	}
-	var errs []error
-	for _, c := range sinks {
-		errs = append(errs, d.attach(c))
-	}
-	return errors.Join(errs...)
-}
-
-func (d *Daemon) attach(c siem.Sink) error {
-	sink, err := siem.Open(c, siem.Options{Logger: d.log, Stdout: d.opt.Stdout, Sensor: d.cfg.Sensor, Version: d.opt.Version})
-	if err != nil {
-		return err
-	}
-	if err := d.spool.Attach(c.Name, c.Filter, c.Batch, sink); err != nil {
-		return errors.Join(err, sink.Close())
-	}
-	d.sinks = append(d.sinks, sink)
-	return nil
-}
-
-// stored notes alerts that are in the spool: from now on they are told.
-func (d *Daemon) stored(list []*alert.Alert) {
-	if d.store != nil {
-		for _, a := range list {
-			d.store.KeepAlert(kept(a, time.Now()))
-		}
-	}
+	d.outbox, err = session.OpenOutbox(&c, session.OutboxOptions{Log: d.log, Sensor: c.Sensor, Version: d.opt.Version, Stdout: d.opt.Stdout, Store: d.store})
+	return err
 }

@@ -62,10 +62,10 @@ func (o *owner) relieve() {
 	}
 	r.looked = cycles
 	less := used > fullAt*r.limit
-	if !r.adjust(used, o.p.Classifier.Stats().Hosts) {
+	if !r.adjust(used, o.Pipeline.Classifier.Stats().Hosts) {
 		return
 	}
-	o.p.Classifier.Limit(r.hosts)
+	o.Pipeline.Classifier.Limit(r.hosts)
 	if now := time.Now(); less && now.Sub(r.told) >= tellEvery {
 		r.told = now
 		o.d.log.Warn("memory runs short: fewer hosts are remembered", zap.Int("hosts", r.hosts), zap.Int("limits_hosts", r.most),

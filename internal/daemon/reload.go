@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -11,7 +12,10 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"go.uber.org/zap"
 
+	"avbeacon/internal/alert"
+	"avbeacon/internal/config"
 	"avbeacon/internal/policy"
+	"avbeacon/internal/session"
 )
 
 // settle is how long files must have been left alone before they are read: a folder of many is not written at once.
@@ -34,8 +38,8 @@ func (r *reloads) done(at time.Time) {
 	r.ok, r.lastOK, r.lastProblem = r.ok+1, at, ""
 }
 
-// refused notes a failure. false: the same one was told before.
-func (r *reloads) refused(at time.Time, err error) bool {
+// rejected notes a failure. false: the same one was told before.
+func (r *reloads) rejected(at time.Time, err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	again := r.lastProblem == err.Error()
@@ -121,35 +125,73 @@ func (d *Daemon) watchKnowledge(ctx context.Context) {
 	}
 }
 
-// reload reads everything anew. What is bad is refused as a whole, told once, and what was in use stays so.
+// knowledge is what a reload loads.
+type knowledge struct {
+	*session.Knowledge
+	rules        []*alert.Suppression
+	acknowledged []string // ids of findings
+}
+
+// reload loads everything again. Knowledge with an error in it is rejected as a whole and logged once; what was in use stays so.
 func (d *Daemon) reload(ctx context.Context) {
-	k, err := load(d.cfg)
-	if err == nil {
-		err = d.acceptable(&k)
-	}
-	if err == nil {
-		k.silent, err = d.silences(ctx)
-	}
-	if err == nil {
-		k.taken, err = d.acknowledged(ctx)
-	}
+	k, err := d.load(ctx)
 	if err != nil {
-		k.close()
-		if d.reloads.refused(time.Now(), err) {
-			d.log.Error("new knowledge was refused; what was in use stays", zap.Error(err))
+		if d.reloads.rejected(time.Now(), err) {
+			d.log.Error("new knowledge was rejected; the old one stays in use", zap.Error(err))
 		}
 		return
 	}
-	if old := d.next.Swap(&k); old != nil {
-		old.close() // the owner had not taken it up yet
+	if old := d.next.Swap(k); old != nil {
+		old.Close() // the owner had not come to use it
 	}
 }
 
-// acceptable refuses a catalogue that has lost most of what the one in use has.
-func (d *Daemon) acceptable(k *knowledge) error {
-	now := d.entries.Load()
-	if n := int64(k.catalog.Len()); 2*n < now && !d.cfg.Knowledge.AcceptShrunk {
-		return fmt.Errorf("the catalogue has shrunk from %d to %d entries, by more than half: if that is meant, set knowledge.accept-shrunk", now, n)
+func (d *Daemon) load(ctx context.Context) (_ *knowledge, err error) {
+	k := &knowledge{}
+	if k.Knowledge, err = session.Load(&d.cfg.Knowledge, d.cfg.Policy); err != nil {
+		return nil, err
 	}
-	return nil
+	defer func() {
+		if err != nil {
+			k.Close()
+		}
+	}()
+	if now, n := d.entries.Load(), int64(k.Catalog.Len()); 2*n < now && !d.cfg.Knowledge.AcceptShrunk {
+		return nil, fmt.Errorf("the catalogue has shrunk from %d to %d entries, by more than half; if that is intended, set knowledge.accept-shrunk", now, n)
+	}
+	configured, err := d.suppressions()
+	if err != nil {
+		return nil, err
+	}
+	ours, err := session.Rules(configured)
+	if err != nil {
+		return nil, err
+	}
+	if k.rules, err = session.AllRules(ctx, ours, d.store, d.log); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	if k.acknowledged, err = session.Acknowledged(ctx, d.store); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return k, nil
+}
+
+// suppressions reads those of the configuration again. A file that cannot be read any more, now that privileges are dropped, is
+// no error: its suppressions stay as they were.
+func (d *Daemon) suppressions() ([]alert.SuppressionRule, error) {
+	if d.opt.File == "" {
+		return d.cfg.Alerts.Suppress, nil
+	}
+	c, err := config.Load(d.opt.File)
+	if errors.Is(err, os.ErrPermission) {
+		d.log.Warn("the configuration cannot be read any more; its suppressions stay as they were", zap.Error(err))
+		return d.cfg.Alerts.Suppress, nil
+	}
+	return c.Alerts.Suppress, err
+}
+
+// reopen makes all sinks that write files open them again.
+func (d *Daemon) reopen() {
+	d.outbox.Reopen()
+	d.log.Info("files were opened again")
 }

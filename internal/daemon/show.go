@@ -11,6 +11,7 @@ import (
 	"avbeacon/classify"
 	"avbeacon/internal/alert"
 	"avbeacon/internal/metrics"
+	"avbeacon/internal/session"
 	"avbeacon/internal/spool"
 )
 
@@ -46,9 +47,9 @@ func (c *found) list() []metrics.Findings {
 // show publishes how the daemon is. The owner calls it.
 func (d *Daemon) show(o *owner, st capture.Stats) {
 	s := &metrics.Snapshot{
-		Time: time.Now(), Clock: o.tell.Now(), Interfaces: d.interfaces(), Panics: d.faults.panics.Load(), Findings: o.found.list(),
+		Time: time.Now(), Clock: o.Teller.Now(), Interfaces: d.interfaces(), Panics: d.faults.panics.Load(), Findings: o.found.list(),
 		Undecoded: undecoded(&st.Decode), Malformed: malformed(&st.Observer), Observations: o.kinds(), Tables: o.tables(&st),
-		Knowledge: d.knowledge(), Reloads: d.reloads.shown(), Draining: o.ended,
+		Knowledge: shownKnowledge(o.Know), Reloads: d.reloads.shown(), Draining: o.ended,
 	}
 	d.showAlerts(o, s)
 	d.showStore(s)
@@ -87,7 +88,7 @@ func malformed(s *capture.ObserverStats) []metrics.Count {
 func (o *owner) kinds() []metrics.Count {
 	names := [...]string{"none", "lookup", "answer", "client_hello", "server_hello", "certificate", "request", "response", "identity", "flow"}
 	var out []metrics.Count
-	for k, n := range o.p.Seen {
+	for k, n := range o.Pipeline.Seen {
 		if k > 0 {
 			out = append(out, metrics.Count{Label: names[k], N: n})
 		}
@@ -97,7 +98,7 @@ func (o *owner) kinds() []metrics.Count {
 
 func (o *owner) tables(st *capture.Stats) []metrics.Table {
 	l := &o.d.cfg.Limits
-	h, n, c, b := o.p.Hosts.Stats(), o.p.Names.Stats(), o.p.Classifier.Stats(), o.tell.Book.Stats()
+	h, n, c, b := o.Pipeline.Hosts.Stats(), o.Pipeline.Names.Stats(), o.Pipeline.Classifier.Stats(), o.Teller.Book.Stats()
 	return []metrics.Table{
 		{Name: "flows", Entries: st.Observer.FlowsOpen, Limit: l.Flows, Evicted: st.Observer.FlowsEvicted},
 		{Name: "stream_bytes", Entries: st.Observer.Waiting, Evicted: st.Observer.WaitingEvicted},
@@ -110,10 +111,10 @@ func (o *owner) tables(st *capture.Stats) []metrics.Table {
 	}
 }
 
-// knowledge tells what is in use; a date that is not known is left out.
-func (d *Daemon) knowledge() metrics.Knowledge {
-	k := metrics.Knowledge{Catalog: day(d.know.catalog.Date()), Entries: d.know.catalog.Len()}
-	for _, db := range d.know.places.Databases() {
+// shownKnowledge returns what is in use; a date that is not known is left out.
+func shownKnowledge(know *session.Knowledge) metrics.Knowledge {
+	k := metrics.Knowledge{Catalog: day(know.Catalog.Date()), Entries: know.Catalog.Len()}
+	for _, db := range know.Places.Databases() {
 		k.Databases = append(k.Databases, metrics.Database{Name: db.Name, Date: day(db.Date)})
 	}
 	return k
@@ -134,14 +135,14 @@ func (r *reloads) shown() []metrics.Reload {
 }
 
 func (d *Daemon) showAlerts(o *owner, s *metrics.Snapshot) {
-	for a, n := range o.told {
+	for a, n := range o.sent {
 		a.N = n
 		s.Alerts = append(s.Alerts, a)
 	}
 	slices.SortFunc(s.Alerts, func(a, b metrics.Alerts) int {
 		return cmp.Or(strings.Compare(a.Event, b.Event), strings.Compare(a.Severity, b.Severity))
 	})
-	b := o.tell.Book.Stats()
+	b := o.Teller.Book.Stats()
 	s.Suppressed = silenced(&b)
 	st := d.spooled.Load()
 	if st == nil {

@@ -1,0 +1,143 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"avbeacon/capture"
+	"avbeacon/classify"
+	"avbeacon/internal/alert"
+	"avbeacon/internal/report"
+	"avbeacon/internal/store"
+)
+
+// Facts is what a report of the run is made from, with the findings that it shows.
+func (s *Session) Facts(st capture.Stats, findings []*classify.Finding) *report.Facts {
+	p := s.Pipeline
+	st.Panics += p.Panics
+	f := s.Know.facts(s.opt.Version)
+	f.Inputs, f.Findings, f.Remarks, f.Stats, f.Judged, f.HiddenDoH = s.opt.Source.Inputs(), findings, p.Classifier.Remarks(), st, p.Classifier.Stats(), p.FlowsDoH
+	return f
+}
+
+func (k *Knowledge) facts(version string) *report.Facts {
+	return &report.Facts{Version: version, Generated: time.Now(), Catalog: k.Catalog, Places: k.Places.Databases(), Policy: k.Policy.Name, Judge: k.Policy.Judge}
+}
+
+// NoteSuppressed adds to a report what the suppressions in use keep from becoming alerts.
+func (s *Session) NoteSuppressed(r *report.Report, findings []*classify.Finding) {
+	r.NoteSilenced(s.rules, findings, s.Teller.Now())
+}
+
+// StoredReport is the report of all that a store has, judged by what is known now.
+func StoredReport(ctx context.Context, db *store.Store, know *Knowledge, version string) (*report.Report, error) {
+	return storedReport(ctx, db, know.facts(version))
+}
+
+// StoredReport is the report of all that the store has, this run's counters among it. PutRun goes before.
+func (s *Session) StoredReport(ctx context.Context, f *report.Facts) (*report.Report, error) {
+	return storedReport(ctx, s.opt.Store, f)
+}
+
+// storedReport takes inputs, findings and coverage from the store, everything else from run.
+func storedReport(ctx context.Context, db *store.Store, run *report.Facts) (*report.Report, error) {
+	inputs, err := db.Inputs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := db.Findings(ctx, run.Catalog)
+	if err != nil {
+		return nil, err
+	}
+	pieces, err := db.Memory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	past, err := db.Past(ctx, run.Catalog)
+	if err != nil {
+		return nil, err
+	}
+	facts := *run
+	f := &facts
+	f.Inputs, f.Findings = nil, nil
+	for i := range inputs {
+		f.Inputs = append(f.Inputs, inputs[i].Input)
+	}
+	for i := range kept {
+		f.Findings = append(f.Findings, kept[i].Finding)
+	}
+	c := classify.New(classify.Options{Catalog: f.Catalog, Sensor: db.Sensor(), IDKey: db.IDKey()})
+	restored := c.Restore(pieces)
+	f.Remarks = c.Remarks()
+	r := report.New(f)
+	if r.Coverage, err = db.RunCoverage(ctx); err != nil {
+		return nil, err
+	}
+	hours, err := db.CoverageHours(ctx, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	r.Coverage.Watched(reportHours(hours))
+	if restored.Unread > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d pieces of the classifier's memory cannot be read: %v.", restored.Unread, restored.Err))
+	}
+	notePast(r, past)
+	rules, err := AllRules(ctx, nil, db, zap.NewNop())
+	if err != nil {
+		return nil, err
+	}
+	return r, noteElsewhere(ctx, r, db, r.NoteSilenced(rules, f.Findings, f.Generated))
+}
+
+func reportHours(list []store.CoverageHour) (out []report.Hour) {
+	for i := range list {
+		h := &list[i]
+		out = append(out, report.NewHour(h.Start, h.Seen, h.Packets, h.Bytes, h.KernelDrops, h.OwnDrops))
+	}
+	return out
+}
+
+// mostPast is how many sightings from before the catalogue had an entry are reported one by one.
+const mostPast = 50
+
+func notePast(r *report.Report, past []store.Past) {
+	for i := range past {
+		if i == mostPast {
+			r.Notes = append(r.Notes, fmt.Sprintf("And %d more of what was seen before the catalogue had it.", len(past)-i))
+			return
+		}
+		r.Notes = append(r.Notes, report.Clean(past[i].String()))
+	}
+}
+
+// noteElsewhere adds what suppressions and maintenance windows of monitor's configuration keep back: the store has those alerts,
+// and the name of what suppressed them. findings are those that no suppression of the store matches.
+func noteElsewhere(ctx context.Context, r *report.Report, db *store.Store, findings []*classify.Finding) error {
+	rows, err := db.Alerts(ctx)
+	if err != nil {
+		return err
+	}
+	last := map[string]*alert.Alert{} // by finding
+	for i := range rows {
+		var a alert.Alert
+		if json.Unmarshal(rows[i].Body, &a) == nil && (last[a.Finding] == nil || last[a.Finding].Sequence < a.Sequence) {
+			last[a.Finding] = &a
+		}
+	}
+	counts := map[string]int{}
+	for _, f := range findings {
+		if a := last[f.ID]; a != nil && (a.Unsaid == alert.Silenced || a.Unsaid == alert.Maintenance) {
+			counts[a.By]++
+		}
+	}
+	for _, by := range slices.Sorted(maps.Keys(counts)) {
+		r.Notes = append(r.Notes, report.Clean(fmt.Sprintf("%s kept from alerts by %s, as monitor judged them last.", report.FindingsAre(counts[by]), by)))
+	}
+	return nil
+}

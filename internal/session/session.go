@@ -1,0 +1,225 @@
+// Package session puts the parts of a run together, once for every command. What is known (catalogue, places, policy), a source
+// of packets and, where there is one, a store go in; a pipeline that judges, a book that makes alerts of what it finds, and the
+// report of it come out. A Session has no flags, no signals and no end of its own: cmd/avbeacon runs one over captures,
+// internal/daemon keeps one running.
+//
+// Start reading at New, which lists the parts, then Resume, which fills them from a store. alerts.go says how a finding becomes an
+// alert, outbox.go how alerts reach the sinks, report.go what is reported at the end.
+package session
+
+import (
+	"context"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"avbeacon/capture"
+	"avbeacon/capture/observe"
+	"avbeacon/classify"
+	"avbeacon/classify/place"
+	"avbeacon/internal/alert"
+	"avbeacon/internal/hosts"
+	"avbeacon/internal/names"
+	"avbeacon/internal/pipeline"
+	"avbeacon/internal/policy"
+	"avbeacon/internal/store"
+)
+
+// Options says what a Session is made of. Source and IDKey are needed.
+type Options struct {
+	Source  capture.Source
+	Capture observe.Options // Interest is the Session's to set
+	Hosts   int             // hosts remembered; 0 for the default
+	Names   int             // pairs of host and address with a name; 0 for the default
+	Site    Site
+	Sensor  string // part of every id
+	Version string
+	IDKey   []byte // of the hashes that replace personal identifiers
+	// Live is a run without an end: its alerts carry the time at which they were made and count as sent when the outbox has
+	// them, and what hosts learned from DNS is kept for the next run.
+	Live bool
+	Log  *zap.Logger // nil: nothing is logged
+
+	Store  *store.Store   // nil: nothing outlives the run
+	Alerts *alert.Config // nil: no alerts are made
+	Outbox *Outbox        // nil: no sink gets alerts
+
+	// Sent, where not nil, gets each alert when the store has noted it, before the outbox. It must not change it.
+	Sent func(*alert.Alert)
+	// Changed, where not nil, gets each finding that changed and the policy's decision about it, after book and store.
+	Changed func(*classify.Finding, policy.Decision)
+	// Tick, where not nil, is called about once a second of packet time, after the book.
+	Tick func(now time.Time, st capture.Stats) error
+	// Panicked is pipeline.Pipeline.Panicked.
+	Panicked func(obs *capture.Observation, reason string, stack []byte)
+}
+
+// Session is the parts of one run. All of it but Interest belongs to the goroutine that runs the Pipeline.
+type Session struct {
+	Pipeline *pipeline.Pipeline
+	Teller   pipeline.Teller // its Book is nil where no alerts are made
+	Know     *Knowledge      // in use; Use replaces it
+
+	opt   Options
+	rules []*alert.Suppression // that hold
+	saver *classify.Saver      // nil without a store
+	run   store.RunNumber      // valid iff there is a store and Resume was called
+	began time.Time
+	asked atomic.Pointer[interest]
+}
+
+// interest is what observers and passive DNS ask: the catalogue, or a Watch over it.
+type interest struct {
+	capture.Interest
+	headers []string
+}
+
+// HeaderNames is an extension of capture.Interest; see observe.Options.Interest.
+func (i *interest) HeaderNames() []string { return i.headers }
+
+// New puts the parts together. Resume has to follow where there is a store or an outbox.
+func New(opt Options, know *Knowledge) (*Session, error) {
+	if opt.Log == nil {
+		opt.Log = zap.NewNop()
+	}
+	s := &Session{opt: opt, Know: know, began: time.Now()}
+	s.opt.Capture.Interest = s.Interest
+	s.Pipeline = &pipeline.Pipeline{
+		Source:   opt.Source,
+		Capture:  s.opt.Capture,
+		Hosts:    hosts.New(hosts.Options{MaxHosts: opt.Hosts}),
+		Names:    names.New(names.Options{MaxPairs: opt.Names, Interest: latest{s}}),
+		Changed:  s.changed,
+		Panicked: opt.Panicked,
+	}
+	if opt.Tick != nil || opt.Alerts != nil {
+		s.Pipeline.Tick = s.tick
+	}
+	s.use(s.classifier())
+	if opt.Alerts == nil {
+		return s, nil
+	}
+	book, err := alert.NewBook(*opt.Alerts, s.bookOptions())
+	if err != nil {
+		return nil, err
+	}
+	s.Teller = pipeline.Teller{Book: book, Policy: know.Policy, Tell: s.send}
+	rules, err := Rules(opt.Alerts.Suppress)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.Suppress(rules)
+}
+
+// mostFlows is how many open flows of interest are remembered at most; each keeps its host in memory.
+const mostFlows = 16384
+
+func (s *Session) classifier() *classify.Classifier {
+	o := &s.opt
+	c := classify.Options{
+		Catalog: s.Know.Catalog, Locate: place.Locator(s.Know.Places), Home: o.Site.Home, SensorAt: o.Site.SensorAt,
+		Sensor: o.Sensor, IDKey: o.IDKey, MaxHosts: o.Hosts,
+	}
+	if o.Hosts > 0 {
+		c.MaxFlows = min(o.Hosts, mostFlows)
+	}
+	return classify.New(c)
+}
+
+// use makes c the classifier in use, and the catalogue the one that observers ask.
+func (s *Session) use(c *classify.Classifier) {
+	catalog := s.Know.Catalog
+	s.Pipeline.Classifier, s.Pipeline.Catalog = c, catalog
+	ask := &interest{catalog, catalog.HeaderNames()} // a new one each time: observers may still read the old one
+	if s.opt.Store != nil {
+		w := store.NewWatch(s.opt.Store, catalog, s.opt.Site.Contains)
+		s.Pipeline.Watch, ask.Interest = w, w
+		s.saver = c.NewSaver()
+	}
+	s.asked.Store(ask)
+}
+
+// Interest is what is of interest now. Any goroutine may call it, and use the answer for as long as it likes.
+func (s *Session) Interest() capture.Interest { return s.asked.Load() }
+
+// latest asks whatever is of interest at the time.
+type latest struct{ s *Session }
+
+func (l latest) Name(name []byte) bool  { return l.s.asked.Load().Name(name) }
+func (l latest) Addr(a netip.Addr) bool { return l.s.asked.Load().Addr(a) }
+func (l latest) Flow(udp bool, port uint16, out, in []byte) bool {
+	return l.s.asked.Load().Flow(udp, port, out, in)
+}
+
+// changed is pipeline.Pipeline.Changed.
+func (s *Session) changed(f *classify.Finding) error {
+	d := s.decide(f)
+	if s.opt.Store != nil {
+		s.keepUnsent() // a finding is never in the store without the alerts that it caused
+		s.opt.Store.Keep(f, d)
+	}
+	if s.opt.Changed != nil {
+		s.opt.Changed(f, d)
+	}
+	return nil
+}
+
+// decide shows the book a finding that changed and returns the policy's decision about it.
+func (s *Session) decide(f *classify.Finding) policy.Decision {
+	if s.Teller.Book == nil {
+		return s.Know.Policy.Decide(f)
+	}
+	return s.Teller.Changed(f)
+}
+
+// tick is pipeline.Pipeline.Tick.
+func (s *Session) tick(now time.Time, st capture.Stats) error {
+	if s.Teller.Book != nil {
+		s.Teller.Tick(now)
+		s.keepUnsent()
+	}
+	if s.opt.Tick == nil {
+		return nil
+	}
+	return s.opt.Tick(now, st)
+}
+
+// Finish judges every finding once more at the end of the input, in the order of a report, with what still waited for an
+// answer. each, which may be nil, gets them one at a time, so that never all are in memory.
+func (s *Session) Finish(each func(*classify.Finding)) {
+	_ = s.Pipeline.Classifier.Each(func(f *classify.Finding) error { // it has no error of its own
+		d := s.decide(f)
+		if s.opt.Changed != nil {
+			s.opt.Changed(f, d)
+		}
+		if each != nil {
+			each(f)
+		}
+		return nil
+	})
+	if s.Teller.Book != nil {
+		s.Teller.Tick(s.Teller.Now())
+		s.keepUnsent()
+	}
+}
+
+// Use replaces what is known. Findings stay: the classifier's memory takes the form that it has in a store, as at a restart.
+// hosts is the limit that holds now. The caller closes the Knowledge that was in use.
+func (s *Session) Use(ctx context.Context, know *Knowledge, hosts int) (classify.Restored, error) {
+	pieces := s.Pipeline.Classifier.Pieces()
+	s.Know = know
+	c := s.classifier()
+	c.Limit(hosts)
+	r := c.Restore(pieces)
+	s.use(c)
+	if s.Teller.Policy = know.Policy; s.Teller.Book != nil {
+		s.Teller.Book.Use(s.bookOptions())
+	}
+	if s.opt.Store == nil {
+		return r, nil
+	}
+	s.saver.Fresh()
+	return r, s.opt.Store.UseCatalog(ctx, know.Catalog, time.Now())
+}
