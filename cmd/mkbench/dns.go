@@ -13,7 +13,7 @@ const (
 	typeHTTPS = 65
 )
 
-// lookUp begins the questions before a connection, with the chance p, and says how long the connection waits for them.
+// lookUp begins the DNS queries before a connection, with probability p, and returns how long the connection waits for them.
 func (g *generator) lookUp(c *client, s *site, p, tcp float64) time.Duration {
 	if !g.chance(p) {
 		return 0
@@ -28,14 +28,14 @@ func (g *generator) lookUp(c *client, s *site, p, tcp float64) time.Duration {
 	return 30 * time.Millisecond
 }
 
-// dnsFlow asks for a site and gets an answer.
+// dnsFlow is a query for a site and its answer.
 func (g *generator) dnsFlow(c *client, s *site, qtype uint16, tcp bool) *flow {
 	resolver := &site{v4: [4]byte{10, 1, 1, 53}, v6: [16]byte{0x20, 0x01, 0x0d, 0xb8, 0xff, 15: 53}}
 	f := g.newFlow(c, resolver, 53)
 	id, edns := uint16(g.next()), g.chance(0.5)
-	question := step{act: sendUDP, data: dnsMessage(id, s, qtype, false, edns), sent: func() { g.made.DNSQueries++; g.called(s) }}
-	answer := step{act: sendUDP, from: fromServer, data: dnsMessage(id, s, qtype, true, edns), sent: func() { g.made.DNSResponses++ }}
-	if !tcp {
+	question := step{data: dnsMessage(id, s, qtype, false, edns), sent: func() { g.made.DNSQueries++; g.called(s) }}
+	answer := step{from: fromServer, data: dnsMessage(id, s, qtype, true, edns), sent: func() { g.made.DNSResponses++ }}
+	if f.udp = !tcp; f.udp {
 		answer.gap = time.Duration(g.between(1, 25)) * time.Millisecond
 		f.add(question)
 		f.add(answer)
@@ -44,7 +44,6 @@ func (g *generator) dnsFlow(c *client, s *site, qtype uint16, tcp bool) *flow {
 	f.handshake()
 	answer.gap = f.rtt
 	for _, s := range []step{question, answer} {
-		s.act = sendData
 		s.data = append(binary.BigEndian.AppendUint16(nil, uint16(len(s.data))), s.data...)
 		f.add(s)
 	}
@@ -52,7 +51,7 @@ func (g *generator) dnsFlow(c *client, s *site, qtype uint16, tcp bool) *flow {
 	return f
 }
 
-// dnsMessage writes a question, or the answer to it. A quarter of the sites are behind an alias.
+// dnsMessage returns a query, or the answer to it. A quarter of the sites have an alias (CNAME).
 func dnsMessage(id uint16, s *site, qtype uint16, answer, edns bool) []byte {
 	alias := len(s.name)%4 == 0
 	header := [6]uint16{id, 0x0100, 1} // recursion desired; one question
@@ -61,7 +60,7 @@ func dnsMessage(id uint16, s *site, qtype uint16, answer, edns bool) []byte {
 		if alias {
 			header[3]++
 		}
-		if qtype != typeHTTPS { // which nobody here has
+		if qtype != typeHTTPS { // no site has one
 			header[3]++
 		}
 	}
@@ -113,16 +112,17 @@ func dnsName(b []byte, name string) []byte {
 	return append(b, 0)
 }
 
-// ntpFlow asks for the time: the other small UDP that there is.
+// ntpFlow is a query for the time: the other short UDP exchange of real networks.
 func (g *generator) ntpFlow(c *client) *flow {
 	f := g.newFlow(c, &g.world.sites[g.intn(50)], 123)
+	f.udp = true
 	question, answer := make([]byte, 48), make([]byte, 48)
 	g.fill(question[40:])
 	g.fill(answer[40:])
 	question[0] = 0x23
 	copy(answer, []byte{0x24, 2, 6, 0xe8})
 	copy(answer[24:], question[40:])
-	f.add(step{act: sendUDP, data: question})
-	f.add(step{act: sendUDP, from: fromServer, gap: f.rtt, data: answer})
+	f.add(step{data: question})
+	f.add(step{from: fromServer, gap: f.rtt, data: answer})
 	return f
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"container/heap"
 	"fmt"
 	"io"
 	"math"
@@ -39,8 +40,7 @@ type generator struct {
 	world *world
 	out   *pcapWriter
 	now   time.Duration // since 1970
-	open  []*flow       // a binary heap by time of the next packet
-	frame []byte
+	open  flows
 	made  summary
 	tls   [3]handshake // TLS 1.2, 1.3, 1.3 with a post-quantum key share
 	quic  [2]handshake
@@ -56,7 +56,7 @@ func generate(p plan, w io.Writer) (summary, error) {
 	if !known {
 		return summary{}, fmt.Errorf("%q is no profile (one of: bulk, hs, flows)", p.profile)
 	}
-	g := &generator{random: random{p.seed}, plan: p, now: start, frame: make([]byte, 0, 2048)}
+	g := &generator{random: random{p.seed}, plan: p, now: start}
 	g.pool = make([]byte, 6<<20)
 	(&random{0x5eed}).fill(g.pool)
 	if err := g.loadHandshakes(); err != nil {
@@ -91,11 +91,11 @@ func (g *generator) run(rate float64) {
 			return
 		}
 		g.now = g.open[0].at
-		if !g.step(g.open[0]) {
-			last := len(g.open) - 1
-			g.open[0], g.open = g.open[last], g.open[:last]
+		if g.step(g.open[0]) {
+			heap.Fix(&g.open, 0)
+		} else {
+			heap.Pop(&g.open)
 		}
-		g.settle()
 	}
 }
 
@@ -103,34 +103,21 @@ func (g *generator) run(rate float64) {
 func (g *generator) begin(f *flow, after time.Duration) {
 	f.at = g.now + after
 	g.made.Flows++
-	g.open = append(g.open, f)
-	for i := len(g.open) - 1; i > 0; {
-		above := (i - 1) / 2
-		if g.open[above].at <= g.open[i].at {
-			return
-		}
-		g.open[above], g.open[i] = g.open[i], g.open[above]
-		i = above
-	}
+	heap.Push(&g.open, f)
 }
 
-// settle moves the first of the heap to where it belongs now.
-func (g *generator) settle() {
-	h := g.open
-	for i := 0; ; {
-		child := 2*i + 1
-		if child >= len(h) {
-			return
-		}
-		if child+1 < len(h) && h[child+1].at < h[child].at {
-			child++
-		}
-		if h[i].at <= h[child].at {
-			return
-		}
-		h[i], h[child] = h[child], h[i]
-		i = child
-	}
+// flows is a heap by time of the next packet.
+type flows []*flow
+
+func (h flows) Len() int           { return len(h) }
+func (h flows) Less(i, j int) bool { return h[i].at < h[j].at }
+func (h flows) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *flows) Push(f any)        { *h = append(*h, f.(*flow)) }
+func (h *flows) Pop() any {
+	last := len(*h) - 1
+	f := (*h)[last]
+	*h = (*h)[:last]
+	return f
 }
 
 // arrive begins what one client does next.

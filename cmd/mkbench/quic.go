@@ -143,6 +143,7 @@ func (g *generator) shuffled(k *initialKeys, id, message []byte, room int) [][]b
 // quicFlow is a QUIC conversation with so many packets after the handshake.
 func (g *generator) quicFlow(c *client, s *site, packets int) *flow {
 	f := g.newFlow(c, s, 443)
+	f.udp = true
 	var ids [16]byte
 	g.fill(ids[:])
 	id, serverID := ids[:8], ids[8:]
@@ -156,7 +157,7 @@ func (g *generator) quicFlow(c *client, s *site, packets int) *flow {
 	}
 	hellos := asks(id, message, room)
 	for i, data := range hellos {
-		next := step{act: sendUDP, data: data, gap: 30 * time.Microsecond}
+		next := step{data: data, gap: 30 * time.Microsecond}
 		if i == len(hellos)-1 {
 			next.sent = func() { g.made.QUICNames++; g.called(s) }
 		}
@@ -164,7 +165,7 @@ func (g *generator) quicFlow(c *client, s *site, packets int) *flow {
 	}
 	g.quicAnswer(f, server, kind, serverID, len(hellos))
 	last := client.packet(nil, serverID, nil, byte(len(hellos)), []byte{2, 0, 0, 0, 0}, 1100)
-	f.add(step{act: sendUDP, data: g.handshakePacket(last, serverID, nil, 90), gap: 2 * time.Millisecond})
+	f.add(step{data: g.handshakePacket(last, serverID, nil, 90), gap: 2 * time.Millisecond})
 	g.quicExchange(f, serverID, packets)
 	return f
 }
@@ -180,10 +181,10 @@ func (g *generator) quicAnswer(f *flow, k *initialKeys, kind *handshake, id []by
 		first = g.handshakePacket(first, nil, id, n)
 		left -= n
 	}
-	f.add(step{act: sendUDP, from: fromServer, gap: f.rtt, data: first})
+	f.add(step{from: fromServer, gap: f.rtt, data: first})
 	for left > 0 {
 		n := min(left+40, 1200)
-		f.add(step{act: sendUDP, from: fromServer, gap: 40 * time.Microsecond, data: g.handshakePacket(nil, nil, id, n)})
+		f.add(step{from: fromServer, gap: 40 * time.Microsecond, data: g.handshakePacket(nil, nil, id, n)})
 		left -= n
 	}
 }
@@ -192,7 +193,7 @@ func (g *generator) quicAnswer(f *flow, k *initialKeys, kind *handshake, id []by
 func (g *generator) quicExchange(f *flow, id []byte, packets int) {
 	for i := range packets {
 		if i%3 == 0 {
-			f.add(step{act: sendUDP, gap: f.burst, data: g.shortPacket(id, g.between(34, 60))})
+			f.add(step{gap: f.burst, data: g.shortPacket(id, g.between(34, 60))})
 			continue
 		}
 		gap, n := f.burst, quicDatagram
@@ -202,6 +203,6 @@ func (g *generator) quicExchange(f *flow, id []byte, packets int) {
 		if i == packets-1 {
 			n = g.between(60, quicDatagram)
 		}
-		f.add(step{act: sendUDP, from: fromServer, gap: gap, data: g.shortPacket(nil, n)})
+		f.add(step{from: fromServer, gap: gap, data: g.shortPacket(nil, n)})
 	}
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"time"
+
+	"avbeacon/internal/testkit"
 )
 
 // clientHello is a record with a ClientHello that asks for the name.
@@ -59,8 +61,8 @@ func (g *generator) lateFlow(c *client, s *site, requests, size int) *flow {
 // refusedFlow is a connection that nobody takes.
 func (g *generator) refusedFlow(c *client, s *site) *flow {
 	f := g.newFlow(c, s, 443)
-	f.add(step{act: sendSYN})
-	f.add(step{act: sendRST, from: fromServer, gap: f.rtt})
+	f.add(step{flags: testkit.SYN})
+	f.add(step{flags: testkit.RST | testkit.ACK, from: fromServer, gap: f.rtt})
 	return f
 }
 

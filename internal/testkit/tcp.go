@@ -1,11 +1,6 @@
 package testkit
 
-import (
-	"time"
-
-	"github.com/google/gopacket"
-	"github.com/google/gopacket/layers"
-)
+import "time"
 
 // Times within a connection.
 const (
@@ -24,27 +19,27 @@ type TCP struct {
 	client, server tcpSide
 }
 
-// tcpSide is one end of a connection: where its own bytes stand.
+// tcpSide is one end of a connection; seq is that of its next byte.
 type tcpSide struct {
 	Host
 	port uint16
 	seq  uint32
 }
 
-// Open adds the three segments that open a connection from an ephemeral port, and gives the connection.
+// Open adds the three segments that open a connection from an ephemeral port.
 func (c *Capture) Open(at time.Time, client, server Host, port uint16) *TCP {
 	t := c.start(at, client, server, port)
-	t.segment(&t.client, &t.server, layers.TCP{SYN: true}, nil)
+	t.segment(&t.client, &t.server, SYN, nil)
 	t.client.seq++
 	t.Now = t.Now.Add(server.RTT)
-	t.segment(&t.server, &t.client, layers.TCP{SYN: true, ACK: true}, nil)
+	t.segment(&t.server, &t.client, SYN|ACK, nil)
 	t.server.seq++
 	t.Now = t.Now.Add(ackDelay)
-	t.segment(&t.client, &t.server, layers.TCP{ACK: true}, nil)
+	t.segment(&t.client, &t.server, ACK, nil)
 	return t
 }
 
-// Midstream gives a connection whose opening the capture missed.
+// Midstream returns a connection whose opening the capture missed.
 func (c *Capture) Midstream(at time.Time, client, server Host, port uint16) *TCP {
 	return c.start(at, client, server, port)
 }
@@ -52,19 +47,19 @@ func (c *Capture) Midstream(at time.Time, client, server Host, port uint16) *TCP
 // Refused adds an opening that is answered with RST.
 func (c *Capture) Refused(at time.Time, client, server Host, port uint16) {
 	t := c.start(at, client, server, port)
-	t.segment(&t.client, &t.server, layers.TCP{SYN: true}, nil)
+	t.segment(&t.client, &t.server, SYN, nil)
 	t.client.seq++
 	t.server.seq = 0
 	t.Now = t.Now.Add(server.RTT)
-	t.segment(&t.server, &t.client, layers.TCP{RST: true, ACK: true}, nil)
+	t.segment(&t.server, &t.client, RST|ACK, nil)
 }
 
-// Unanswered adds an opening and its repetitions after 1, 3 and 7 seconds (RFC 6298), to which nobody answers.
+// Unanswered adds an opening and its repetitions after 1, 3 and 7 seconds (RFC 6298), which nobody answers.
 func (c *Capture) Unanswered(at time.Time, client, server Host, port uint16) {
 	t := c.start(at, client, server, port)
 	for _, after := range []time.Duration{0, time.Second, 3 * time.Second, 7 * time.Second} {
 		t.Now = at.Add(after)
-		t.segment(&t.client, &t.server, layers.TCP{SYN: true}, nil)
+		t.segment(&t.client, &t.server, SYN, nil)
 	}
 }
 
@@ -84,7 +79,7 @@ func (t *TCP) Reply(b []byte) {
 	t.Now = t.Now.Add(t.server.RTT)
 	t.data(&t.server, &t.client, b)
 	t.Now = t.Now.Add(ackDelay)
-	t.segment(&t.client, &t.server, layers.TCP{ACK: true}, nil)
+	t.segment(&t.client, &t.server, ACK, nil)
 }
 
 // SendParts adds bytes from the client in parts of the size given, in the order given: 1, 0 sends the second first; a
@@ -94,13 +89,13 @@ func (t *TCP) SendParts(b []byte, size int, order ...int) {
 	for _, i := range order {
 		part := b[i*size : min((i+1)*size, len(b))]
 		t.client.seq = first + uint32(i*size)
-		t.segment(&t.client, &t.server, layers.TCP{ACK: true, PSH: true}, part)
+		t.segment(&t.client, &t.server, ACK|PSH, part)
 		t.Now = t.Now.Add(gap)
 	}
 	t.client.seq = first + uint32(len(b))
 }
 
-// Play adds what a recorded session says, each flight of the server's one round trip after the client's.
+// Play adds a recorded session, each flight of the server one round trip after the client's.
 func (t *TCP) Play(flights []Flight) {
 	for _, f := range flights {
 		if f.FromClient {
@@ -115,41 +110,42 @@ func (t *TCP) Play(flights []Flight) {
 // Close adds the end of the connection, begun by the client.
 func (t *TCP) Close() {
 	t.Now = t.Now.Add(ackDelay)
-	t.segment(&t.client, &t.server, layers.TCP{FIN: true, ACK: true}, nil)
+	t.segment(&t.client, &t.server, FIN|ACK, nil)
 	t.client.seq++
 	t.Now = t.Now.Add(t.server.RTT)
-	t.segment(&t.server, &t.client, layers.TCP{FIN: true, ACK: true}, nil)
+	t.segment(&t.server, &t.client, FIN|ACK, nil)
 	t.server.seq++
 	t.Now = t.Now.Add(ackDelay)
-	t.segment(&t.client, &t.server, layers.TCP{ACK: true}, nil)
+	t.segment(&t.client, &t.server, ACK, nil)
 }
 
 // Reset adds the server's RST, one round trip later.
 func (t *TCP) Reset() {
 	t.Now = t.Now.Add(t.server.RTT)
-	t.segment(&t.server, &t.client, layers.TCP{RST: true, ACK: true}, nil)
+	t.segment(&t.server, &t.client, RST|ACK, nil)
 }
 
 func (t *TCP) data(from, to *tcpSide, b []byte) {
 	for len(b) > 0 {
 		part := b[:min(t.MSS, len(b))]
 		b = b[len(part):]
-		t.segment(from, to, layers.TCP{ACK: true, PSH: len(b) == 0}, part)
+		flags := uint8(ACK)
+		if len(b) == 0 {
+			flags |= PSH
+		}
+		t.segment(from, to, flags, part)
 		from.seq += uint32(len(part))
 		t.Now = t.Now.Add(gap)
 	}
 }
 
-func (t *TCP) segment(from, to *tcpSide, head layers.TCP, payload []byte) {
-	head.SrcPort, head.DstPort = layers.TCPPort(from.port), layers.TCPPort(to.port)
-	head.Seq, head.Window = from.seq, 64240
-	if head.ACK {
-		head.Ack = to.seq
+func (t *TCP) segment(from, to *tcpSide, flags uint8, payload []byte) {
+	s := Segment{From: from.Host, To: to.Host, Sport: from.port, Dport: to.port, Flags: flags, Seq: from.seq, Payload: payload}
+	if flags&ACK != 0 {
+		s.Ack = to.seq
 	}
-	if head.SYN {
-		head.Options = []layers.TCPOption{{OptionType: layers.TCPOptionKindMSS, OptionLength: 4, OptionData: []byte{5, 0xb4}}}
+	if flags&SYN != 0 {
+		s.Options = []byte{2, 4, 5, 0xb4} // MSS 1,460
 	}
-	network := from.header(to.Host, layers.IPProtocolTCP)
-	check(head.SetNetworkLayerForChecksum(network))
-	t.c.Add(t.Now, from.frame(to.Host, network.(gopacket.SerializableLayer), &head, gopacket.Payload(payload)))
+	t.c.Add(t.Now, s.Frame())
 }

@@ -83,12 +83,10 @@ func (h Host) around(to Host, proto layers.IPProtocol, payload []byte) []byte {
 	return h.frame(to, h.header(to, proto).(gopacket.SerializableLayer), gopacket.Payload(payload))
 }
 
-// datagram is an outer UDP packet, whose source port would be a hash of the inner flow.
+// datagram is an outer UDP packet. Real tunnels hash the inner flow into the source port.
 func (h Host) datagram(to Host, port uint16, payload []byte) []byte {
-	udp := &layers.UDP{SrcPort: 57000, DstPort: layers.UDPPort(port)}
-	network := h.header(to, layers.IPProtocolUDP)
-	check(udp.SetNetworkLayerForChecksum(network))
-	return h.frame(to, network.(gopacket.SerializableLayer), udp, gopacket.Payload(payload))
+	s := Segment{From: h, To: to, Sport: 57000, Dport: port, Payload: payload}
+	return s.Frame()
 }
 
 // Fragments cuts the IPv4 packet in an untagged frame into fragments of at most size payload bytes, a multiple of 8
