@@ -9,8 +9,8 @@ import (
 // arpLen is the length of an ARP packet for IPv4 over Ethernet (RFC 826).
 const arpLen = 28
 
-// ParseARP reads an ARP packet. Packets for other networks than IPv4 over Ethernet, and operations other than request
-// and reply, are ErrMalformed; without allocating where it succeeds.
+// ParseARP reads an ARP packet. Packets for other networks than IPv4 over Ethernet, and operations other than request and
+// reply, are ErrMalformed. It does not allocate if it succeeds.
 func ParseARP(b []byte) (ARP, error) {
 	if len(b) < arpLen {
 		return ARP{}, fmt.Errorf("%w: arp of %d bytes", ErrTruncated, len(b))

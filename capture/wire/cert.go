@@ -14,9 +14,9 @@ const (
 	sansMax  = 1024 // of one certificate
 )
 
-// ParseCertificates reads the body of a Certificate message of TLS 1.2 and older (RFC 5246 7.4.2). It is lenient:
-// servers in the field send certificates that a strict reader refuses, so what can be read of each is kept, down to
-// its fingerprint alone. The error, which wraps ErrTruncated, says that the list broke off behind what is returned.
+// ParseCertificates reads the body of a Certificate message of TLS 1.2 and older (RFC 5246 7.4.2). It is lenient, because
+// servers in the field send certificates that a strict reader rejects: of each it keeps what can be read, at least its
+// fingerprint. The error, which wraps ErrTruncated, means that the list breaks off after what is returned.
 func ParseCertificates(body []byte, dtls bool) ([]Certificate, error) {
 	s := cryptobyte.String(body)
 	var list, der cryptobyte.String
@@ -35,7 +35,7 @@ func ParseCertificates(body []byte, dtls bool) ([]Certificate, error) {
 	return out, nil
 }
 
-// read takes the fields out of a Certificate (RFC 5280 4.1) as far as its structure holds.
+// read reads the fields of a Certificate (RFC 5280 4.1) as far as its structure is intact.
 func (c *Certificate) read(der []byte) {
 	tag, cert, _, _ := cutDER(der)
 	if tag != derSequence {
@@ -68,7 +68,7 @@ func (c *Certificate) read(der []byte) {
 	}
 }
 
-// readExtensions looks for the subject's alternative names (RFC 5280 4.2.1.6).
+// readExtensions finds the subject's alternative names (RFC 5280 4.2.1.6).
 func (c *Certificate) readExtensions(b []byte) {
 	_, list, _, _ := cutDER(b)
 	for _, ext := range derElements(list) {
@@ -122,8 +122,8 @@ func readName(b []byte) (cn, org string) {
 	return cn, org
 }
 
-// readDERTime reads a UTCTime or GeneralizedTime (RFC 5280 4.1.2.5), with or without seconds and whatever its zone
-// says but UTC; the zero time where it is neither.
+// readDERTime reads a UTCTime or GeneralizedTime (RFC 5280 4.1.2.5), with or without seconds. It assumes UTC, whatever zone
+// is stated, and returns the zero time for anything else.
 func readDERTime(b []byte) time.Time {
 	digits := 0
 	for digits < len(b) && '0' <= b[digits] && b[digits] <= '9' {

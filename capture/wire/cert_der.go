@@ -22,8 +22,8 @@ const (
 	oidAltName      = "\x55\x1d\x11" // 2.5.29.17
 )
 
-// cutDER takes the first element off b. It bears what strict readers refuse: lengths in more bytes than needed, and
-// contents that run past their container, which end with it. ok is false where there is no element.
+// cutDER cuts the first element off b. It accepts what strict readers reject: lengths in more bytes than needed, and
+// contents that run past their container, which are cut there. ok is false if there is no element.
 func cutDER(b []byte) (tag byte, content, rest []byte, ok bool) {
 	if len(b) < 2 {
 		return 0, nil, nil, false
@@ -55,7 +55,7 @@ func derElements(b []byte) iter.Seq2[byte, []byte] {
 	}
 }
 
-// derText gives the text of the string element at b as UTF-8 where its type says how it is written, else its bytes.
+// derText returns the text of the string element at b: as UTF-8 if its type defines the encoding, else its bytes.
 func derText(b []byte) string {
 	tag, content, _, ok := cutDER(b)
 	if !ok {

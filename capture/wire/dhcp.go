@@ -33,8 +33,8 @@ const (
 
 const dhcpMagic = 0x63825363 // RFC 2131 3
 
-// ParseDHCP reads a DHCPv4 message. Address is what the server gives, else what the client has or asks for. Message
-// is "" for plain BOOTP, without option 53. Options that break off end the reading; what came before them is kept.
+// ParseDHCP reads a DHCPv4 message. Address is the one that the server assigns, else the one that the client has or asks
+// for. Message is "" for plain BOOTP, without option 53. A broken option ends the reading; what came before it is kept.
 func ParseDHCP(b []byte) (*DHCP, error) {
 	if len(b) < dhcpCookie {
 		return nil, fmt.Errorf("%w: dhcp message of %d bytes", ErrTruncated, len(b))
@@ -57,7 +57,7 @@ func ParseDHCP(b []byte) (*DHCP, error) {
 	return d, nil
 }
 
-// firstAddr gives the first of the addresses that is not 0.0.0.0.
+// firstAddr returns the first of the addresses that is not 0.0.0.0.
 func firstAddr(addrs ...[]byte) netip.Addr {
 	for _, b := range addrs {
 		if a := netip.AddrFrom4([4]byte(b)); !a.IsUnspecified() {
@@ -67,7 +67,7 @@ func firstAddr(addrs ...[]byte) netip.Addr {
 	return netip.Addr{}
 }
 
-// options reads a list of options and gives the value of the one that says where further options lie (RFC 2132 9.3).
+// options reads a list of options and returns the value of option 52, which says where more options are (RFC 2132 9.3).
 func (d *DHCP) options(b []byte) (overload byte) {
 	for len(b) > 0 && b[0] != 255 {
 		if b[0] == 0 {
@@ -88,7 +88,7 @@ func (d *DHCP) options(b []byte) (overload byte) {
 	return overload
 }
 
-// joinOption appends to a value of full length the further parts that follow it under the same code (RFC 3396).
+// joinOption appends to a value of full length its further parts, which follow under the same code (RFC 3396).
 func joinOption(code byte, value, rest []byte) (joined, behind []byte) {
 	last := len(value)
 	for last == 255 && len(rest) >= 2 && rest[0] == code && len(rest)-2 >= int(rest[1]) {
@@ -138,8 +138,8 @@ func dhcpMessage(n byte) string {
 	return names[n]
 }
 
-// optionFQDN reads option 81 (RFC 4702 2): flags, two bytes of no use, and a name in plain text or, where the E flag is
-// set, as DNS labels.
+// optionFQDN reads option 81 (RFC 4702 2): flags, two unused bytes, and a name in plain text or, if the E flag is set, as
+// DNS labels.
 func optionFQDN(v []byte) string {
 	if len(v) < 3 {
 		return ""
@@ -150,7 +150,7 @@ func optionFQDN(v []byte) string {
 	return strings.ToLower(strings.TrimSuffix(trimText(v[3:]), "."))
 }
 
-// labelsText is a DNS name of uncompressed labels, whole or partial, as OUTPUT.md writes names.
+// labelsText returns a DNS name of uncompressed labels, whole or partial, in the form of DNSPeek.Name.
 func labelsText(b []byte) string {
 	var out strings.Builder
 	for len(b) > 0 && b[0] != 0 {

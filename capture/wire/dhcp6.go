@@ -25,16 +25,16 @@ const (
 	dhcp6OptLinkAddr    = 79
 )
 
-// Lengths of what stands before the options of a relayed message and of others (RFC 8415 8, 9).
+// Lengths of the headers before the options, of a relayed message and of others (RFC 8415 8, 9).
 const (
 	dhcp6HeaderLen = 4
 	dhcp6RelayLen  = 34
 	dhcp6HopsMax   = 8 // HOP_COUNT_LIMIT, RFC 8415 7.6
 )
 
-// ParseDHCPv6 reads a DHCPv6 message; one that relays forwarded is unwrapped, and what is told is of the client's. The
-// hardware address comes from the client's DUID or from what the first relay saw. Server is set only where the server
-// names an address of its own. Options that break off end the reading; what came before them is kept.
+// ParseDHCPv6 reads a DHCPv6 message. A relayed message is unwrapped, so that the result is about the client. The hardware
+// address comes from the client's DUID or from the first relay's option. Server is set only if the server names an address
+// of its own. A broken option ends the reading; what came before it is kept.
 func ParseDHCPv6(b []byte) (*DHCP, error) {
 	d := &DHCP{IPVersion: 6}
 	for range dhcp6HopsMax + 1 {
@@ -57,14 +57,14 @@ func ParseDHCPv6(b []byte) (*DHCP, error) {
 	return nil, fmt.Errorf("%w: dhcpv6 message relayed more than %d times", ErrMalformed, dhcp6HopsMax)
 }
 
-// relayed reads the options of a relay and gives the message that it passes on.
+// relayed reads the options of a relay and returns the message that it forwards.
 func (d *DHCP) relayed(b []byte) (message []byte) {
 	for code, value := range dhcp6Options(b) {
 		switch code {
 		case dhcp6OptRelayMsg:
 			message = value
 		case dhcp6OptLinkAddr:
-			// The innermost relay stands next to the client: it has the last word.
+			// The innermost relay is next to the client, so its option overrides the others.
 			if len(value) == 8 && binary.BigEndian.Uint16(value) == 1 {
 				d.MAC = hardwareAddr(value[2:])
 			}
@@ -109,7 +109,7 @@ func (d *DHCP) options6(b []byte) {
 	}
 }
 
-// duid reads the client's identifier; those of types 1 and 3 bear a hardware address (RFC 8415 11.2, 11.4).
+// duid reads the client's identifier; types 1 and 3 contain a hardware address (RFC 8415 11.2, 11.4).
 func (d *DHCP) duid(v []byte) {
 	if len(v) < 2 || len(v) > 130 {
 		return
@@ -127,7 +127,7 @@ func (d *DHCP) duid(v []byte) {
 	}
 }
 
-// association takes the first address of an identity association whose options begin at the offset (RFC 8415 21.4-6).
+// association reads the first address of an identity association whose options begin at offset at (RFC 8415 21.4-6).
 func (d *DHCP) association(v []byte, at int) {
 	for code, value := range dhcp6Options(v[min(at, len(v)):]) {
 		if code == dhcp6OptIAAddr && len(value) >= 24 && !d.Address.IsValid() {
@@ -137,7 +137,7 @@ func (d *DHCP) association(v []byte, at int) {
 	}
 }
 
-// vendorClass6 is the first piece of a vendor class, behind the enterprise number (RFC 8415 21.16).
+// vendorClass6 returns the first part of a vendor class, after the enterprise number (RFC 8415 21.16).
 func vendorClass6(v []byte) string {
 	if len(v) < 6 {
 		return ""

@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	dnsMaxText  = 1024 // bytes of data that the library's own text is asked for
-	dnsMaxTypes = 64   // types in a bitmap for the same
+	dnsMaxText  = 1024 // bytes of data of which the library's own text is used
+	dnsMaxTypes = 64   // types in a bitmap, likewise
 )
 
-// errNoText says that well-formed data is to be written as bytes.
+// errNoText: the data is well-formed, but must be written as bytes.
 var errNoText = errors.New("no presentation format")
 
-// present fills the record's data from rr: the text of a master file in one line, with names as OUTPUT.md has them. It
-// fails where data that is not empty lacks a name, which the library lets pass.
+// present fills the record's data from rr: the text of a master file on one line, with names in the form of DNSPeek.Name.
+// It fails if a name is missing in data that is not empty, which the library accepts.
 func (a *DNSRecord) present(rr dns.RR) error {
 	switch v := rr.(type) {
 	case *dns.A:
@@ -49,7 +49,7 @@ func (a *DNSRecord) present(rr dns.RR) error {
 	return nil
 }
 
-// pointTo fills the data of a record that is there to name another.
+// pointTo fills the data of a record whose purpose is to point to a name.
 func (a *DNSRecord) pointTo(before, target string) error {
 	if target == "" {
 		return ErrTruncated
@@ -59,7 +59,7 @@ func (a *DNSRecord) pointTo(before, target string) error {
 	return nil
 }
 
-// pointService writes an SVCB or HTTPS record as RFC 9460 2.1 does; values stand without quotes.
+// pointService writes an SVCB or HTTPS record as in RFC 9460 2.1; values are without quotes.
 func (a *DNSRecord) pointService(v *dns.SVCB) error {
 	if err := a.pointTo(strconv.Itoa(int(v.Priority))+" ", v.Target); err != nil {
 		return err
@@ -76,7 +76,7 @@ func (a *DNSRecord) pointService(v *dns.SVCB) error {
 	return nil
 }
 
-// presentOther fills the data of a record of a type that nothing but its text is wanted of.
+// presentOther fills the data of a record of which only the text is used.
 func (a *DNSRecord) presentOther(rr dns.RR) error {
 	switch v := rr.(type) {
 	case *dns.SRV:
@@ -103,8 +103,8 @@ func (a *DNSRecord) presentOther(rr dns.RR) error {
 	return nil
 }
 
-// costlyText tells whether the library would join the record's text from so many pieces that its time, which grows by
-// the square of them, matters: a full type bitmap takes it ten seconds.
+// costlyText reports whether the library would build the record's text from so many parts that its quadratic time matters:
+// a full type bitmap takes ten seconds.
 func costlyText(rr dns.RR) bool {
 	types := 0
 	switch v := rr.(type) {
@@ -120,7 +120,7 @@ func costlyText(rr dns.RR) bool {
 	return types > dnsMaxTypes || rr.Header().Rdlength > dnsMaxText
 }
 
-// libraryText uses the library's own text of the record's data. Should it panic, that is ErrMalformed.
+// libraryText uses the library's own text of the record's data. A panic in it becomes ErrMalformed.
 func (a *DNSRecord) libraryText(rr dns.RR) (err error) {
 	defer panicMalformed(&err)
 	data, ok := strings.CutPrefix(rr.String(), rr.Header().String())
@@ -131,8 +131,8 @@ func (a *DNSRecord) libraryText(rr dns.RR) (err error) {
 	return nil
 }
 
-// raw fills the data of a record whose data is malformed: the name that it points to (after the number that stands
-// before it), if that at least can be read, else its bytes as RFC 3597 5 writes them.
+// raw fills the data of a malformed record: the name that it points to (after the number before it), if that can be read,
+// else its bytes as in RFC 3597 5.
 func (a *DNSRecord) raw(msg []byte, head *dnsRR) {
 	a.setBytes(hex.EncodeToString(msg[head.Data:head.End]))
 	at, ok := head.target()
@@ -151,12 +151,12 @@ func (a *DNSRecord) raw(msg []byte, head *dnsRR) {
 	}
 }
 
-// setBytes writes data, given as hex, as RFC 3597 5 does for types that have no text of their own.
+// setBytes writes data, given as hex, as RFC 3597 5 does for types without a text form.
 func (a *DNSRecord) setBytes(data string) {
 	a.Data = strings.TrimSuffix(`\# `+strconv.Itoa(len(data)/2)+" "+data, " ")
 }
 
-// texts turns the strings of a TXT record as miekg/dns has them, escaped, into what was on the wire.
+// texts converts the strings of a TXT record from miekg/dns's escaped form to what was on the wire.
 func texts(escaped []string) []string {
 	out := make([]string, len(escaped))
 	for i, s := range escaped {

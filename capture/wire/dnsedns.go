@@ -9,8 +9,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// EDNS options with which dnsmasq tells a resolver upstream the hardware address of the client (its dns-protocol.h;
-// both lie in the range for local use of RFC 6891 9).
+// EDNS options in which dnsmasq sends the client's hardware address to the resolver upstream (its dns-protocol.h; both are
+// in the range for local use of RFC 6891 9).
 const (
 	// optMAC holds the bytes as they are (--add-mac).
 	optMAC = 65001
@@ -18,7 +18,7 @@ const (
 	optDeviceID = 65073
 )
 
-// edns reads the OPT pseudo-record at head, the first of the message alone (RFC 6891 6.1.1).
+// edns reads the OPT pseudo-record at head. Only the first one of a message counts (RFC 6891 6.1.1).
 func (r *dnsReader) edns(head *dnsRR) bool {
 	if r.opt {
 		r.flawed = true
@@ -53,7 +53,7 @@ func (r *dnsReader) option(o dns.EDNS0) {
 	}
 }
 
-// clientSubnet gives the option's source prefix (RFC 7871 6); the zero Prefix where it names no address family.
+// clientSubnet returns the option's source prefix (RFC 7871 6); the zero Prefix if it has no known address family.
 func clientSubnet(o *dns.EDNS0_SUBNET) netip.Prefix {
 	ip := []byte(o.Address)
 	switch o.Family {
@@ -70,7 +70,7 @@ func clientSubnet(o *dns.EDNS0_SUBNET) netip.Prefix {
 	return netip.PrefixFrom(addr, int(o.SourceNetmask)).Masked()
 }
 
-// clientMAC gives the hardware address in one of dnsmasq's options.
+// clientMAC returns the hardware address in one of dnsmasq's options.
 func clientMAC(o *dns.EDNS0_LOCAL) (mac [6]byte, ok bool) {
 	var raw []byte
 	var err error

@@ -11,8 +11,8 @@ const (
 	dnsMaxHops = 126
 )
 
-// readDNSName appends the name at off to dst in the form that DNSPeek.Name has, and gives the offset behind it. Pointers
-// may lead forwards, as resolvers in the field bear it. dst grows by less than 1024 bytes.
+// readDNSName appends the name at off to dst, in the form of DNSPeek.Name, and returns the offset after it. Pointers may
+// point forwards, as resolvers in the field accept it. dst grows by less than 1024 bytes.
 func readDNSName(msg []byte, off int, dst []byte) (name []byte, next int, ok bool) {
 	start, budget, hops := len(dst), dnsMaxName, 0
 	next = -1
@@ -81,8 +81,8 @@ func appendDNSLabel(dst, label []byte) []byte {
 	return dst
 }
 
-// dnsNameText turns a name as miekg/dns writes it (\X for special bytes, \DDD for others, a dot at the end) into the form
-// that DNSPeek.Name has. Empty stays empty: there was no name.
+// dnsNameText converts a name from miekg/dns's form (\X for special bytes, \DDD for others, a dot at the end) to that of
+// DNSPeek.Name. Empty stays empty: there was no name.
 func dnsNameText(s string) string {
 	if s == "." || s == "" {
 		return s
@@ -103,7 +103,7 @@ func dnsNameText(s string) string {
 	return b.String()
 }
 
-// dnsUnescape takes the first byte, escaped or not, off text as miekg/dns writes it. s must not be empty.
+// dnsUnescape cuts the first byte, escaped or not, off miekg/dns's text. s must not be empty.
 func dnsUnescape(s string) (byte, string) {
 	if s[0] != '\\' || len(s) == 1 {
 		return s[0], s[1:]
@@ -114,7 +114,7 @@ func dnsUnescape(s string) (byte, string) {
 	return s[1], s[2:]
 }
 
-// skipDNSName gives the offset behind the name at off, without following pointers.
+// skipDNSName returns the offset after the name at off, without following pointers.
 func skipDNSName(msg []byte, off int) (int, bool) {
 	for off < len(msg) {
 		c := int(msg[off])
@@ -132,7 +132,7 @@ func skipDNSName(msg []byte, off int) (int, bool) {
 	return 0, false
 }
 
-// dnsPointer gives where the name at off leads if it is a compression pointer and nothing else, -1 otherwise.
+// dnsPointer returns where the name at off points if it is only a compression pointer, else -1.
 func dnsPointer(msg []byte, off int) int {
 	if msg[off] < 0xC0 {
 		return -1

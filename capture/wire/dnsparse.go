@@ -10,9 +10,9 @@ import (
 	"github.com/miekg/dns"
 )
 
-// ParseDNS reads a whole DNS, mDNS or LLMNR message. What precedes a malformed or missing part is kept, and Incomplete
-// says so; a record whose data alone is malformed is kept with its data as bytes (RFC 3597 5). The error is
-// ErrMalformed for what PeekDNS refuses, ErrTruncated where not even the header is there; then there is no message.
+// ParseDNS reads a whole DNS, mDNS or LLMNR message. What precedes a malformed or missing part is kept, and Incomplete is
+// set. A record of which only the data is malformed is kept with its data as bytes (RFC 3597 5). The error is ErrMalformed
+// for what PeekDNS rejects, and ErrTruncated if even the header is incomplete; then there is no message.
 func ParseDNS(msg []byte) (*DNS, error) {
 	if len(msg) < dnsHeaderLen {
 		return nil, fmt.Errorf("dns header: %w", ErrTruncated)
@@ -42,7 +42,7 @@ type dnsReader struct {
 	opt    bool // EDNS was seen
 }
 
-// sections reads all four; false where the message broke off.
+// sections reads all four sections. It returns false if the message breaks off.
 func (r *dnsReader) sections(p *DNSPeek) bool {
 	if !r.each(p.QD, r.question) || !r.each(p.AN, r.answer) || !r.each(p.NS, r.authority) {
 		return false
@@ -51,7 +51,7 @@ func (r *dnsReader) sections(p *DNSPeek) bool {
 	return r.each(p.AR, r.additional)
 }
 
-// each calls read n times, until it is false or the message has had its share.
+// each calls read n times, until it returns false or the limit of records is reached.
 func (r *dnsReader) each(n uint16, read func() bool) bool {
 	for range n {
 		if r.left == 0 || !read() {
@@ -79,7 +79,7 @@ func (r *dnsReader) question() bool {
 	return true
 }
 
-// record gives the record at r.off in place and goes behind it; false where the message broke off.
+// record returns the record at r.off in place and moves past it. It returns false if the message breaks off.
 func (r *dnsReader) record() (rr dnsRR, ok bool) {
 	if !rr.read(r.msg, r.off) || rr.End > len(r.msg) {
 		return dnsRR{}, false
@@ -93,7 +93,7 @@ func (r *dnsReader) answer() bool {
 	if !ok {
 		return false
 	}
-	if head.Type == dnsTypeOPT { // no answer wherever it stands (RFC 6891 6.1.1)
+	if head.Type == dnsTypeOPT { // never an answer, in whatever section (RFC 6891 6.1.1)
 		return r.edns(&head)
 	}
 	name, _, err := unpackName(r.msg, head.Start)
@@ -108,7 +108,7 @@ func (r *dnsReader) answer() bool {
 	return true
 }
 
-// data fills in what the record at head holds.
+// data reads the data of the record at head into a.
 func (r *dnsReader) data(a *DNSRecord, head *dnsRR) {
 	rr, err := unpackRR(r.msg, head)
 	if err == nil {
@@ -134,13 +134,13 @@ func (r *dnsReader) additional() bool {
 	return head.Type != dnsTypeOPT || r.edns(&head)
 }
 
-// unpackName is dns.UnpackDomainName. Should it panic, that is ErrMalformed.
+// unpackName is dns.UnpackDomainName. A panic in it becomes ErrMalformed.
 func unpackName(msg []byte, off int) (name string, next int, err error) {
 	defer panicMalformed(&err)
 	return dns.UnpackDomainName(msg, off)
 }
 
-// unpackRR is dns.UnpackRR for the record at head, which must lie within msg. Should it panic, that is ErrMalformed.
+// unpackRR is dns.UnpackRR for the record at head, which must be within msg. A panic in it becomes ErrMalformed.
 func unpackRR(msg []byte, head *dnsRR) (rr dns.RR, err error) {
 	defer panicMalformed(&err)
 	rr, next, err := dns.UnpackRR(msg, head.Start)
@@ -150,14 +150,14 @@ func unpackRR(msg []byte, head *dnsRR) (rr dns.RR, err error) {
 	return rr, err
 }
 
-// panicMalformed, deferred, makes an error of a panic in code that is not ours.
+// panicMalformed, deferred, turns a panic in the library into an error.
 func panicMalformed(err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("dns library: %w", ErrMalformed)
 	}
 }
 
-// rrTypeText gives a record type's name; RFC 3597 5 for one without.
+// rrTypeText returns a record type's name; RFC 3597 5 for one without.
 func rrTypeText(t uint16) string {
 	if name, ok := dns.TypeToString[t]; ok && t != dns.TypeNone && t != dns.TypeReserved {
 		return name
@@ -165,7 +165,7 @@ func rrTypeText(t uint16) string {
 	return "TYPE" + strconv.Itoa(int(t))
 }
 
-// rcodeText gives a response code's name. 16 can come by EDNS alone here, where it is BADVERS (RFC 6891 9).
+// rcodeText returns a response code's name. 16 can only come from EDNS here, where it is BADVERS (RFC 6891 9).
 func rcodeText(code uint16) string {
 	if code == dns.RcodeBadVers {
 		return "BADVERS"
@@ -176,7 +176,7 @@ func rcodeText(code uint16) string {
 	return "RCODE" + strconv.Itoa(int(code))
 }
 
-// addrText gives the address in a library's slice and its canonical text; the zero Addr and "" for none.
+// addrText returns the address in a library's slice and its canonical text; the zero Addr and "" for none.
 func addrText(ip []byte) (netip.Addr, string) {
 	addr, ok := netip.AddrFromSlice(ip)
 	if !ok {
@@ -185,7 +185,7 @@ func addrText(ip []byte) (netip.Addr, string) {
 	return addr, addr.String()
 }
 
-// rawText gives bytes from the wire as text: as they stand, but for those that are no UTF-8, which become \DDD.
+// rawText returns bytes from the wire as text. Bytes that are not UTF-8 become \DDD.
 func rawText(b []byte) string {
 	if utf8.Valid(b) {
 		return string(b)

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// dnsRR is a resource record in place: offsets into its message.
+// dnsRR is a resource record in place, as offsets into its message.
 type dnsRR struct {
 	Type, Class uint16 // mDNS's top bit is taken off the class
 	TTL         uint32 // seconds
@@ -13,7 +13,7 @@ type dnsRR struct {
 	Data, End   int    // RDATA
 }
 
-// read reads the head of the record at off into r. RDATA may go beyond the message: the caller looks.
+// read reads the head of the record at off into r. RDATA may end after the message: the caller must check.
 func (r *dnsRR) read(msg []byte, off int) bool {
 	at, ok := skipDNSName(msg, off)
 	if !ok || len(msg)-at < 10 {
@@ -27,7 +27,7 @@ func (r *dnsRR) read(msg []byte, off int) bool {
 	return true
 }
 
-// addr gives the address of an A or AAAA record, else the zero Addr. RDATA must lie within msg.
+// addr returns the address of an A or AAAA record, else the zero Addr. RDATA must be within msg.
 func (r *dnsRR) addr(msg []byte) netip.Addr {
 	data := msg[r.Data:r.End]
 	switch {
@@ -39,7 +39,7 @@ func (r *dnsRR) addr(msg []byte) netip.Addr {
 	return netip.Addr{}
 }
 
-// target gives the offset of the name that a record of a type with DNSRecord.Target points to.
+// target returns the offset of the name that a record of a type with DNSRecord.Target points to.
 func (r *dnsRR) target() (int, bool) {
 	at := r.Data
 	switch r.Type {
@@ -52,7 +52,7 @@ func (r *dnsRR) target() (int, bool) {
 	return at, at < r.End
 }
 
-// leads tells whether a client that asked for the owner goes on to the target.
+// leads reports whether a client that asked for the owner goes on to the target.
 func (r *dnsRR) leads() bool {
 	switch r.Type {
 	case dnsTypeCNAME, dnsTypeDNAME, dnsTypeHTTPS, dnsTypeSVCB:
@@ -61,7 +61,7 @@ func (r *dnsRR) leads() bool {
 	return false
 }
 
-// dnsWalk goes over records in place.
+// dnsWalk iterates over records in place.
 type dnsWalk struct {
 	msg  []byte
 	off  int // next record; < 0 once the message broke off
@@ -69,7 +69,7 @@ type dnsWalk struct {
 	rr   dnsRR // the present record
 }
 
-// dnsAnswers begins a walk over the answer section.
+// dnsAnswers starts a walk over the answer section.
 func dnsAnswers(msg []byte, p *DNSPeek) dnsWalk {
 	if p.QD > dnsMaxRecords {
 		return dnsWalk{}
@@ -85,7 +85,7 @@ func dnsAnswers(msg []byte, p *DNSPeek) dnsWalk {
 	return dnsWalk{msg: msg, off: off, left: min(int(p.AN), dnsMaxRecords)}
 }
 
-// next goes to the next record, whole; false at the section's end and where the message breaks off.
+// next moves to the next whole record. It returns false at the section's end, and if the message breaks off.
 func (w *dnsWalk) next() bool {
 	if w.left == 0 {
 		return false

@@ -6,7 +6,7 @@ import "encoding/binary"
 const (
 	dtlsRecordHeader    = 13
 	dtlsHandshakeHeader = 12
-	dtlsVersionOld      = 0x0100 // of OpenSSL before the standard; Cisco AnyConnect speaks it
+	dtlsVersionOld      = 0x0100 // of OpenSSL before the standard; Cisco AnyConnect uses it
 	dtlsVersion10       = 0xfeff
 	dtlsVersion12       = 0xfefd
 	dtlsVersion13       = 0xfefc
@@ -14,7 +14,7 @@ const (
 	dtlsMessageMax      = 64 << 10 // bytes of one of them
 )
 
-// LooksDTLS tells whether a whole DTLS 1.0 to 1.2 record, or one of a DTLS 1.3 hello, starts the datagram.
+// LooksDTLS reports whether the datagram begins with a whole DTLS 1.0 to 1.2 record, or one with a DTLS 1.3 hello.
 func LooksDTLS(b []byte) bool {
 	typ, data, _, ok := cutDTLSRecord(b)
 	if !ok {
@@ -38,7 +38,7 @@ func LooksDTLS(b []byte) bool {
 	return false
 }
 
-// cutDTLSRecord takes the first record off a datagram.
+// cutDTLSRecord cuts the first record off a datagram.
 func cutDTLSRecord(b []byte) (typ byte, data, rest []byte, ok bool) {
 	if len(b) < dtlsRecordHeader {
 		return 0, nil, nil, false
@@ -64,7 +64,7 @@ type dtlsFragment struct {
 	offset int
 }
 
-// cutDTLSFragment takes the first fragment off a handshake record.
+// cutDTLSFragment cuts the first fragment off a handshake record.
 func cutDTLSFragment(b []byte) (f dtlsFragment, data, rest []byte, ok bool) {
 	if len(b) < dtlsHandshakeHeader {
 		return f, nil, nil, false
@@ -79,9 +79,8 @@ func cutDTLSFragment(b []byte) (f dtlsFragment, data, rest []byte, ok bool) {
 	return f, b[dtlsHandshakeHeader:end], b[end:], true
 }
 
-// DTLSStream puts the handshake messages of one direction of a DTLS 1.0 to 1.3 connection together, as far as they
-// are in the clear. It holds at most eight unfinished messages of 64 KiB; where more come, the oldest goes. The zero
-// value is ready.
+// DTLSStream joins the handshake messages of one direction of a DTLS 1.0 to 1.3 connection, as far as they are in the
+// clear. It holds at most eight incomplete messages of 64 KiB; the oldest is dropped for another. The zero value is ready.
 type DTLSStream struct {
 	datagram []byte // records not looked at yet
 	record   []byte // fragments of the current record not looked at yet
@@ -94,11 +93,11 @@ type dtlsMessage struct {
 	pieces pieces
 }
 
-// Feed takes a datagram, which the stream aliases until Next has said that there is no more.
+// Feed sets the next datagram. The stream aliases it until Next returns false.
 func (s *DTLSStream) Feed(datagram []byte) { s.datagram, s.record = datagram, nil }
 
-// Next gives the next whole message. The body, without its header, aliases the datagram or memory that the stream
-// has let go of. A message that is sent again comes again.
+// Next returns the next whole message. The body, without its header, aliases the datagram or memory that the stream no
+// longer uses. A message that is sent again is returned again.
 func (s *DTLSStream) Next() (typ byte, body []byte, ok bool) {
 	for {
 		for len(s.record) == 0 {
@@ -138,7 +137,7 @@ func (s *DTLSStream) nextRecord() bool {
 	}
 }
 
-// join adds a fragment to its message and gives the message's body when that makes it whole.
+// join adds a fragment to its message and returns the message's body once it is complete.
 func (s *DTLSStream) join(f dtlsFragment, data []byte) []byte {
 	at := -1
 	for i := range s.open {

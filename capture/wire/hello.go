@@ -28,8 +28,8 @@ type helloParts struct {
 	gquic   bool // a CHLO of Google's QUIC: exts is the message
 }
 
-// splitClientHello cuts the body of a ClientHello. The first byte tells the format: 3 is the major version of TLS,
-// 0xfe (or 1, before it was settled) that of DTLS, 1 the message type of SSLv2, and CHLO opens Google's QUIC crypto.
+// splitClientHello cuts the body of a ClientHello into its fields. The first byte shows the format: 3 is the major version
+// of TLS, 0xfe (or 1, before the standard) that of DTLS, 1 the message type of SSLv2, and CHLO begins Google's QUIC crypto.
 func splitClientHello(body []byte, dtls bool) (h helloParts, err error) {
 	if !dtls && len(body) > 0 && body[0] == HandshakeClientHello {
 		return splitSSLv2(body)
@@ -81,7 +81,7 @@ func helloExtensions(list []byte) iter.Seq2[uint16, []byte] {
 	}
 }
 
-// serverName gives the first host name of a server_name extension (RFC 6066 3), nil where there is none.
+// serverName returns the first host name of a server_name extension (RFC 6066 3), nil if there is none.
 func serverName(data []byte) []byte {
 	s := cryptobyte.String(data)
 	var list, name cryptobyte.String
@@ -100,7 +100,7 @@ func serverName(data []byte) []byte {
 	return nil
 }
 
-// isGREASE tells the reserved values of RFC 8701: 0x0a0a, 0x1a1a ... 0xfafa.
+// isGREASE reports whether v is one of the reserved values of RFC 8701: 0x0a0a, 0x1a1a ... 0xfafa.
 func isGREASE(v uint16) bool {
 	return v&0x0f0f == 0x0a0a && v>>8 == v&0xff
 }
@@ -108,7 +108,7 @@ func isGREASE(v uint16) bool {
 // viewNameMax is the longest server name a HelloView holds: no host name is longer (RFC 1035 2.3.4).
 const viewNameMax = 255
 
-// HelloView is a ClientHello looked at in place.
+// HelloView is the part of a ClientHello that is read in place.
 type HelloView struct {
 	SNI []byte // lower case, no trailing dot, in the view's own array; nil if absent or no possible name
 	ECH bool   // encrypted_client_hello is present
@@ -116,8 +116,8 @@ type HelloView struct {
 	name [viewNameMax]byte
 }
 
-// PeekClientHello fills v from the body of a TLS, QUIC or SSLv2-framed ClientHello without allocating. It is false
-// where the message breaks its format; v is then empty. Garbage behind the extensions does no harm.
+// PeekClientHello fills v from the body of a TLS, QUIC or SSLv2-framed ClientHello without allocating. It returns false,
+// and v is empty, if the message breaks its format. Bytes after the extensions are ignored.
 func PeekClientHello(body []byte, v *HelloView) bool { return v.peek(body, false) }
 
 // PeekDTLSClientHello is PeekClientHello for DTLS.
@@ -158,8 +158,8 @@ func (v *HelloView) setName(name []byte) {
 	v.SNI = v.name[:len(name)]
 }
 
-// hostText writes a name from the wire as records hold names: lower case, no trailing dot, backslashes doubled and
-// bytes outside printable ASCII as \DDD.
+// hostText converts a name from the wire to the form in records: lower case, no trailing dot, backslashes doubled and bytes
+// outside printable ASCII as \DDD.
 func hostText(name []byte) string {
 	name = bytes.TrimSuffix(name, []byte("."))
 	var room [64]byte

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// helloFields are the numbers that fingerprints are made of, GREASE left out. The lists start on the arrays of room,
-// so that all of it is one allocation.
+// helloFields are the numbers that fingerprints consist of, without GREASE. The lists start on the arrays of room, so that
+// all of it is one allocation.
 type helloFields struct {
 	legacy   uint16 // the version field itself
 	version  uint16 // highest version offered
@@ -55,8 +55,8 @@ func ParseClientHello(body []byte, dtls bool, quicVersion uint32) (*ClientHello,
 	return out, nil
 }
 
-// addCiphers notes the cipher suites. Those of SSLv2 proper, which need three bytes, have no place in a TLS hello
-// and are left out.
+// addCiphers adds the cipher suites. Those of SSLv2 itself, which need three bytes, do not exist in a TLS hello and are
+// left out.
 func (f *helloFields) addCiphers(h helloParts) {
 	if !h.sslv2 {
 		f.ciphers = appendNumbers(f.ciphers, h.ciphers)
@@ -69,7 +69,7 @@ func (f *helloFields) addCiphers(h helloParts) {
 	}
 }
 
-// appendNumbers adds the 16-bit numbers in b to dst, GREASE left out.
+// appendNumbers appends the 16-bit numbers in b to dst, without GREASE.
 func appendNumbers(dst []uint16, b []byte) []uint16 {
 	for ; len(b) >= 2; b = b[2:] {
 		if v := binary.BigEndian.Uint16(b); !isGREASE(v) {
@@ -111,7 +111,7 @@ func (f *helloFields) addExtension(typ uint16, data []byte, out *ClientHello) {
 	}
 }
 
-// addALPN reads a protocol name list (RFC 7301 3.1) as far as it goes.
+// addALPN reads a protocol name list (RFC 7301 3.1) as far as it is well-formed.
 func (f *helloFields) addALPN(data []byte, out *ClientHello) {
 	list := cryptobyte.String(vector16(data))
 	var p cryptobyte.String
@@ -129,7 +129,7 @@ func (f *helloFields) addALPN(data []byte, out *ClientHello) {
 	}
 }
 
-// vector8 and vector16 give the contents of a vector with one or two bytes of length, nil where it is broken.
+// vector8 and vector16 return the contents of a vector with one or two bytes of length, nil if it is broken.
 func vector8(b []byte) []byte {
 	s := cryptobyte.String(b)
 	var v cryptobyte.String
@@ -148,8 +148,8 @@ func vector16(b []byte) []byte {
 	return v
 }
 
-// highestVersion gives the best of the versions listed, or legacy where none is. In DTLS a smaller number is a newer
-// version (RFC 6347 4.1).
+// highestVersion returns the newest version listed, or legacy if there is none. In DTLS a smaller number is a newer version
+// (RFC 6347 4.1).
 func highestVersion(legacy uint16, versions []byte, dtls bool) uint16 {
 	best := uint16(0)
 	for ; len(versions) >= 2; versions = versions[2:] {

@@ -33,7 +33,7 @@ func ParseServerHello(body []byte, dtls bool) (*ServerHello, error) {
 	return out, nil
 }
 
-// addExtensions notes what the extensions choose and adds their types to types.
+// addExtensions reads what the extensions choose and appends their types to types.
 func (h *ServerHello) addExtensions(types []uint16, list []byte) []uint16 {
 	for typ, data := range helloExtensions(list) {
 		types = append(types, typ)

@@ -11,8 +11,8 @@ const (
 	httpNameMax   = 64 // the first field's name, where the request line has no version
 )
 
-// RequestView is a request's head in place: its slices are parts of the bytes that were scanned. Values are trimmed;
-// one that was sent folded over several lines still holds the line ends.
+// RequestView is a request's head in place: its slices are parts of the scanned bytes. Values are trimmed. A value that was
+// folded over several lines still contains the line ends.
 type RequestView struct {
 	Method, Target, Version, Host, UserAgent []byte
 	HeadLen                                  int   // bytes up to and with the blank line; valid iff the scan said Whole
@@ -23,9 +23,9 @@ type RequestView struct {
 	fields                                   int  // where the fields begin
 }
 
-// LooksRequest says whether b begins an HTTP/1.x request. It looks at the first line alone, as far as it is there:
-// Whole when the method is a usual one with a target behind it, or when any other upper-case word is followed by a path
-// and the line ends in a version; No when a whole line bears no HTTP/1.x and no field follows; More when b is too short to tell.
+// LooksRequest reports whether b begins an HTTP/1.x request. It reads only the first line, as far as it is there. Whole: a
+// usual method is followed by a target, or any other upper-case word by a path and the line ends in a version. No: a whole
+// line has no HTTP/1.x version and no field follows. More: b is too short to decide.
 func LooksRequest(b []byte) Status {
 	b = b[leadingLines(b):]
 	n := methodLen(b)
@@ -58,9 +58,9 @@ func LooksRequest(b []byte) Status {
 	return More
 }
 
-// ScanRequest reads the head of an HTTP/1.x request in place, without allocating. It says Whole when the blank line
-// behind the head is there, More when it is not (v then holds the lines that are there whole) and No when b begins no
-// such request: HTTP/0.9 is none, and a line without a version only where a field follows it. It looks at 64 KiB and 256 fields at most.
+// ScanRequest reads the head of an HTTP/1.x request in place, without allocating. Whole: the blank line after the head is
+// there. More: it is not, and v holds the complete lines. No: b does not begin such a request; HTTP/0.9 is none, and a line
+// without a version only if a field follows. It reads at most 64 KiB and 256 fields.
 func ScanRequest(b []byte, v *RequestView) Status {
 	*v = RequestView{BodyLen: -1}
 	if len(b) > httpHeadMax {
@@ -106,7 +106,7 @@ func (v *RequestView) scanFields(b []byte) Status {
 	return Whole
 }
 
-// see takes in one field; of a field that stands there twice the first that is not empty counts.
+// see reads one field. Of a repeated field, the first that is not empty counts.
 func (v *RequestView) see(name, value []byte, body *framing) {
 	switch len(name) {
 	case 3:
@@ -128,9 +128,9 @@ func (v *RequestView) see(name, value []byte, body *framing) {
 	}
 }
 
-// ParseRequest copies what v, scanned from the same b, says of a request. headers names the further fields that are
-// wanted, in any case; a name that ends in "*" stands for all fields that begin so. Host is the target's authority
-// where there is no Host field.
+// ParseRequest copies the request that v describes; v was scanned from the same b. headers names the further fields that
+// are wanted, in any case; a name that ends in "*" stands for all fields with that prefix. Without a Host field, Host is
+// the target's authority.
 func ParseRequest(b []byte, v *RequestView, headers []string) *Request {
 	r := &Request{
 		Method:    string(v.Method),
@@ -176,7 +176,7 @@ func wanted(name string, headers []string) bool {
 	return false
 }
 
-// leadingLines is how many bytes of empty lines stand before the start line.
+// leadingLines returns how many bytes of empty lines precede the start line.
 func leadingLines(b []byte) int {
 	n := 0
 	for n < len(b) && n < httpBlankMax && (b[n] == '\r' || b[n] == '\n') {
@@ -185,8 +185,8 @@ func leadingLines(b []byte) int {
 	return n
 }
 
-// methodLen is the length of the upper-case word that b begins with; -1 where it begins with none or the word is too
-// long or too short, len(b) where b ends before the word does.
+// methodLen returns the length of the upper-case word at the beginning of b; -1 if there is none or it is too long or too
+// short, len(b) if b ends before the word does.
 func methodLen(b []byte) int {
 	for i, c := range b {
 		switch {
@@ -203,7 +203,7 @@ func methodLen(b []byte) int {
 	return len(b)
 }
 
-// pathBehind says that b, which begins with the blank behind a method, goes on as a path or an absolute URI does.
+// pathBehind reports whether b, which begins with the blank after a method, goes on like a path or an absolute URI.
 func pathBehind(b []byte) bool {
 	b = trimLeft(b)
 	return len(b) == 0 || b[0] == '/' || b[0]|0x20 == 'h'
@@ -216,9 +216,8 @@ func trimLeft(b []byte) []byte {
 	return b
 }
 
-// requestLine cuts a request line in three (RFC 9112 3). The target is all that stands between the method and the
-// version, so that one with blanks in it is kept. A usual method with one word behind it, and no version, is a request
-// line only where a field follows: bare says so.
+// requestLine splits a request line in three (RFC 9112 3). The target is everything between method and version, blanks
+// included. A usual method with one word and no version is a request line only if a field follows: then bare is true.
 func requestLine(line []byte) (method, target, version []byte, bare, ok bool) {
 	n := methodLen(line)
 	if n < 0 || n == len(line) {
@@ -238,7 +237,7 @@ func requestLine(line []byte) (method, target, version []byte, bare, ok bool) {
 	return line[:n], trimBlanks(rest[:at]), rest[at+5:], false, true
 }
 
-// isVersion says that b is a version of HTTP/1; the minor number may be missing, as some broken clients have it.
+// isVersion reports whether b is a version of HTTP/1. The minor number may be missing, as in some broken clients.
 func isVersion(b []byte) bool {
 	if len(b) < 6 || len(b) > 8 || !is(b[:6], "http/1") {
 		return false
@@ -246,7 +245,7 @@ func isVersion(b []byte) bool {
 	return len(b) == 6 || b[6] == '.' && (len(b) == 7 || '0' <= b[7] && b[7] <= '9')
 }
 
-// looksField says whether b begins a header field: a name without blanks and a colon (RFC 9112 5).
+// looksField reports whether b begins a header field: a name without blanks and a colon (RFC 9112 5).
 func looksField(b []byte) Status {
 	for i, c := range b {
 		switch {
@@ -259,7 +258,7 @@ func looksField(b []byte) Status {
 	return More
 }
 
-// versionText is string(b) without allocating for the usual two.
+// versionText is string(b), without allocating for the usual two.
 func versionText(b []byte) string {
 	switch string(b) {
 	case "1.1":
@@ -270,7 +269,7 @@ func versionText(b []byte) string {
 	return string(b)
 }
 
-// authority is the host and port of an absolute or authority form target (RFC 9112 3.2), without user information.
+// authority returns the host and port of a target in absolute or authority form (RFC 9112 3.2), without user information.
 func authority(target string, connect bool) string {
 	a := target
 	if !connect {
@@ -286,7 +285,7 @@ func authority(target string, connect bool) string {
 	return a[strings.LastIndexByte(a, '@')+1:]
 }
 
-// usualMethod knows the methods of the IANA registry and those that are met beside them (UPnP, RPC over HTTP, BITS,
+// usualMethod reports whether b is a method of the IANA registry or another one in use (UPnP, RPC over HTTP, BITS,
 // Configuration Manager, caches).
 func usualMethod(b []byte) bool {
 	switch string(b) {

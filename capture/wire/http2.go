@@ -2,11 +2,11 @@ package wire
 
 import "golang.org/x/net/http2/hpack"
 
-// h2Preface is what a client that speaks HTTP/2 in the clear sends first, with prior knowledge of the server as well as
-// after an upgrade from HTTP/1.1 (RFC 9113 3.4).
+// h2Preface is the first thing that a client of HTTP/2 in the clear sends, with prior knowledge of the server as well as after
+// an upgrade from HTTP/1.1 (RFC 9113 3.4).
 const h2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-// Bounds of what an H2Stream keeps and believes.
+// Bounds of what an H2Stream keeps and accepts.
 const (
 	h2TableMax  = 4096     // bytes of header table: the initial size (RFC 9113 6.5.2)
 	h2StringMax = 16 << 10 // bytes of one field's name or value
@@ -24,7 +24,7 @@ const (
 	h2Priority     = 0x20
 )
 
-// LooksH2 says whether b begins the client's side of HTTP/2 in the clear.
+// LooksH2 reports whether b begins the client's side of HTTP/2 in the clear.
 func LooksH2(b []byte) Status {
 	n := min(len(b), len(h2Preface))
 	if string(b[:n]) != h2Preface[:n] {
@@ -36,8 +36,8 @@ func LooksH2(b []byte) Status {
 	return Whole
 }
 
-// H2Stream reads the requests out of the client's side of an HTTP/2 connection in the clear. The zero value stands at
-// the connection preface. It keeps the header table (4 KiB) and no frames.
+// H2Stream reads the requests in the client's side of an HTTP/2 connection in the clear. The zero value expects the
+// connection preface. It keeps the header table (4 KiB) and no frames.
 type H2Stream struct {
 	dec     *hpack.Decoder
 	req     *Request
@@ -45,9 +45,9 @@ type H2Stream struct {
 	head    [9]byte // frame header, as far as it is there
 	headLen int
 	preface int  // bytes of the preface that are passed
-	skip    int  // bytes of no use to pass at the frame's start: priority
+	skip    int  // bytes to skip at the frame's start: priority
 	left    int  // bytes of header block to come in this frame
-	tail    int  // bytes to pass behind that: padding, or a whole frame of no use
+	tail    int  // bytes to skip after that: padding, or a whole frame that is not read
 	padNext bool // the next byte is the padding's length
 	inBlock bool // a header block is open: CONTINUATION must follow
 	ends    bool // the block ends with this frame
@@ -57,8 +57,8 @@ type H2Stream struct {
 	broken  bool
 }
 
-// Feed takes the next bytes of the stream, in order and without a gap, and gives the requests whose header block ended
-// in them. What it gives is the caller's. After a breach of format or of a bound it returns nothing more.
+// Feed reads the next bytes of the stream, in order and without a gap, and returns the requests whose header block ended in
+// them. The caller owns them. After a violation of the format or of a bound it returns nothing more.
 func (s *H2Stream) Feed(b []byte) []*Request {
 	s.out = nil
 	for len(b) > 0 && !s.broken {
@@ -68,7 +68,7 @@ func (s *H2Stream) Feed(b []byte) []*Request {
 	return s.out
 }
 
-// step takes in at least one byte, or breaks the stream.
+// step reads at least one byte, or breaks the stream.
 func (s *H2Stream) step(b []byte) int {
 	switch {
 	case s.preface < len(h2Preface):
@@ -105,7 +105,7 @@ func (s *H2Stream) takeHead(b []byte) int {
 	return n
 }
 
-// openFrame reads the frame header that is whole in head (RFC 9113 4.1).
+// openFrame reads the frame header in head, which is complete (RFC 9113 4.1).
 func (s *H2Stream) openFrame() {
 	length := int(s.head[0])<<16 | int(s.head[1])<<8 | int(s.head[2])
 	kind, flags := s.head[3], s.head[4]
@@ -126,7 +126,7 @@ func (s *H2Stream) openFrame() {
 	s.closeFrame()
 }
 
-// openBlock begins a header block and sets aside what a HEADERS frame has around its part of it (RFC 9113 6.2).
+// openBlock begins a header block and notes what a HEADERS frame has around its part of the block (RFC 9113 6.2).
 func (s *H2Stream) openBlock(flags byte) {
 	s.inBlock, s.block, s.list = true, 0, 0
 	s.req = &Request{Version: "2"}
@@ -169,7 +169,7 @@ func (s *H2Stream) takeBlock(b []byte) int {
 	return n
 }
 
-// closeFrame ends the header block where its last byte has been taken in.
+// closeFrame ends the header block if its last byte has been read.
 func (s *H2Stream) closeFrame() {
 	if s.left > 0 || s.padNext || s.broken || !s.ends {
 		return
@@ -185,7 +185,7 @@ func (s *H2Stream) closeFrame() {
 	s.req = nil
 }
 
-// field takes in one field of the open block; the first of several that bear one name counts.
+// field reads one field of the open block. Of several with one name the first counts.
 func (s *H2Stream) field(f hpack.HeaderField) {
 	if s.list += int(f.Size()); s.list > h2ListMax {
 		s.dec.SetEmitEnabled(false)

@@ -2,26 +2,26 @@ package wire
 
 import "bytes"
 
-// Where a ChunkSkipper stands within a chunked body (RFC 9112 7.1).
+// Where a ChunkSkipper is within a chunked body (RFC 9112 7.1).
 const (
 	chunkSize     uint8 = iota // in the digits of a chunk's size
-	chunkExt                   // behind them, up to the line's end
+	chunkExt                   // after them, up to the line's end
 	chunkData                  // in its data
-	chunkDataEnd               // at the line end behind the data
+	chunkDataEnd               // at the line end after the data
 	chunkTrailer               // at the start of a trailer line
 	chunkTrailing              // within a trailer line
 	chunkDone
 	chunkBroken
 )
 
-// Bounds of the parts of a chunked body that no length announces.
+// Bounds of the parts of a chunked body that have no length.
 const (
 	chunkDigitsMax = 15
 	chunkLinesMax  = 16 << 10 // bytes of one size line, or of all trailers
 )
 
-// ChunkSkipper follows a chunked body over any number of segments, to find where it ends. The zero value stands at the
-// body's first byte.
+// ChunkSkipper follows a chunked body over any number of segments, to find its end. The zero value expects the body's first
+// byte.
 type ChunkSkipper struct {
 	left   int64 // bytes of data still to come; the size while its digits are read
 	line   uint16
@@ -29,8 +29,8 @@ type ChunkSkipper struct {
 	digits uint8
 }
 
-// Skip takes the next bytes of the stream. n of them belong to the body, with its trailers and last line end; done says
-// that it ends behind them. ok is false, from then on, where the body breaks its format.
+// Skip reads the next bytes of the stream. n of them belong to the body, with its trailers and last line end. done: the
+// body ends after them. ok is false, from then on, if the body breaks its format.
 func (c *ChunkSkipper) Skip(b []byte) (n int, done, ok bool) {
 	for n < len(b) && c.state < chunkDone {
 		if c.state == chunkData {
@@ -55,7 +55,7 @@ func (c *ChunkSkipper) data(have int) int {
 	return int(take)
 }
 
-// toLineEnd moves behind the next LF, or over all of b where there is none, and counts what it passes.
+// toLineEnd moves past the next LF, or over all of b if there is none, and counts the bytes.
 func (c *ChunkSkipper) toLineEnd(b []byte) int {
 	n := bytes.IndexByte(b, '\n') + 1
 	ended := n > 0
@@ -111,7 +111,7 @@ func (c *ChunkSkipper) sizeByte(b byte) {
 	}
 }
 
-// sized goes on behind the line that gave a chunk's size; the chunk of size 0 is the last.
+// sized goes on after the line with a chunk's size; the chunk of size 0 is the last.
 func (c *ChunkSkipper) sized() {
 	if c.line = 0; c.left == 0 {
 		c.state = chunkTrailer

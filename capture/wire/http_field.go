@@ -2,24 +2,24 @@ package wire
 
 import "bytes"
 
-// Bounds of an HTTP head: what lies beyond them is not looked at.
+// Bounds of an HTTP head; what exceeds them is not read.
 const (
 	httpHeadMax   = 64 << 10 // bytes of request or status line and fields together
-	httpFieldsMax = 256      // fields that are looked at; the end of the head is still found behind them
+	httpFieldsMax = 256      // fields that are read; the end of the head is still found after more
 	httpBlankMax  = 8        // bytes of empty lines before a start line (RFC 9112 2.2)
 )
 
-// httpFields walks over the fields of an HTTP head in place. It takes bare LF for a line end (RFC 9112 2.2) and joins
-// obsolete folds (RFC 9112 5.2): a folded value is given whole, with its line ends in it; see unfold.
+// httpFields iterates over the fields of an HTTP head in place. It accepts bare LF as a line end (RFC 9112 2.2) and joins
+// obsolete folds (RFC 9112 5.2): a folded value is returned whole, with its line ends in it; see unfold.
 type httpFields struct {
-	b     []byte // the head from the line behind the start line on
+	b     []byte // the head from the line after the start line on
 	pos   int
 	count int
-	end   bool // the blank line was met; pos stands behind it
+	end   bool // the blank line was reached; pos is after it
 }
 
-// next gives the next field that is there whole. ok is false at the blank line and where the bytes end before a line
-// does. Lines that are no field (no colon, no name) are passed over.
+// next returns the next complete field. ok is false at the blank line, and if the bytes end before a line does. Lines that
+// are not fields (no colon, no name) are skipped.
 func (f *httpFields) next() (name, value []byte, ok bool) {
 	for {
 		start := f.pos
@@ -43,7 +43,7 @@ func (f *httpFields) next() (name, value []byte, ok bool) {
 	}
 }
 
-// line gives the line at pos without its end and moves behind it; end is set for an empty one.
+// line returns the line at pos without its end and moves past it. An empty one sets end.
 func (f *httpFields) line() ([]byte, bool) {
 	rest := f.b[f.pos:]
 	n := bytes.IndexByte(rest, '\n')
@@ -60,7 +60,7 @@ func (f *httpFields) line() ([]byte, bool) {
 
 func (f *httpFields) folded() bool { return f.pos < len(f.b) && blank(f.b[f.pos]) }
 
-// fold moves over the continuation lines at pos and gives everything from start to their end.
+// fold moves past the continuation lines at pos and returns everything from start to their end.
 func (f *httpFields) fold(start int) ([]byte, bool) {
 	for f.folded() {
 		if _, ok := f.line(); !ok {
@@ -84,7 +84,7 @@ func trimBlanks(b []byte) []byte {
 	return b
 }
 
-// unfold gives b as text, each fold in it made one blank.
+// unfold returns b as text, with a blank for each fold.
 func unfold(b []byte) string {
 	if bytes.IndexByte(b, '\n') < 0 {
 		return string(b)
@@ -106,7 +106,7 @@ func unfold(b []byte) string {
 	return string(out)
 }
 
-// is says that b is the lower-case word, in any case.
+// is reports whether b is the lower-case word, in any case.
 func is(b []byte, word string) bool {
 	if len(b) != len(word) {
 		return false
@@ -122,16 +122,16 @@ func is(b []byte, word string) bool {
 	return true
 }
 
-// lastItem gives the last element of the comma separated list.
+// lastItem returns the last element of the comma separated list.
 func lastItem(list []byte) []byte { return trimBlanks(list[bytes.LastIndexByte(list, ',')+1:]) }
 
-// framing is what a head says of the length of its body (RFC 9112 6).
+// framing is what a head says about the length of its body (RFC 9112 6).
 type framing struct {
 	length  int64 // -1 where none is given
 	chunked bool
 }
 
-// see takes in a field; Transfer-Encoding overrides Content-Length (RFC 9112 6.3).
+// see reads a field. Transfer-Encoding overrides Content-Length (RFC 9112 6.3).
 func (f *framing) see(name, value []byte) {
 	switch {
 	case is(name, "content-length"):
@@ -143,7 +143,7 @@ func (f *framing) see(name, value []byte) {
 	}
 }
 
-// settle gives the length and whether the body is chunked.
+// settle returns the length and whether the body is chunked.
 func (f *framing) settle() (int64, bool) {
 	if f.chunked {
 		return -1, true
@@ -151,8 +151,8 @@ func (f *framing) settle() (int64, bool) {
 	return f.length, false
 }
 
-// decimal reads a length of at most 18 digits. A list of equal values, which RFC 9110 8.6 lets a recipient take for
-// one, counts as its first.
+// decimal reads a length of at most 18 digits. A list of equal values, which RFC 9110 8.6 lets a recipient treat as one,
+// counts as its first.
 func decimal(b []byte) (int64, bool) {
 	if n := bytes.IndexByte(b, ','); n >= 0 {
 		b = trimBlanks(b[:n])

@@ -2,7 +2,7 @@ package wire
 
 import "bytes"
 
-// ResponseView is a response's head in place: its slices are parts of the bytes that were scanned.
+// ResponseView is a response's head in place: its slices are parts of the scanned bytes.
 type ResponseView struct {
 	Status                       int
 	Version, ContentType, Server []byte
@@ -11,7 +11,7 @@ type ResponseView struct {
 	Chunked                      bool
 }
 
-// LooksResponse says whether b begins an HTTP/1.x response.
+// LooksResponse reports whether b begins an HTTP/1.x response.
 func LooksResponse(b []byte) Status {
 	const start = "HTTP/1."
 	n := min(len(b), len(start))
@@ -24,8 +24,8 @@ func LooksResponse(b []byte) Status {
 	return Whole
 }
 
-// ScanResponse reads the head of an HTTP/1.x response in place, without allocating; bounds and results are as
-// ScanRequest's. The length of the answer to a HEAD request is for the caller to know.
+// ScanResponse reads the head of an HTTP/1.x response in place, without allocating; bounds and results are those of
+// ScanRequest. Only the caller knows whether the response answers a HEAD request and so has no body.
 func ScanResponse(b []byte, v *ResponseView) Status {
 	*v = ResponseView{BodyLen: -1}
 	if looks := LooksResponse(b); looks != Whole {
@@ -47,7 +47,7 @@ func ScanResponse(b []byte, v *ResponseView) Status {
 	return v.scanFields(b, end+1)
 }
 
-// statusLine reads version and status (RFC 9112 4); the reason is of no use.
+// statusLine reads version and status (RFC 9112 4), not the reason.
 func (v *ResponseView) statusLine(line []byte) bool {
 	if len(line) < 12 || !isVersion(line[:8]) || !blank(line[8]) {
 		return false
@@ -97,8 +97,8 @@ func (v *ResponseView) see(name, value []byte, body *framing) {
 	}
 }
 
-// ParseResponse copies what v, scanned from the same b, says of a response. Body holds what b has behind a whole head,
-// at most BodyPeek bytes; of a chunked body the first chunk's data, without the line that gives its size.
+// ParseResponse copies the response that v describes; v was scanned from the same b. Body holds at most BodyPeek bytes of
+// what follows a complete head in b; of a chunked body, data of the first chunk.
 func ParseResponse(b []byte, v *ResponseView) *Response {
 	r := &Response{
 		Status:      v.Status,
@@ -119,7 +119,7 @@ func ParseResponse(b []byte, v *ResponseView) *Response {
 	return r
 }
 
-// firstChunk is the data of the chunk that b begins with, as far as it is there; nil where there is none.
+// firstChunk returns the data of the chunk that b begins with, as far as it is there; nil if there is none.
 func firstChunk(b []byte) []byte {
 	end := bytes.IndexByte(b, '\n')
 	if end < 0 {

@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// ja4Transport gives the first letter of a JA4.
+// ja4Transport returns the first letter of a JA4.
 func ja4Transport(dtls bool, quicVersion uint32) byte {
 	switch {
 	case quicVersion != 0:
@@ -50,7 +50,7 @@ func (f *helloFields) ja4(transport byte) string {
 	return string(out)
 }
 
-// ja4Version gives the two characters of the version; "00" stands for versions that the specification has no name for.
+// ja4Version returns the two characters of the version; "00" for versions without a name in the specification.
 func ja4Version(v uint16) string {
 	switch v {
 	case 0x0002:
@@ -80,8 +80,8 @@ func appendTwoDigits(out []byte, n int) []byte {
 	return append(out, '0'+byte(n/10), '0'+byte(n%10))
 }
 
-// appendJA4Protocol adds the first and the last character of the protocol, or, where one of them is not an ASCII
-// letter or digit, the first and the last digit of the protocol in hex; "00" where there is none.
+// appendJA4Protocol appends the first and the last character of the protocol or, if one of them is not an ASCII letter or
+// digit, the first and the last digit of the protocol in hex; "00" if there is none.
 func appendJA4Protocol(out, protocol []byte) []byte {
 	if len(protocol) == 0 {
 		return append(out, '0', '0')

@@ -1,15 +1,15 @@
 package wire
 
-// What a stream's own struct and keys cost, in bytes, rounded up.
+// Memory of a stream's own struct and keys, in bytes, rounded up.
 const (
 	quicStreamCost = 1536
 	dtlsStreamCost = 128
 )
 
-// Memory is about how many bytes s keeps, for owners of many streams who bound them all together.
+// Memory is the approximate number of bytes that s keeps, for owners of many streams who limit them together.
 func (s *QUICStream) Memory() int { return quicStreamCost + s.crypto.memory() }
 
-// Memory is about how many bytes s keeps of messages that are not whole; 0 where there are none.
+// Memory is the approximate number of bytes that s keeps of incomplete messages; 0 if there are none.
 func (s *DTLSStream) Memory() int {
 	if len(s.open) == 0 {
 		return 0

@@ -24,8 +24,8 @@ type NDP struct {
 	HasMAC        bool
 }
 
-// ParseNDP reads a solicitation or an advertisement: kind is the ICMPv6 type, b what follows the message's first
-// 8 bytes: the target and the options. Options that break off end the reading. Without allocating where it succeeds.
+// ParseNDP reads a solicitation or an advertisement. kind is the ICMPv6 type, b is what follows the message's first 8
+// bytes: the target and the options. A broken option ends the reading. It does not allocate if it succeeds.
 func ParseNDP(kind uint8, b []byte) (NDP, error) {
 	if kind != NDPSolicitation && kind != NDPAdvertisement {
 		return NDP{}, fmt.Errorf("%w: icmpv6 type %d is no neighbour discovery", ErrMalformed, kind)

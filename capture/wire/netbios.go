@@ -13,7 +13,7 @@ const (
 	nbEncodedLen  = 32 // a first-level encoded name (RFC 1001 14.1)
 	nbRecordsMax  = 16 // questions and records
 	nbNamesMax    = 32 // entries given
-	nbScopeLabels = 16 // labels behind the name
+	nbScopeLabels = 16 // labels after the name
 )
 
 // Record types (RFC 1002 4.2.1.3).
@@ -22,9 +22,9 @@ const (
 	nbTypeStatus = 0x21
 )
 
-// ParseNBNS reads a packet of the NetBIOS name service: one entry for each name, or for each address where a name has
-// several. Names stand without their padding and without the scope. The names within a node status are left out.
-// A packet that breaks off gives what came before, and an error only where that is nothing.
+// ParseNBNS reads a packet of the NetBIOS name service. It returns one entry per name, or per address of a name. Names are
+// without padding and scope. The names inside a node status are left out. Of a packet that breaks off it returns what came
+// before, and an error only if that is nothing.
 func ParseNBNS(b []byte) ([]NBNS, error) {
 	if len(b) < nbHeaderLen {
 		return nil, fmt.Errorf("%w: netbios header of %d bytes", ErrTruncated, len(b))
@@ -101,7 +101,7 @@ func (p *nbParser) read(questions, records int) error {
 	return nil
 }
 
-// kind reads a type and passes over the class behind it.
+// kind reads a type and skips the class after it.
 func (p *nbParser) kind() (uint16, error) {
 	if len(p.b)-p.pos < 4 {
 		return 0, fmt.Errorf("%w: netbios record", ErrTruncated)
@@ -176,7 +176,7 @@ func (p *nbParser) name() (NBNS, error) {
 	return n, p.scope()
 }
 
-// scope passes over the labels behind the name at pos.
+// scope skips the labels after the name at pos.
 func (p *nbParser) scope() error {
 	for range nbScopeLabels {
 		if p.pos >= len(p.b) {

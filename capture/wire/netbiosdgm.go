@@ -14,9 +14,9 @@ const (
 	nbDatagramLen       = 14
 )
 
-// ParseNetBIOSDatagram reads who sent a packet of the NetBIOS datagram service (UDP 138), which browsing and logons use:
-// the source name and the address that the sender gives for itself (RFC 1002 4.4.2). Op is "datagram". Errors and
-// queries, which carry no source name, and later fragments are ErrMalformed.
+// ParseNetBIOSDatagram reads the sender of a packet of the NetBIOS datagram service (UDP 138), which browsing and logons
+// use: the source name and the address that the sender states (RFC 1002 4.4.2). Op is "datagram". Errors and queries, which
+// have no source name, and later fragments are ErrMalformed.
 func ParseNetBIOSDatagram(b []byte) (NBNS, error) {
 	if len(b) < nbDatagramLen+2+nbEncodedLen {
 		return NBNS{}, fmt.Errorf("%w: netbios datagram of %d bytes", ErrTruncated, len(b))

@@ -2,22 +2,22 @@ package wire
 
 import "slices"
 
-const piecesMax = 128 // between which there may be holes
+const piecesMax = 128 // runs of bytes with holes between them
 
-// pieces puts a message together whose parts come in any order and may overlap; what came first wins. Its users bound
-// the offsets.
+// pieces joins a message from parts that come in any order and may overlap; the bytes that came first are kept. Its users
+// bound the offsets.
 type pieces struct {
 	data []byte
 	have []span // sorted, apart from each other
 }
 
-// span is a range of offsets, its end left out.
+// span is a range of offsets; to is exclusive.
 type span struct{ from, to int }
 
-// emptied gives no pieces in the same buffers.
+// emptied returns no pieces in the same buffers.
 func (p *pieces) emptied() pieces { return pieces{data: p.data[:0], have: p.have[:0]} }
 
-// start gives what is there from offset 0 on without a hole.
+// start returns the bytes from offset 0 up to the first hole.
 func (p *pieces) start() []byte {
 	if len(p.have) == 0 || p.have[0].from > 0 {
 		return nil
@@ -25,7 +25,7 @@ func (p *pieces) start() []byte {
 	return p.data[:p.have[0].to]
 }
 
-// add puts piece at offset, except where bytes stand already.
+// add puts piece at offset, except for bytes that are there already.
 func (p *pieces) add(offset int, piece []byte) {
 	end := offset + len(piece)
 	if len(piece) == 0 || len(p.have) >= piecesMax {

@@ -5,12 +5,12 @@ import (
 	"encoding/binary"
 )
 
-// quicFailures is how many Initials of one datagram may not open before the rest is left alone: each costs up to four
-// derivations of keys, and a hostile datagram holds many.
+// quicFailures is how many Initials of one datagram may fail to decrypt before the rest is ignored: each costs up to four key
+// derivations, and a hostile datagram holds many.
 const quicFailures = 3
 
-// QUICReader opens the Initial packets of QUIC clients. It holds only buffers, so that one serves all connections of
-// a goroutine; it is not safe for concurrent use.
+// QUICReader decrypts the Initial packets of QUIC clients. It holds only buffers, so that one serves all connections of a
+// goroutine. It is not safe for concurrent use.
 type QUICReader struct {
 	derive *quicDeriver
 	header []byte // associated data: the header with its protection taken off
@@ -26,13 +26,13 @@ func NewQUICReader() *QUICReader {
 	return &QUICReader{derive: newQUICDeriver(), header: make([]byte, 0, 256), plain: make([]byte, 0, 1500)}
 }
 
-// QUICStream is what is known of one connection's client while its hello is put together. The zero value is ready.
+// QUICStream is what is known about one connection's client while its hello is being joined. The zero value is ready.
 type QUICStream struct {
-	Version uint32 // of the last Initial that was opened
+	Version uint32 // of the last Initial that was decrypted
 
 	keys    quicKeys // valid iff Version is not 0
-	dcid    quicID   // that the keys come from
-	retry   quicID   // that a server asked to use instead
+	dcid    quicID   // connection id that the keys are derived from
+	retry   quicID   // connection id that a server's Retry asked for
 	highest int64    // highest packet number opened with keys, plus one
 	crypto  quicCrypto
 }
@@ -49,15 +49,15 @@ func (q *quicID) keep(id []byte) {
 	q.len, q.set = uint8(copy(q.id[:], id)), true
 }
 
-// Reset makes s ready for another connection and keeps its buffers.
+// Reset prepares s for another connection and keeps its buffers.
 func (s *QUICStream) Reset() {
 	*s = QUICStream{crypto: s.crypto.emptied()}
 }
 
-// Feed opens every client Initial in the datagram and adds its CRYPTO frames, in any order, to s. Whole: hello is
-// the body of the ClientHello without the four bytes of handshake header (in the version Q050 the CHLO message), and
-// aliases s until the next Feed or Reset; a second hello, which answers a HelloRetryRequest or opens a connection
-// anew, comes with a later Feed. More: the hello is not whole yet. No: nothing of a client could be opened yet.
+// Feed decrypts every client Initial in the datagram and adds its CRYPTO frames, in any order, to s. Whole: hello is the
+// body of the ClientHello without the four bytes of handshake header (in version Q050 the CHLO message), and aliases s
+// until the next Feed or Reset. A second hello, which answers a HelloRetryRequest or opens a new connection, comes with a
+// later Feed. More: the hello is incomplete. No: no client packet could be decrypted yet.
 func (r *QUICReader) Feed(s *QUICStream, datagram []byte) (hello []byte, st Status) {
 	failed := 0
 	for rest := datagram; len(rest) > 0 && failed < quicFailures; {
@@ -82,7 +82,7 @@ func (r *QUICReader) Feed(s *QUICStream, datagram []byte) (hello []byte, st Stat
 	return s.crypto.hello()
 }
 
-// FeedServer learns from a server's Retry which connection id the client's next keys come from.
+// FeedServer reads, from a server's Retry, the connection id that the client's next keys are derived from.
 func (r *QUICReader) FeedServer(s *QUICStream, datagram []byte) {
 	p := &r.packet
 	if _, ok := p.cut(datagram); ok && p.typ == quicRetry && len(p.scid) > 0 {
@@ -90,9 +90,9 @@ func (r *QUICReader) FeedServer(s *QUICStream, datagram []byte) {
 	}
 }
 
-// open finds the keys that a packet was sealed with and gives its payload. It tries those of the connection so far,
-// then those of the packet's own destination (a first Initial, also after a Retry or on a port used again), then
-// those of the first destination under another version (RFC 9369 4.1), then those that a Retry named.
+// open finds the keys that a packet was encrypted with and returns its payload. It tries those of the connection so far,
+// then those of the packet's own destination (a first Initial, also after a Retry or on a reused port), then those of the
+// first destination under another version (RFC 9369 4.1), then those named by a Retry.
 func (r *QUICReader) open(s *QUICStream, p *quicPacket) ([]byte, bool) {
 	if s.Version == p.version {
 		if plain, ok := r.unseal(s, &s.keys, s.highest, p); ok {
@@ -115,8 +115,8 @@ func (r *QUICReader) open(s *QUICStream, p *quicPacket) ([]byte, bool) {
 	return nil, false
 }
 
-// adopt tries the keys that come from a connection id and keeps them if they fit. What was gathered under another
-// connection id is forgotten: after a Retry and on a new connection the hello begins anew.
+// adopt tries the keys derived from a connection id and keeps them if they decrypt the packet. What was collected under
+// another connection id is dropped: after a Retry and on a new connection the hello starts over.
 func (r *QUICReader) adopt(s *QUICStream, p *quicPacket, dcid []byte) ([]byte, bool) {
 	keys, err := r.derive.client(&p.flavour, dcid)
 	if err != nil {
@@ -139,8 +139,8 @@ func (r *QUICReader) adopt(s *QUICStream, p *quicPacket, dcid []byte) ([]byte, b
 	return plain, true
 }
 
-// unseal takes off header protection (RFC 9001 5.4) and opens the payload (5.3). The datagram is left as it is; the
-// payload stands in the reader's buffer.
+// unseal removes header protection (RFC 9001 5.4) and decrypts the payload (5.3) into the reader's buffer. The datagram is
+// not changed.
 func (r *QUICReader) unseal(s *QUICStream, k *quicKeys, highest int64, p *quicPacket) ([]byte, bool) {
 	if len(p.data) < p.pn+4+len(r.sample) {
 		return nil, false

@@ -5,18 +5,18 @@ import (
 	"encoding/binary"
 )
 
-const quicCryptoMax = 64 << 10 // bytes of one CRYPTO stream that are looked at
+const quicCryptoMax = 64 << 10 // bytes of one CRYPTO stream that are read
 
-// quicCrypto puts the CRYPTO stream of a client's Initials together.
+// quicCrypto joins the CRYPTO stream of a client's Initials.
 type quicCrypto struct {
 	pieces
 	taken int // where the next handshake message starts
 }
 
-// emptied gives an empty stream with the same buffers.
+// emptied returns an empty stream with the same buffers.
 func (c *quicCrypto) emptied() quicCrypto { return quicCrypto{pieces: c.pieces.emptied()} }
 
-// Frame types of Initial packets (RFC 9000 12.4), and Google's before it took them over.
+// Frame types of Initial packets (RFC 9000 12.4), and Google's own before it adopted them.
 const (
 	quicPadding  = 0x00
 	quicPing     = 0x01
@@ -104,7 +104,7 @@ func quicSkipClose(b []byte, at int) (int, bool) {
 	return at + int(v), true
 }
 
-// hello gives the next ClientHello (or CHLO) of the stream and passes it.
+// hello returns the next ClientHello (or CHLO) of the stream and moves past it.
 func (c *quicCrypto) hello() ([]byte, Status) {
 	if len(c.start()) < c.taken+handshakeHeader {
 		return nil, More

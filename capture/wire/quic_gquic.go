@@ -18,7 +18,8 @@ const (
 )
 
 // ParseGQUIC reads the CHLO in the clear that opens a connection in Google's QUIC up to Q046: its server name and the
-// version, which is Q ("unstated", see QUICVersionName) where the packet leaves it out. ok is false where b is no such datagram.
+// version, which is Q ("unstated", see QUICVersionName) if the packet does not state it. ok is false if b is no such
+// datagram.
 func ParseGQUIC(b []byte) (h *ClientHello, version uint32, ok bool) {
 	version, at, ok := gquicStart(b)
 	if !ok {
@@ -35,8 +36,8 @@ func ParseGQUIC(b []byte) (h *ClientHello, version uint32, ok bool) {
 	return &ClientHello{SNI: hostText(gquicTag(chlo, gquicSNI)), QUIC: version}, version, true
 }
 
-// gquicStart reads the header in front of the packet number: the long one of Q044 to Q046, which looks like that of
-// a draft of IETF QUIC, or the public header of older versions.
+// gquicStart reads the header before the packet number: the long one of Q044 to Q046, which looks like that of a draft of
+// IETF QUIC, or the public header of older versions.
 func gquicStart(b []byte) (version uint32, at int, ok bool) {
 	if len(b) < 30 {
 		return 0, 0, false
@@ -56,7 +57,7 @@ func gquicStart(b []byte) (version uint32, at int, ok bool) {
 	return version, 13, isGoogleVersion(version) && version>>24 == 'Q'
 }
 
-// gquicTag gives the value of a tag of a CHLO, nil where it is absent or beyond what is there.
+// gquicTag returns the value of a tag of a CHLO; nil if it is absent or not all there.
 func gquicTag(chlo []byte, tag uint32) []byte {
 	if len(chlo) < gquicHeader {
 		return nil
@@ -80,7 +81,7 @@ func gquicTag(chlo []byte, tag uint32) []byte {
 	return nil
 }
 
-// gquicPlausible checks the table of a CHLO as far as it is there: offsets do not fall, tags rise.
+// gquicPlausible checks the table of a CHLO as far as it is there: offsets must not fall, and tags must rise.
 func gquicPlausible(chlo []byte) bool {
 	if len(chlo) < gquicHeader+8 {
 		return false
@@ -100,7 +101,7 @@ func gquicPlausible(chlo []byte) bool {
 	return true
 }
 
-// gquicWhole tells whether all values of a CHLO are there.
+// gquicWhole reports whether all values of a CHLO are there.
 func gquicWhole(chlo []byte) bool {
 	if !gquicPlausible(chlo) {
 		return false

@@ -28,15 +28,15 @@ type quicDeriver struct {
 	expand  hmacKey // of one secret after the other
 }
 
-// resumable is what crypto/sha256 gives: a hash whose state can be taken and set.
+// resumable is what crypto/sha256 returns: a hash whose state can be saved and restored.
 type resumable interface {
 	hash.Hash
 	encoding.BinaryAppender
 	encoding.BinaryUnmarshaler
 }
 
-// hmacKey is the state of HMAC's two hashes (RFC 2104) behind the block that is made of the key, so that a key that serves
-// several messages is hashed once. Each state is a slice of room.
+// hmacKey is the state of HMAC's two hashes (RFC 2104) after the block derived from the key, so that a key for several
+// messages is hashed once. Each state is a slice of room.
 type hmacKey struct {
 	inner, outer []byte
 	room         [2][128]byte
@@ -44,7 +44,7 @@ type hmacKey struct {
 
 func newQUICDeriver() *quicDeriver { return &quicDeriver{sha: sha256.New().(resumable)} }
 
-// client gives the keys of a client's Initials for the destination connection id of its first one.
+// client returns the keys of a client's Initials for the destination connection id of its first one.
 func (d *quicDeriver) client(f *quicFlavour, dcid []byte) (k quicKeys, err error) {
 	if !d.salted || d.salt != f.salt {
 		d.setKey(&d.extract, f.salt[:])
@@ -78,7 +78,7 @@ func (d *quicDeriver) setKey(k *hmacKey, key []byte) {
 	k.outer = d.behind(innerPad^outerPad, k.room[1][:0])
 }
 
-// behind masks the block and gives the state that a hash has behind it, in room.
+// behind masks the block and returns a hash's state after it, in room.
 func (d *quicDeriver) behind(mask uint64, room []byte) []byte {
 	for i := 0; i < len(d.block); i += 8 {
 		word := d.block[i : i+8]

@@ -18,14 +18,14 @@ type quicPacket struct {
 	pn      int    // where the packet number starts in data
 }
 
-// LooksQUIC tells whether a long header packet of a version whose Initials can be read starts the datagram.
+// LooksQUIC reports whether the datagram begins with a long header packet of a version whose Initials can be read.
 func LooksQUIC(b []byte) (version uint32, ok bool) {
 	var p quicPacket
 	_, ok = p.cut(b)
 	return p.version, ok
 }
 
-// cut reads the first packet of b, which must have a long header, and gives what comes after it in the datagram.
+// cut reads the first packet of b, which must have a long header, and returns what comes after it in the datagram.
 func (p *quicPacket) cut(b []byte) (rest []byte, ok bool) {
 	if len(b) < 7 || b[0]&0x80 == 0 {
 		return nil, false
@@ -54,7 +54,7 @@ func (p *quicPacket) cut(b []byte) (rest []byte, ok bool) {
 		at = next + int(token)
 	}
 	size, at, ok := quicVarint(b, at)
-	if !ok || size < 4+16 { // the header protection sample starts four bytes behind the packet number's start
+	if !ok || size < 4+16 { // the header protection sample starts four bytes after the packet number's start
 		return nil, false
 	}
 	end := len(b)
@@ -67,7 +67,7 @@ func (p *quicPacket) cut(b []byte) (rest []byte, ok bool) {
 	return b[end:], true
 }
 
-// quicCID reads a connection id and its byte of length.
+// quicCID reads a connection id after its byte of length.
 func quicCID(b []byte, at int) (id []byte, next int, ok bool) {
 	if at >= len(b) || b[at] > quicCIDMax || at+1+int(b[at]) > len(b) {
 		return nil, at, false

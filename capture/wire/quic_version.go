@@ -2,7 +2,7 @@ package wire
 
 import "fmt"
 
-// quicFlavour is how a family of QUIC versions protects its Initial packets and frames what is in them.
+// quicFlavour is how a family of QUIC versions protects its Initial packets and frames their content.
 type quicFlavour struct {
 	salt   [20]byte
 	key    string // HKDF labels of the packet protection key, IV and header protection key
@@ -21,7 +21,7 @@ const (
 	quicRetry
 )
 
-// Versions that are written about by name.
+// Versions with names.
 const (
 	quicV1      = 0x00000001 // RFC 9000
 	quicV2      = 0x6b3343cf // RFC 9369
@@ -32,7 +32,7 @@ const (
 	quicDraft   = 0xff000000 // plus the number of the draft of quic-transport
 )
 
-// gquicUnstated stands for a version of Google's QUIC whose packet does not say which.
+// gquicUnstated is the version of a packet of Google's QUIC that does not state its own.
 const gquicUnstated = 'Q' << 24
 
 // The salts are those of section 5.2 of RFC 9001, of RFC 9369 3.3.1, and of the drafts of quic-tls and quic-v2 that
@@ -49,8 +49,8 @@ const (
 	quicSaltT051    = "\x7a\x4e\xde\xf4\xe7\xcc\xee\x5f\xa4\x50\x6c\x19\x12\x4f\xc8\xcc\xda\x6e\x03\x3d"
 )
 
-// quicFlavourOf tells how a version protects its Initials. false: it is not known. The versions that only ask for a
-// negotiation (0x?a?a?a?a, RFC 9000 15) count as unknown: the client says hello again in a real one.
+// quicFlavourOf returns how a version protects its Initials, or false if that is unknown. The versions that only ask for a
+// negotiation (0x?a?a?a?a, RFC 9000 15) count as unknown: the client sends its hello again in a real one.
 func quicFlavourOf(version uint32) (quicFlavour, bool) {
 	switch version {
 	case quicV1:
@@ -112,7 +112,7 @@ func quicLikeGoogle(salt string) quicFlavour {
 }
 
 // QUICVersionName names a version: "1", "2", "draft-29", "Q050", "T051", else its number in hex ("0xfaceb002"). "Q" is a
-// Google version whose packet did not say which.
+// Google version whose packet does not state it.
 func QUICVersionName(v uint32) string {
 	switch {
 	case v == quicV1:
@@ -129,7 +129,7 @@ func QUICVersionName(v uint32) string {
 	return fmt.Sprintf("0x%08x", v)
 }
 
-// isGoogleVersion tells versions such as Q043 and T051, whose number is their name in ASCII.
+// isGoogleVersion recognises versions such as Q043 and T051, whose number is their name in ASCII.
 func isGoogleVersion(v uint32) bool {
 	digit := func(c byte) bool { return '0' <= c && c <= '9' }
 	return (v>>24 == 'Q' || v>>24 == 'T') && digit(byte(v>>16)) && digit(byte(v>>8)) && digit(byte(v))

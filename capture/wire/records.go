@@ -26,16 +26,16 @@ type DNS struct {
 	ClientMAC    [6]byte
 	HasClientMAC bool
 
-	// Incomplete says that the message broke off or broke its format after what stands here.
+	// Incomplete: the message broke off, or broke its format, after what is here.
 	Incomplete bool
 }
 
-// DNSQuestion is one entry of the question section. Name is as OUTPUT.md says names are.
+// DNSQuestion is one entry of the question section. Name has the form of DNSPeek.Name.
 type DNSQuestion struct {
 	Name  string
 	QType string // text: A, AAAA, HTTPS, TYPE65400
 	Class uint16
-	// Unicast says that the class had mDNS's top bit set: an answer by unicast is wanted (RFC 6762 5.4).
+	// Unicast reports whether the class had mDNS's top bit set: an answer by unicast is wanted (RFC 6762 5.4).
 	Unicast bool
 }
 
@@ -54,14 +54,14 @@ type DNSRecord struct {
 	Target string
 }
 
-// ClientHello is what a TLS, DTLS or QUIC client says of itself before encryption starts. It aliases no packet memory.
+// ClientHello is what a TLS, DTLS or QUIC client sends before encryption starts. It aliases no packet memory.
 type ClientHello struct {
 	SNI     string   // "" where absent
 	ALPN    []string // in the order offered
 	Version uint16   // highest version offered (GREASE left out)
 	JA3     string   // MD5 hex of the JA3 string
 	JA4     string   // JA4 (TLS client fingerprint) as FoxIO's public specification defines it
-	ECH     bool     // encrypted_client_hello present: offered or GREASE, which cannot be told apart
+	ECH     bool     // encrypted_client_hello present: offered or GREASE, which look the same
 	DTLS    bool
 	QUIC    uint32 // QUIC version, 0 where not QUIC
 }
@@ -97,7 +97,7 @@ type Request struct {
 	UserAgent string
 	// Headers holds those header fields that were asked for, in the order they were sent.
 	Headers []Header
-	// Via says that a Via, X-Forwarded-For or Forwarded header was there: a proxy speaks.
+	// Via: there is a Via, X-Forwarded-For or Forwarded header, so a proxy sent the request.
 	Via bool
 }
 
@@ -113,10 +113,10 @@ type Response struct {
 	Body        []byte // at most BodyPeek bytes, a copy
 }
 
-// BodyPeek is how many bytes of a response's body are kept for body signs.
+// BodyPeek is how many bytes of a response's body are kept: products are recognised by its first bytes.
 const BodyPeek = 16
 
-// DHCP is what a DHCPv4 or DHCPv6 message says of the host that sent it (or, in a reply, that it is for).
+// DHCP is what a DHCPv4 or DHCPv6 message says about its client, the sender of a request or the receiver of a reply.
 type DHCP struct {
 	IPVersion   int    // 4 or 6
 	Message     string // DISCOVER, REQUEST, SOLICIT, ...
@@ -136,7 +136,7 @@ type NBNS struct {
 	Suffix   uint8
 	Op       string // query, registration, release, wack, refresh, response ...
 	Response bool
-	Addr     netip.Addr // valid iff the packet gives one
+	Addr     netip.Addr // valid iff the packet has one
 }
 
 // ARP is one ARP packet for IPv4 over Ethernet.

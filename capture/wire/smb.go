@@ -7,7 +7,7 @@ import (
 	"unicode/utf16"
 )
 
-// ComputerName is the name that a machine bears in the sign-in of SMB: the client's own, or the server's.
+// ComputerName is the name of a machine in an SMB sign-in: the client's own, or the server's.
 type ComputerName struct {
 	Name   string
 	Server bool
@@ -22,14 +22,14 @@ const (
 	nbSessionHeader  = 4
 )
 
-// Bounds of what is read of a message that signs in, and of a name in it: 15 characters, or a host name of DNS.
+// Bounds of a sign-in message, and of a name in it: 15 characters, or a DNS host name.
 const (
 	smbLongest      = 4096
 	computerNameMax = 63
 )
 
-// NextSession splits the first packet off a stream of the NetBIOS session service. It is No where the stream is none, or
-// the packet is longer than one that signs in may be.
+// NextSession cuts the first packet off a stream of the NetBIOS session service. The result is No if the stream is another
+// protocol, or the packet is too long for a sign-in.
 func NextSession(b []byte) (packet, rest []byte, st Status) {
 	switch {
 	case len(b) == 0:
@@ -51,13 +51,13 @@ func NextSession(b []byte) (packet, rest []byte, st Status) {
 	return b[:n], b[n:], Whole
 }
 
-// smbHeader says that an SMB message in the clear stands at the start of b ([MS-CIFS] 2.2.3.1, [MS-SMB2] 2.2.1).
+// smbHeader reports whether b begins with an SMB message in the clear ([MS-CIFS] 2.2.3.1, [MS-SMB2] 2.2.1).
 func smbHeader(b []byte) bool {
 	return len(b) >= 4 && (b[0] == 0xff || b[0] == 0xfe) && string(b[1:4]) == "SMB"
 }
 
-// ParseComputerName reads who signs in from a packet that NextSession gave: the caller's name in a session request (RFC
-// 1002 4.3.2), or what NTLM says of client or server in an SMB message. User names are not read.
+// ParseComputerName reads who signs in from a packet that NextSession returned: the caller's name in a session request (RFC
+// 1002 4.3.2), or NTLM's name of the client or server in an SMB message. User names are not read.
 func ParseComputerName(packet []byte) (ComputerName, error) {
 	if len(packet) < nbSessionHeader {
 		return ComputerName{}, fmt.Errorf("%w: session packet of %d bytes", ErrTruncated, len(packet))
@@ -81,7 +81,7 @@ func ParseComputerName(packet []byte) (ComputerName, error) {
 	return ntlmName(body[at:])
 }
 
-// NTLM's message types, and the flags that say how its texts are written ([MS-NLMP] 2.2.1, 2.2.2.5).
+// NTLM's message types, the flag for UTF-16 texts ([MS-NLMP] 2.2.1, 2.2.2.5), and bounds.
 const (
 	ntlmChallenge    = 2
 	ntlmAuthenticate = 3
@@ -90,7 +90,7 @@ const (
 	ntlmPairs        = 16
 )
 
-// ntlmName reads the computer's name of a message of NTLM: the server's in a challenge, the client's when it answers that.
+// ntlmName reads the computer name in an NTLM message: the server's in a challenge, the client's in the answer to it.
 func ntlmName(m []byte) (ComputerName, error) {
 	if len(m) < 12 {
 		return ComputerName{}, fmt.Errorf("%w: NTLM message", ErrTruncated)
@@ -115,7 +115,7 @@ func ntlmName(m []byte) (ComputerName, error) {
 	}
 }
 
-// ntlmField gives what a field of length, room and offset points to.
+// ntlmField returns what a field of length, room and offset points to.
 func ntlmField(m []byte, at int) ([]byte, error) {
 	if len(m) < at+8 {
 		return nil, fmt.Errorf("%w: NTLM field", ErrTruncated)
@@ -127,7 +127,7 @@ func ntlmField(m []byte, at int) ([]byte, error) {
 	return m[from : from+n], nil
 }
 
-// targetName looks for the server's name among pairs of id, length and value ([MS-NLMP] 2.2.2.1); nil where there is none.
+// targetName finds the server's name among pairs of id, length and value ([MS-NLMP] 2.2.2.1); nil if there is none.
 func targetName(pairs []byte) []byte {
 	for range ntlmPairs {
 		if len(pairs) < 4 {
@@ -145,7 +145,7 @@ func targetName(pairs []byte) []byte {
 	return nil
 }
 
-// computerName decodes a name, which is in UTF-16 or of one byte a character.
+// computerName decodes a name in UTF-16 (wide) or with one byte per character.
 func computerName(raw []byte, wide bool) (string, error) {
 	if len(raw) == 0 || len(raw) > 2*computerNameMax {
 		return "", fmt.Errorf("%w: computer name of %d bytes", ErrMalformed, len(raw))

@@ -23,9 +23,8 @@ const (
 	handshakeMax    = 128 << 10 // certificate chains seen in the wild stay far below
 )
 
-// LooksTLS tells from the first bytes of a segment whether a plaintext TLS handshake that begins with a ClientHello
-// or ServerHello, a plaintext alert, or an SSLv2-framed ClientHello that offers TLS starts there. More means that b
-// is too short to tell.
+// LooksTLS recognises, by the first bytes of a segment, a plaintext TLS handshake that begins with a ClientHello or
+// ServerHello, a plaintext alert, or an SSLv2-framed ClientHello that offers TLS. More: b is too short to decide.
 func LooksTLS(b []byte) Status {
 	switch {
 	case len(b) == 0:
@@ -40,7 +39,7 @@ func LooksTLS(b []byte) Status {
 	return No
 }
 
-// looksVersion checks the two bytes of a protocol version at b[at:] as far as they are there.
+// looksVersion checks the two bytes of a protocol version at b[at:], as far as they are there.
 func looksVersion(b []byte, at int) bool {
 	return (len(b) <= at || b[at] == 3) && (len(b) <= at+1 || b[at+1] <= 4)
 }
@@ -104,8 +103,8 @@ func looksSSLv2(b []byte) Status {
 
 const sslv2Header = 11 // record length, type, version, lengths of cipher specs, session id and challenge
 
-// sslv2Size gives the length of the SSLv2-framed ClientHello at b, its two bytes of record length included.
-// It wants at least sslv2Header bytes.
+// sslv2Size returns the length of the SSLv2-framed ClientHello at b, with its two bytes of record length. b must have at
+// least sslv2Header bytes.
 func sslv2Size(b []byte) (int, bool) {
 	size := int(binary.BigEndian.Uint16(b)&0x7fff) + 2
 	ciphers := int(binary.BigEndian.Uint16(b[5:]))

@@ -2,10 +2,10 @@ package wire
 
 import "encoding/binary"
 
-// HandshakeScan walks the handshake messages in the plaintext records at the start of one direction of a TLS
-// connection. It is a value that aliases the bytes it was given; the exported fields grow as Next walks on.
+// HandshakeScan iterates over the handshake messages in the plaintext records at the start of one direction of a TLS
+// connection. It is a value that aliases the bytes it was given. Next updates the exported fields.
 type HandshakeScan struct {
-	Encrypted  bool // records that cannot be read were reached
+	Encrypted  bool // encrypted records were reached
 	HasAlert   bool // AlertLevel and AlertDesc hold the last plaintext alert that Next passed
 	AlertLevel byte
 	AlertDesc  byte
@@ -13,21 +13,21 @@ type HandshakeScan struct {
 	records []byte // from the next record header on
 	part    []byte // unread handshake bytes of the current record
 	scratch []byte // where messages that span records are joined
-	cut     bool   // the current record goes on behind the end of the input
+	cut     bool   // the current record goes on after the end of the input
 	changed bool   // a ChangeCipherSpec was passed
 	started bool
 }
 
-// ScanHandshake prepares a walk over the records at the start of b. scratch is lent for joining messages that span
-// records; where its capacity is too small for one (which may be up to 128 KiB), Next allocates another.
+// ScanHandshake starts a scan of the records at the start of b. scratch is lent for joining messages that span records; if
+// its capacity is too small for one (of up to 128 KiB), Next allocates another.
 func ScanHandshake(b, scratch []byte) HandshakeScan {
 	return HandshakeScan{records: b, scratch: scratch[:0]}
 }
 
-// Next gives the next handshake message. Whole: body is the message without its four bytes of header, and aliases
-// the input or the scratch buffer until the next call; an SSLv2-framed ClientHello comes as HandshakeClientHello
-// with the whole SSLv2 message, from its type byte on, as body (ParseClientHello and PeekClientHello know it by
-// that). More: the input ended before the message did. No: what follows is encrypted, another protocol or garbage.
+// Next returns the next handshake message. Whole: body is the message without its four bytes of header, and aliases the
+// input or the scratch buffer until the next call. An SSLv2-framed ClientHello is returned as HandshakeClientHello with the
+// whole SSLv2 message, from its type byte on, as body; ParseClientHello and PeekClientHello recognise it by that. More: the
+// input ended before the message did. No: what follows is encrypted, or another protocol.
 func (s *HandshakeScan) Next() (typ byte, body []byte, st Status) {
 	if !s.started {
 		s.started = true
@@ -48,7 +48,7 @@ func (s *HandshakeScan) Next() (typ byte, body []byte, st Status) {
 	return s.join()
 }
 
-// Rest is what lies behind the record that Next looked at last; nothing where it is not all there or holds a further message.
+// Rest returns the bytes after the last record, or nil if that record is incomplete or holds another message.
 func (s *HandshakeScan) Rest() []byte {
 	if s.cut || len(s.part) > 0 {
 		return nil
@@ -56,7 +56,7 @@ func (s *HandshakeScan) Rest() []byte {
 	return s.records
 }
 
-// messageSize gives the length of the handshake message at b with its header, if the header is there.
+// messageSize returns the length of the handshake message at b with its header, if the header is complete.
 func messageSize(b []byte) (int, bool) {
 	if len(b) < handshakeHeader {
 		return 0, false
@@ -77,7 +77,7 @@ func (s *HandshakeScan) sslv2() (byte, []byte, Status) {
 	return HandshakeClientHello, body, Whole
 }
 
-// record moves to the next record that holds handshake bytes. More and No are as Next says.
+// record moves to the next record with handshake bytes. More and No are as for Next.
 func (s *HandshakeScan) record() Status {
 	for {
 		b := s.records
@@ -109,7 +109,7 @@ func (s *HandshakeScan) record() Status {
 	}
 }
 
-// content looks at a record of the given type, whose data may be cut short of its size n. Whole: go on.
+// content handles a record of the given type, whose data may be shorter than its size n. Whole: go on.
 func (s *HandshakeScan) content(typ byte, data []byte, n int) Status {
 	switch typ {
 	case recordChangeCipherSpec:
@@ -133,8 +133,8 @@ func (s *HandshakeScan) content(typ byte, data []byte, n int) Status {
 	return Whole
 }
 
-// afterChange tells a second hello from an encrypted Finished: TLS 1.3 sends a ChangeCipherSpec without meaning
-// before the hello that answers a HelloRetryRequest (RFC 8446 D.4); older versions encrypt from there on.
+// afterChange distinguishes a second hello from an encrypted Finished: TLS 1.3 sends a meaningless ChangeCipherSpec before
+// the hello that answers a HelloRetryRequest (RFC 8446 D.4); older versions encrypt from there on.
 func (s *HandshakeScan) afterChange(data []byte) Status {
 	if len(data) < handshakeHeader+2 {
 		if s.cut {
