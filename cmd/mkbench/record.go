@@ -10,20 +10,18 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math/big"
-	"net"
 	"os"
-	"sync"
 	"time"
+
+	"avbeacon/internal/testkit"
 )
 
 // recordedName is the server name in the recorded handshakes.
 const recordedName = "template.example.com"
 
-// recordTemplates runs a handshake of each sort with crypto/tls and writes what the two sides sent.
+// recordTemplates runs a handshake of each kind with crypto/tls and writes what both sides sent.
 func recordTemplates(name string) error {
 	chain, err := newChain()
 	if err != nil {
@@ -31,32 +29,33 @@ func recordTemplates(name string) error {
 	}
 	var t templates
 	for _, kind := range []struct {
-		name   string
-		max    uint16
-		curves []tls.CurveID
-		quic   bool
-	}{
-		{"tls12", tls.VersionTLS12, []tls.CurveID{tls.X25519, tls.CurveP256}, false},
-		{"tls13", tls.VersionTLS13, []tls.CurveID{tls.X25519, tls.CurveP256}, false},
-		{"tls13pq", tls.VersionTLS13, []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256}, false},
-		{"quic", tls.VersionTLS13, []tls.CurveID{tls.X25519, tls.CurveP256}, true},
-		{"quicpq", tls.VersionTLS13, []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256}, true},
-	} {
-		client := &tls.Config{ServerName: recordedName, InsecureSkipVerify: true, MinVersion: tls.VersionTLS12,
-			MaxVersion: kind.max, CurvePreferences: kind.curves, NextProtos: []string{"h2", "http/1.1"}}
-		server := &tls.Config{Certificates: []tls.Certificate{chain}, NextProtos: client.NextProtos, SessionTicketsDisabled: true}
-		record, all := recordTLS, &t.TLS
-		if kind.quic {
-			client.MinVersion, server.MinVersion = tls.VersionTLS13, tls.VersionTLS13
-			client.NextProtos, server.NextProtos = []string{"h3"}, []string{"h3"}
-			record, all = recordQUIC, &t.QUIC
+		name    string
+		version uint16
+		classic bool
+	}{{"tls12", tls.VersionTLS12, true}, {"tls13", tls.VersionTLS13, true}, {"tls13pq", tls.VersionTLS13, false}} {
+		session := testkit.TLS{Name: recordedName, Version: kind.version, Classic: kind.classic, ALPN: []string{"h2", "http/1.1"}, Chain: &chain}
+		flights, err := session.Record()
+		if err != nil || len(flights) < 3 {
+			return fmt.Errorf("record %s: %d flights: %w", kind.name, len(flights), err)
 		}
-		h, err := record(client, server)
+		h := handshake{Name: kind.name, Hello: flights[0].Data[5:], Server: flights[1].Data, ClientFinish: flights[2].Data}
+		if len(flights) > 3 {
+			h.ServerFinish = flights[3].Data
+		}
+		t.TLS = append(t.TLS, h)
+	}
+	for _, kind := range []struct {
+		name   string
+		curves []tls.CurveID
+	}{{"quic", []tls.CurveID{tls.X25519, tls.CurveP256}}, {"quicpq", []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256}}} {
+		client := &tls.Config{ServerName: recordedName, InsecureSkipVerify: true, MinVersion: tls.VersionTLS13, CurvePreferences: kind.curves, NextProtos: []string{"h3"}}
+		server := &tls.Config{Certificates: []tls.Certificate{chain}, MinVersion: tls.VersionTLS13, NextProtos: client.NextProtos, SessionTicketsDisabled: true}
+		h, err := recordQUIC(client, server)
 		if err != nil {
 			return fmt.Errorf("record %s: %w", kind.name, err)
 		}
 		h.Name = kind.name
-		*all = append(*all, h)
+		t.QUIC = append(t.QUIC, h)
 	}
 	text, err := json.MarshalIndent(t, "", " ")
 	if err != nil {
@@ -65,7 +64,7 @@ func recordTemplates(name string) error {
 	return os.WriteFile(name, append(text, '\n'), 0o644)
 }
 
-// newChain makes a certificate and its issuer, about as large as public ones.
+// newChain makes a certificate and its issuer, about as large as those of public sites.
 func newChain() (tls.Certificate, error) {
 	issuer := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 		Subject:   pkix.Name{Country: []string{"US"}, Organization: []string{"Example Trust Services"}, CommonName: "Example Issuing CA R3"},
@@ -91,51 +90,7 @@ func newChain() (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{below, above}, PrivateKey: key}, err
 }
 
-// tape keeps what two sides write, joined as long as one side is speaking.
-type tape struct {
-	sync.Mutex
-	flights [][]byte
-	last    int
-}
-
-// taped is one side's connection.
-type taped struct {
-	net.Conn
-	side int
-	tape *tape
-}
-
-func (c taped) Write(b []byte) (int, error) {
-	c.tape.Lock()
-	t := c.tape
-	if len(t.flights) == 0 || t.last != c.side {
-		t.flights, t.last = append(t.flights, nil), c.side
-	}
-	t.flights[len(t.flights)-1] = append(t.flights[len(t.flights)-1], b...)
-	c.tape.Unlock()
-	return c.Conn.Write(b)
-}
-
-func recordTLS(client, server *tls.Config) (handshake, error) {
-	near, far := net.Pipe()
-	t := &tape{}
-	done := make(chan error, 1)
-	go func() { done <- tls.Server(taped{far, fromServer, t}, server).Handshake() }()
-	asking := tls.Client(taped{near, fromClient, t}, client)
-	err := asking.Handshake()
-	go func() { _, _ = io.Copy(io.Discard, asking) }() // takes what the server may say after its handshake; ends with the pipe
-	err = errors.Join(err, <-done, near.Close())
-	if err != nil || len(t.flights) < 3 {
-		return handshake{}, errors.Join(err, errors.New("no whole handshake"))
-	}
-	h := handshake{Hello: t.flights[0][5:], Server: t.flights[1], ClientFinish: t.flights[2]}
-	if len(t.flights) > 3 {
-		h.ServerFinish = t.flights[3]
-	}
-	return h, nil
-}
-
-// transportParameters are a plain set of QUIC's with an empty connection id, as browsers send them.
+// transportParameters returns parameters as browsers send them, with an empty connection ID (RFC 9000 18).
 func transportParameters() []byte {
 	return []byte{0x01, 0x04, 0x80, 0x00, 0x75, 0x30, 0x03, 0x02, 0x45, 0xc0, 0x04, 0x04, 0x80, 0xf0, 0x00, 0x00,
 		0x05, 0x04, 0x80, 0x60, 0x00, 0x00, 0x06, 0x04, 0x80, 0x60, 0x00, 0x00, 0x07, 0x04, 0x80, 0x60, 0x00, 0x00,
@@ -163,7 +118,7 @@ func recordQUIC(client, server *tls.Config) (handshake, error) {
 	return h, nil
 }
 
-// said is what a side of QUIC has to send, by level.
+// said returns what one side has to send, by level.
 func said(c *tls.QUICConn) map[tls.QUICEncryptionLevel][]byte {
 	all := map[tls.QUICEncryptionLevel][]byte{}
 	for e := c.NextEvent(); e.Kind != tls.QUICNoEvent; e = c.NextEvent() {

@@ -13,18 +13,19 @@ import (
 	"time"
 )
 
-// Flight is what one side of a stream says before the other speaks again.
+// Flight is what one side of a stream sends before the other answers.
 type Flight struct {
 	FromClient bool
 	Data       []byte
 }
 
-// TLS is a session to be recorded.
+// TLS describes a session to record.
 type TLS struct {
-	Name    string   // server name that the client asks for
-	SANs    []string // names in the certificate, the first being its common name; Name where there are none
-	Issuer  string   // common name of the authority
-	Version uint16   // highest version that the client offers, tls.VersionTLS13 where it is 0
+	Name    string           // server name that the client asks for
+	SANs    []string         // names in the certificate, the first being its common name; Name where there are none
+	Issuer  string           // common name of the authority
+	Chain   *tls.Certificate // to show instead of a certificate made for SANs and Issuer
+	Version uint16           // highest version that the client offers, tls.VersionTLS13 where it is 0
 	ALPN    []string
 	Classic bool // no post-quantum key share: the hello fits in one segment
 	Seed    uint64
@@ -35,11 +36,10 @@ type TLS struct {
 // sessionTime is when all certificates are valid.
 var sessionTime = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-// Record runs the session between the client and the server of crypto/tls and gives what they said. What they draw at
-// random (nonces, key shares, signatures over them) and all that is encrypted is then overwritten with bytes drawn from
-// the seed: an onlooker cannot tell, and the same session is the same bytes each time, for one version of Go and for
-// processors with AES in hardware (crypto/tls orders its ciphers by that). crypto/tls itself draws the same bytes twice
-// only within a test binary.
+// Record runs the session between the client and the server of crypto/tls and returns what they sent. Random values (nonces,
+// key shares, signatures over them) and everything encrypted are then overwritten with bytes drawn from the seed. An observer
+// cannot see the difference, and the same session is the same bytes each time: for one version of Go, and on processors with
+// AES in hardware (crypto/tls orders its ciphers by that).
 func (s TLS) Record() ([]Flight, error) {
 	near, far := net.Pipe()
 	var log flightLog
@@ -62,7 +62,7 @@ func (s TLS) Record() ([]Flight, error) {
 	return log.flights, nil
 }
 
-// Hello gives the client's first flight alone.
+// Hello returns only the client's first flight.
 func (s TLS) Hello() ([]byte, error) {
 	flights, err := s.Record()
 	if err != nil {
@@ -93,7 +93,7 @@ func (s TLS) clientConfig() *tls.Config {
 		NextProtos:         s.ALPN,
 		MinVersion:         tls.VersionTLS12,
 		MaxVersion:         s.Version,
-		InsecureSkipVerify: true, // the certificate is no one's
+		InsecureSkipVerify: true, // nobody trusts the certificate
 		Time:               func() time.Time { return sessionTime },
 	}
 	if s.Classic {
@@ -111,16 +111,19 @@ func (s TLS) serverConfig() (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make certificate for %s: %w", s.Name, err)
 	}
+	if s.Chain != nil {
+		cert = *s.Chain
+	}
 	return &tls.Config{
 		Certificates:           []tls.Certificate{cert},
 		NextProtos:             s.ALPN,
-		SessionTicketsDisabled: true, // a ticket would cross the client's first bytes, now this side, now that side of them
+		SessionTicketsDisabled: true, // a ticket and the client's first bytes would cross in either order
 		Time:                   func() time.Time { return sessionTime },
 	}, nil
 }
 
-// certificate makes a leaf for the names, signed by an authority of the name given. Ed25519 signs the same way each
-// time, so the certificate is the same each time.
+// certificate makes a leaf for the names, signed by an authority with the given name. Ed25519 signatures are deterministic, so
+// the certificate is the same each time.
 func certificate(issuer string, names []string) (tls.Certificate, error) {
 	if issuer == "" {
 		issuer = "Testkit CA"
@@ -145,10 +148,10 @@ func certificate(issuer string, names []string) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: leafKey}, err
 }
 
-// TLSAlert is a fatal alert in the clear (RFC 8446 6), as a server or a filter sends it instead of its hello.
+// TLSAlert returns an unencrypted fatal alert (RFC 8446 6), as a server or a filter sends it instead of a ServerHello.
 func TLSAlert(description byte) []byte { return []byte{21, 3, 3, 0, 2, 2, description} }
 
-// flightLog joins what is written, in order, into flights.
+// flightLog joins writes of one side into flights.
 type flightLog struct {
 	mu      sync.Mutex
 	flights []Flight
@@ -165,7 +168,7 @@ func (l *flightLog) add(fromClient bool, b []byte) {
 	l.flights[n-1].Data = append(l.flights[n-1].Data, b...)
 }
 
-// logged is an end of a pipe that logs what is written to it, before the other end can answer.
+// logged is an end of a pipe. It logs a write before the other end can answer it.
 type logged struct {
 	net.Conn
 	log        *flightLog
