@@ -32,7 +32,7 @@ func (t *networkTable) add(e *Entry) {
 	}
 }
 
-// finish gives each prefix what the prefixes around it say too, so that one look-up answers all.
+// finish returns each prefix what the prefixes around it say too, so that one look-up answers all.
 func (t *networkTable) finish() {
 	var own bart.Table[[]*Entry]
 	for p, list := range t.lists {
@@ -51,19 +51,19 @@ func (t *networkTable) finish() {
 	t.lists = nil
 }
 
-// Addr says whether an address lies in a vendor's network or range, or is a marked resolver. It does not allocate.
+// Addr reports whether an address lies in a vendor's network or range, or is a marked resolver. It does not allocate.
 func (c *Catalog) Addr(a netip.Addr) bool {
 	return c.networks.interest.Contains(a.Unmap())
 }
 
-// MatchAddr gives the entries whose networks, ranges or resolvers hold an address, the longest prefix first. The result
+// MatchAddr returns the entries whose networks, ranges or resolvers hold an address, the longest prefix first. The result
 // is shared: it is not to be changed.
 func (c *Catalog) MatchAddr(a netip.Addr) []*Entry {
 	n, _ := c.networks.table.Lookup(a.Unmap())
 	return n.entries
 }
 
-// Network gives the autonomous system that holds an address, as far as the catalogue knows it, and its registrant.
+// Network returns the autonomous system that holds an address, as far as the catalogue knows it, and its registrant.
 func (c *Catalog) Network(a netip.Addr) (asn uint32, owner string, ok bool) {
 	n, _ := c.networks.table.Lookup(a.Unmap())
 	if n.as == nil {
@@ -72,7 +72,7 @@ func (c *Catalog) Network(a netip.Addr) (asn uint32, owner string, ok bool) {
 	return n.as.ASN, n.as.Owner, true
 }
 
-// InNetwork says whether an address lies in a network or range of one vendor.
+// InNetwork reports whether an address lies in a network or range of one vendor.
 func (c *Catalog) InNetwork(a netip.Addr, v *Vendor) bool {
 	for _, e := range c.MatchAddr(a) {
 		if v != nil && e.Vendor == v {

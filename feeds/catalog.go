@@ -79,19 +79,19 @@ func (c *Catalog) add(e *Entry) {
 	}
 }
 
-// Date gives the newest date of an entry, YYYY-MM-DD, "" where there is no entry.
+// Date returns the newest date of an entry, YYYY-MM-DD, "" where there is no entry.
 func (c *Catalog) Date() string { return c.date }
 
 // SHA256 gives, in hex, the digest of what the catalogue says, whatever the order and the layout of its files.
 func (c *Catalog) SHA256() string { return c.sum() }
 
-// Len gives the number of entries.
+// Len returns the number of entries.
 func (c *Catalog) Len() int { return len(c.entries) }
 
-// Vendors gives the vendors by key. The slice is the caller's, the vendors are shared.
+// Vendors returns the vendors by key. The slice is the caller's, the vendors are shared.
 func (c *Catalog) Vendors() []*Vendor { return slices.Clone(c.vendors) }
 
-// Vendor gives the vendor of a key, nil where there is none.
+// Vendor returns the vendor of a key, nil if there is none.
 func (c *Catalog) Vendor(key string) *Vendor {
 	i, ok := slices.BinarySearchFunc(c.vendors, key, func(v *Vendor, k string) int { return cmp.Compare(v.Key, k) })
 	if !ok {
@@ -100,7 +100,7 @@ func (c *Catalog) Vendor(key string) *Vendor {
 	return c.vendors[i]
 }
 
-// Entries gives every entry in the order of the files and their lines.
+// Entries returns every entry in the order of the files and their lines.
 func (c *Catalog) Entries() iter.Seq[*Entry] { return slices.Values(c.entries) }
 
 // digest hashes one line an entry, vendor and tool, sorted.
@@ -126,7 +126,7 @@ func (c *Catalog) digest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// line gives all that an entry says, but for where it stands.
+// line returns all that an entry says, but for where it stands.
 func (e *Entry) line() string {
 	vendor := ""
 	if e.Vendor != nil {

@@ -10,7 +10,7 @@ import (
 // staleAfter is how much older than the newest entry an entry may be before a check remarks on it.
 const staleAfter = 2 * 365 * 24 * time.Hour
 
-// Check gives every error and, where there is none, every warning in a catalogue's files, by file and line.
+// Check returns every error and, where there is none, every warning in a catalogue's files, by file and line.
 func Check(fsys fs.FS) []Problem {
 	var out problems
 	files := readAll(fsys, &out)

@@ -97,7 +97,7 @@ func (r *reader) fail(n ast.Node, format string, args ...any) {
 	r.out.add(Problem{File: r.file, Line: line, Col: col, Text: fmt.Sprintf(format, args...)})
 }
 
-// position gives where a node begins: a mapping's own token is the colon of its first pair.
+// position returns where a node begins: a mapping's own token is the colon of its first pair.
 func position(n ast.Node) (line, col int) {
 	switch v := n.(type) {
 	case nil:
@@ -122,7 +122,7 @@ type field struct {
 	value ast.Node
 }
 
-// fields gives the pairs of a mapping in order. Keys outside allowed and keys that stand twice are errors.
+// fields returns the pairs of a mapping in order. Keys outside allowed and keys that stand twice are errors.
 func (r *reader) fields(n ast.Node, allowed ...string) []field {
 	var pairs []*ast.MappingValueNode
 	switch v := n.(type) {
@@ -153,7 +153,7 @@ func (r *reader) fields(n ast.Node, allowed ...string) []field {
 	return out
 }
 
-// items gives the elements of a sequence.
+// items returns the elements of a sequence.
 func (r *reader) items(n ast.Node) []ast.Node {
 	s, ok := n.(*ast.SequenceNode)
 	if !ok {
@@ -163,7 +163,7 @@ func (r *reader) items(n ast.Node) []ast.Node {
 	return s.Values
 }
 
-// text gives a scalar as text, "" where it is none (which has been noted) or empty.
+// text returns a scalar as text, "" where it is none (which has been noted) or empty.
 func (r *reader) text(n ast.Node) string {
 	var s string
 	switch v := n.(type) {
@@ -207,7 +207,7 @@ func (r *reader) flag(n ast.Node) bool {
 	return b.Value
 }
 
-// choice gives the number of a word out of a closed list.
+// choice returns the number of a word out of a closed list.
 func (r *reader) choice(n ast.Node, what string, words []string) uint8 {
 	s := r.text(n)
 	i, ok := constant(words, s)

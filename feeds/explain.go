@@ -44,7 +44,7 @@ type Explained struct {
 	Entry *Entry `json:"-"`
 }
 
-// Explain gives every entry that matches a value, with the reason: an address, an autonomous system (AS64500), a port
+// Explain returns every entry that matches a value, with the reason: an address, an autonomous system (AS64500), a port
 // (tcp 13000), a URL or path, a host name, or else a User-Agent, header name, certificate issuer or payload.
 func (c *Catalog) Explain(query string) Explanation {
 	x := explainer{catalog: c, out: Explanation{Query: query, Matches: []Explained{}}}

@@ -20,7 +20,7 @@ func compiled(re *regexp.Regexp) *expression {
 	return x
 }
 
-// regexp gives the compiled form. It is safe for concurrent use.
+// regexp returns the compiled form. It is safe for concurrent use.
 func (x *expression) regexp() *regexp.Regexp {
 	x.once.Do(x.compile)
 	return x.re

@@ -145,7 +145,7 @@ func (p *Places) Locate(a netip.Addr) []Opinion {
 // nat64 is the well-known prefix of RFC 6052 section 2.1: the last four bytes are the IPv4 address that is meant.
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-// Plain gives the address that is meant: without zone, IPv4 where it is IPv4 inside IPv6 (mapped, or NAT64's).
+// Plain returns the address that is meant: without zone, IPv4 where it is IPv4 inside IPv6 (mapped, or NAT64's).
 func Plain(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if a.Is6() && nat64.Contains(a) {
@@ -193,7 +193,7 @@ type cached struct {
 	opinion Opinion
 }
 
-// locate gives what the database says of a, nil where it says nothing. The result is shared: callers copy it. Where the
+// locate returns what the database says of a, nil where it says nothing. The result is shared: callers copy it. Where the
 // file was cut short under its mapping, by a copy written over it, reading it faults: that is a record that cannot be read.
 func (b *base) locate(a netip.Addr) (o *Opinion) {
 	defer survive(debug.SetPanicOnFault(true), func() { b.broken.Add(1) })

@@ -65,7 +65,7 @@ func open(t testing.TB, embedded bool, files ...string) *Places {
 	return p
 }
 
-// only gives the one opinion on an address.
+// only returns the one opinion on an address.
 func only(t *testing.T, p *Places, address string) Opinion {
 	t.Helper()
 	list := p.Locate(netip.MustParseAddr(address))

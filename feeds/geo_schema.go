@@ -246,7 +246,7 @@ func (b *base) place(f *fields, o *Opinion) {
 	}
 }
 
-// isoCode gives the two capital letters of a country, "" for anything else: names, ZZ and T1 (Tor) are no countries.
+// isoCode returns the two capital letters of a country, "" for anything else: names, ZZ and T1 (Tor) are no countries.
 func isoCode(s string) string {
 	if len(s) != 2 || s == "ZZ" || s == "XX" {
 		return ""

@@ -43,7 +43,7 @@ func table(t testing.TB, name string) [][]string {
 	return rows
 }
 
-// keys gives "vendor pattern" of each entry, or "mark pattern".
+// keys returns "vendor pattern" of each entry, or "mark pattern".
 func keys(list []*Entry) []string {
 	var out []string
 	for _, e := range list {

@@ -18,7 +18,7 @@ const (
 //go:embed vendors/*.yaml
 var embedded embed.FS
 
-// Embedded gives the catalogue that is built into the program.
+// Embedded returns the catalogue that is built into the program.
 func Embedded() (*Catalog, error) {
 	files, err := EmbeddedFiles()
 	if err != nil {
@@ -30,7 +30,7 @@ func Embedded() (*Catalog, error) {
 	return LoadFS(files)
 }
 
-// EmbeddedFiles gives the built-in catalogue's files, for checking or copying them.
+// EmbeddedFiles returns the built-in catalogue's files, for checking or copying them.
 func EmbeddedFiles() (fs.FS, error) {
 	files, err := fs.Sub(embedded, "vendors")
 	if err != nil {
@@ -39,7 +39,7 @@ func EmbeddedFiles() (fs.FS, error) {
 	return files, nil
 }
 
-// LoadDir gives the catalogue of the *.yaml files in a folder, not in its subfolders. Where anything in them is wrong it
+// LoadDir returns the catalogue of the *.yaml files in a folder, not in its subfolders. Where anything in them is wrong it
 // gives no catalogue and a *LoadError with every error in every file.
 func LoadDir(dir string) (*Catalog, error) {
 	info, err := os.Stat(dir)
@@ -109,7 +109,7 @@ func catalogNames(fsys fs.FS, out *problems) []string {
 	return names
 }
 
-// read gives the file's bytes, at most one more than a file may have.
+// read returns the file's bytes, at most one more than a file may have.
 func (r *reader) read(fsys fs.FS) (data []byte, ok bool) {
 	f, err := fsys.Open(r.file)
 	if err == nil {

@@ -95,7 +95,7 @@ func (t *nameTable) finish() {
 	}
 }
 
-// lastLabels gives the last two labels of a name.
+// lastLabels returns the last two labels of a name.
 func lastLabels(name string) string {
 	i := strings.LastIndexByte(name, '.')
 	if j := strings.LastIndexByte(name[:max(i, 0)], '.'); j >= 0 {
@@ -104,7 +104,7 @@ func lastLabels(name string) string {
 	return name
 }
 
-// Name says whether a name (lower case, no trailing dot) may match an entry. It does not allocate; most names are
+// Name reports whether a name (lower case, no trailing dot) may match an entry. It does not allocate; most names are
 // refused after their last two labels.
 func (c *Catalog) Name(name []byte) bool {
 	t := &c.names
@@ -155,7 +155,7 @@ func (t *nameTable) hit(h uint64, suffix, name []byte) bool {
 	}
 }
 
-// MatchName gives the entries that decide what a name (lower case, no trailing dot) is: those with exactly this name,
+// MatchName returns the entries that decide what a name (lower case, no trailing dot) is: those with exactly this name,
 // else the expressions that match it, else the longest suffix, label by label. What is less specific does not count,
 // whoever's it is. Each vendor comes once, and each mark. The result is nil where nothing matches.
 func (c *Catalog) MatchName(name string) []*Entry {
@@ -173,7 +173,7 @@ func (c *Catalog) MatchName(name string) []*Entry {
 	return nil
 }
 
-// MatchNameAll gives every entry that matches a name, the deciding ones first, then the less specific.
+// MatchNameAll returns every entry that matches a name, the deciding ones first, then the less specific.
 func (c *Catalog) MatchNameAll(name string) []*Entry {
 	out := slices.Clone(c.names.exact[name])
 	out = append(out, c.names.expressions(name)...)

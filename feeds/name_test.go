@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// deciding gives vendor, role and strength of the first deciding entry.
+// deciding returns vendor, role and strength of the first deciding entry.
 func deciding(c *Catalog, name string) string {
 	list := c.MatchName(name)
 	if len(list) == 0 {

@@ -182,7 +182,7 @@ func (p *fileParser) entry(n ast.Node, e *located) {
 	p.finish(e)
 }
 
-// entryKeys gives the keys that an entry of a section may have.
+// entryKeys returns the keys that an entry of a section may have.
 func entryKeys(section string) []string {
 	common := []string{"pattern", "role", "strength", "product", "mark", "country", "oem", "builtin", "mask", "source",
 		"date", "licence", "confidence", "wire", "note"}
@@ -195,7 +195,7 @@ func entryKeys(section string) []string {
 	return append(common, "kind", "need", "hosts", "sample")
 }
 
-// kindWords gives the kinds of sign that a section may hold.
+// kindWords returns the kinds of sign that a section may hold.
 func kindWords(section string) []string {
 	if section == "networks" {
 		return []string{"asn", "range", "resolver"}
@@ -203,7 +203,7 @@ func kindWords(section string) []string {
 	return []string{"path", "query", "user-agent", "header", "body", "payload", "issuer", "port", "lan-port"}
 }
 
-// apply copies the keys of a mapping into e and returns the value of "list", nil where there is none.
+// apply copies the keys of a mapping into e and returns the value of "list", nil if there is none.
 func (p *fileParser) apply(n ast.Node, e *located, keys ...string) (list ast.Node) {
 	for _, f := range p.fields(n, keys...) {
 		if f.name == "list" {

@@ -89,7 +89,7 @@ func compile(pattern string) (re *regexp.Regexp, tree *syntax.Regexp, reason str
 	return re, tree, ""
 }
 
-// literalSuffix gives the whole labels that every name matched by an expression ends with, "" where they are not two.
+// literalSuffix returns the whole labels that every name matched by an expression ends with, "" where they are not two.
 func literalSuffix(tree *syntax.Regexp) string {
 	if tree.Op != syntax.OpConcat || len(tree.Sub) < 2 || tree.Sub[len(tree.Sub)-1].Op != syntax.OpEndText {
 		return ""
@@ -109,7 +109,7 @@ func literalSuffix(tree *syntax.Regexp) string {
 	return text
 }
 
-// anchored says that an expression is bound to one end of its text, or holds a long enough literal that must be there.
+// anchored reports whether an expression is bound to one end of its text, or holds a long enough literal that must be there.
 func anchored(tree *syntax.Regexp) bool {
 	switch tree.Op {
 	case syntax.OpBeginText, syntax.OpEndText:

@@ -19,7 +19,7 @@ type Problem struct {
 	Text    string
 }
 
-// String gives file:line:column: text; of the folder as a whole the text alone, for its name is the caller's to say.
+// String returns file:line:column: text; of the folder as a whole the text alone, for its name is the caller's to say.
 func (p Problem) String() string {
 	if p.File == "." {
 		return p.Text
@@ -41,7 +41,7 @@ func (p Problem) String() string {
 // LoadError holds every error of a load, in order of file and line. Nothing was loaded.
 type LoadError struct{ Problems []Problem }
 
-// Error gives one line a problem.
+// Error returns one line a problem.
 func (e *LoadError) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
@@ -64,7 +64,7 @@ func (p *problems) add(x Problem) {
 	p.list = append(p.list, x)
 }
 
-// sorted gives the problems by file, line and column.
+// sorted returns the problems by file, line and column.
 func (p *problems) sorted() []Problem {
 	slices.SortStableFunc(p.list, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
@@ -76,7 +76,7 @@ func (p *problems) sorted() []Problem {
 	return p.list
 }
 
-// err gives nil where no problem is an error.
+// err returns nil where no problem is an error.
 func (p *problems) err() error {
 	var bad []Problem
 	for _, x := range p.sorted() {

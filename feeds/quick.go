@@ -30,7 +30,7 @@ func quickOf(tree *syntax.Regexp) quick {
 	return quick{contains: longestLiteral(tree)}
 }
 
-// atBegin says that an expression matches at a text's beginning alone.
+// atBegin reports whether an expression matches at a text's beginning alone.
 func atBegin(t *syntax.Regexp) bool {
 	switch t.Op {
 	case syntax.OpConcat:
@@ -41,7 +41,7 @@ func atBegin(t *syntax.Regexp) bool {
 	return false
 }
 
-// may says whether the expression may match s.
+// may reports whether the expression may match s.
 func (q *quick) may(s string) bool {
 	if q.prefixes == nil {
 		return strings.Contains(s, q.contains)
@@ -103,12 +103,12 @@ func beginnings(t *syntax.Regexp) (list []string, exact bool) {
 	return []string{""}, false
 }
 
-// enough says that every beginning is long enough to tell texts apart.
+// enough reports whether every beginning is long enough to tell texts apart.
 func enough(list []string) bool {
 	return !slices.ContainsFunc(list, func(s string) bool { return len(s) < 6 })
 }
 
-// folded gives every case of a rune.
+// folded returns every case of a rune.
 func folded(r rune) (list []string) {
 	list = []string{string(r)}
 	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
@@ -117,7 +117,7 @@ func folded(r rune) (list []string) {
 	return list
 }
 
-// foldedText gives every case of a text's first runes, as many as make few beginnings.
+// foldedText returns every case of a text's first runes, as many as make few beginnings.
 func foldedText(text []rune) []string {
 	const most = 16
 	list := []string{""}
@@ -174,7 +174,7 @@ func concatenated(subs []*syntax.Regexp) (list []string, exact bool) {
 	return list, true
 }
 
-// longestLiteral gives the longest text that every match holds, "" where there is none.
+// longestLiteral returns the longest text that every match holds, "" if there is none.
 func longestLiteral(t *syntax.Regexp) string {
 	best := ""
 	switch t.Op {

@@ -12,7 +12,7 @@ type Peer struct {
 	Addr netip.Addr // the zero Addr where unknown
 }
 
-// Applies says whether what an entry needs is true of a peer. An entry that needs nothing always applies.
+// Applies reports whether what an entry needs is true of a peer. An entry that needs nothing always applies.
 func (c *Catalog) Applies(e *Entry, p Peer) bool {
 	byHost := slices.ContainsFunc(e.Hosts, func(h string) bool { return under(p.Name, h) })
 	switch e.Need {
@@ -27,7 +27,7 @@ func (c *Catalog) Applies(e *Entry, p Peer) bool {
 	return byHost || c.InNetwork(p.Addr, e.Vendor) || slices.ContainsFunc(c.MatchName(p.Name), ofVendor)
 }
 
-// under says whether a name is host or a subdomain of it.
+// under reports whether a name is host or a subdomain of it.
 func under(name, host string) bool {
 	rest, ok := strings.CutSuffix(name, host)
 	return ok && (rest == "" || strings.HasSuffix(rest, "."))
@@ -44,7 +44,7 @@ func (c *Catalog) applying(list []*Entry, p Peer) []*Entry {
 	return out
 }
 
-// matching gives the entries of one kind whose expression matches s.
+// matching returns the entries of one kind whose expression matches s.
 func (c *Catalog) matching(kind Signal, s string) []*Entry {
 	var out []*Entry
 	for _, e := range c.signs[kind] {
@@ -65,61 +65,61 @@ func (c *Catalog) matchingBytes(kind Signal, b []byte) []*Entry {
 	return out
 }
 
-// matchesBytes says whether a sign's expression matches b.
+// matchesBytes reports whether a sign's expression matches b.
 func (e *Entry) matchesBytes(b []byte) bool {
 	return len(b) > 0 && e.mayBytes(b) && e.re.regexp().Match(b)
 }
 
-// MatchPath gives the entries that match an HTTP target's path (from its first "/", without the query) and need no
+// MatchPath returns the entries that match an HTTP target's path (from its first "/", without the query) and need no
 // certain peer.
 func (c *Catalog) MatchPath(path string) []*Entry { return c.MatchPathTo(path, Peer{}) }
 
-// MatchPathTo gives the entries that match a path asked of a certain peer: those of MatchPath, and those whose need the
+// MatchPathTo returns the entries that match a path asked of a certain peer: those of MatchPath, and those whose need the
 // peer meets.
 func (c *Catalog) MatchPathTo(path string, p Peer) []*Entry {
 	return c.applying(c.matching(SignalPath, path), p)
 }
 
-// MatchQuery gives the entries that match an HTTP target's query (without its "?").
+// MatchQuery returns the entries that match an HTTP target's query (without its "?").
 func (c *Catalog) MatchQuery(query string) []*Entry {
 	return c.applying(c.matching(SignalQuery, query), Peer{})
 }
 
-// MatchUserAgent gives the entries that match a User-Agent and need no certain peer.
+// MatchUserAgent returns the entries that match a User-Agent and need no certain peer.
 func (c *Catalog) MatchUserAgent(ua string) []*Entry { return c.MatchUserAgentTo(ua, Peer{}) }
 
-// MatchUserAgentTo gives the entries that match a User-Agent sent to a certain peer: those of MatchUserAgent, and those
+// MatchUserAgentTo returns the entries that match a User-Agent sent to a certain peer: those of MatchUserAgent, and those
 // whose need the peer meets.
 func (c *Catalog) MatchUserAgentTo(ua string, p Peer) []*Entry {
 	return c.applying(c.matching(SignalUserAgent, ua), p)
 }
 
-// MatchHeader gives the entries for a request header's name, in whatever case.
+// MatchHeader returns the entries for a request header's name, in whatever case.
 func (c *Catalog) MatchHeader(name string) []*Entry {
 	return c.applying(c.headers[strings.ToLower(name)], Peer{})
 }
 
-// MatchBody gives the entries that match the first bytes of an HTTP response's body.
+// MatchBody returns the entries that match the first bytes of an HTTP response's body.
 func (c *Catalog) MatchBody(b []byte) []*Entry {
 	return c.applying(c.matchingBytes(SignalBody, b), Peer{})
 }
 
-// MatchPayload gives the entries that match the first bytes of a flow that speaks no known protocol.
+// MatchPayload returns the entries that match the first bytes of a flow that speaks no known protocol.
 func (c *Catalog) MatchPayload(b []byte) []*Entry {
 	return c.applying(c.matchingBytes(SignalPayload, b), Peer{})
 }
 
-// MatchIssuer gives the entries that match the common name of a certificate's issuer.
+// MatchIssuer returns the entries that match the common name of a certificate's issuer.
 func (c *Catalog) MatchIssuer(cn string) []*Entry {
 	return c.applying(c.matching(SignalIssuer, cn), Peer{})
 }
 
-// MatchPort gives the entries for a server's port inside the site (lan) or on the Internet that need no certain peer.
+// MatchPort returns the entries for a server's port inside the site (lan) or on the Internet that need no certain peer.
 func (c *Catalog) MatchPort(udp bool, port uint16, lan bool) []*Entry {
 	return c.MatchPortTo(udp, port, lan, Peer{})
 }
 
-// MatchPortTo gives the entries for a port of a certain peer: those of MatchPort, and those whose need the peer meets.
+// MatchPortTo returns the entries for a port of a certain peer: those of MatchPort, and those whose need the peer meets.
 func (c *Catalog) MatchPortTo(udp bool, port uint16, lan bool, p Peer) []*Entry {
 	kind := SignalPort
 	if lan {
@@ -135,7 +135,7 @@ func (c *Catalog) MatchPortTo(udp bool, port uint16, lan bool, p Peer) []*Entry 
 	return out
 }
 
-// Flow says whether a flow may matter by its server's port, or by the first bytes of either side. It does not allocate.
+// Flow reports whether a flow may matter by its server's port, or by the first bytes of either side. It does not allocate.
 func (c *Catalog) Flow(udp bool, port uint16, out, in []byte) bool {
 	set := &c.tcpPorts
 	if udp {
@@ -161,7 +161,7 @@ func (s *portSet) add(e *Entry) {
 	}
 }
 
-// HeaderNames gives the request headers, as the catalogue writes them, that observers must keep for MatchHeader.
+// HeaderNames returns the request headers, as the catalogue writes them, that observers must keep for MatchHeader.
 func (c *Catalog) HeaderNames() []string {
 	var out []string
 	for _, list := range c.headers {

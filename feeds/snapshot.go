@@ -18,7 +18,7 @@ var embeddedSnapshot string
 // snapshotForm is part of the hash, to be raised whenever what coder writes changes.
 const snapshotForm = "avbeacon catalogue snapshot 1\n"
 
-// fromSnapshot gives the catalogue that a snapshot holds; false where it is not one of these files.
+// fromSnapshot returns the catalogue that a snapshot holds; false where it is not one of these files.
 func fromSnapshot(snapshot string, files fs.FS) (*Catalog, bool) {
 	sum, err := hashFiles(files)
 	if err != nil || len(snapshot) < len(sum) || snapshot[:len(sum)] != string(sum[:]) {
@@ -57,7 +57,7 @@ func snapshotOf(c *Catalog, files fs.FS) ([]byte, error) {
 	return s.out, nil
 }
 
-// hashFiles gives the SHA-256 of the names and contents of a folder's files.
+// hashFiles returns the SHA-256 of the names and contents of a folder's files.
 func hashFiles(files fs.FS) (sum [sha256.Size]byte, err error) {
 	list, err := fs.ReadDir(files, ".")
 	if err != nil {

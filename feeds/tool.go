@@ -46,7 +46,7 @@ func (p *fileParser) parseTools(n ast.Node) []tool {
 // "python-requests"...), "" where it is none that is known.
 func (c *Catalog) Tool(ua string) string { return toolName(c.tools, ua) }
 
-// Browser says whether a User-Agent is a web browser's.
+// Browser reports whether a User-Agent is a web browser's.
 func (c *Catalog) Browser(ua string) bool { return toolName(c.browsers, ua) != "" }
 
 func toolName(list []tool, ua string) string {

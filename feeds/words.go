@@ -21,7 +21,7 @@ func needWords() []string { return []string{"nothing", "host", "network", "name-
 
 func confidenceWords() []string { return []string{"low", "medium", "high"} }
 
-// word gives the name of constant i, "" for a number that is none.
+// word returns the name of constant i, "" for a number that is none.
 func word(words []string, i uint8) string {
 	if int(i) < len(words) {
 		return words[i]
@@ -29,7 +29,7 @@ func word(words []string, i uint8) string {
 	return ""
 }
 
-// constant gives the number of a word.
+// constant returns the number of a word.
 func constant(words []string, w string) (uint8, bool) {
 	i := slices.Index(words, w)
 	if i < 0 {
@@ -38,20 +38,20 @@ func constant(words []string, w string) (uint8, bool) {
 	return uint8(i), true
 }
 
-// String gives the role's word in the catalogue.
+// String returns the role's word in the catalogue.
 func (r Role) String() string { return word(roleWords(), uint8(r)) }
 
-// String gives the strength's word in the catalogue.
+// String returns the strength's word in the catalogue.
 func (s Strength) String() string { return word(strengthWords(), uint8(s)) }
 
-// String gives the signal's word in the catalogue.
+// String returns the signal's word in the catalogue.
 func (s Signal) String() string { return word(signalWords(), uint8(s)) }
 
-// String gives the match's word in the catalogue.
+// String returns the match's word in the catalogue.
 func (m Match) String() string { return word(matchWords(), uint8(m)) }
 
-// String gives the need's word in the catalogue.
+// String returns the need's word in the catalogue.
 func (n Need) String() string { return word(needWords(), uint8(n)) }
 
-// String gives the confidence's word in the catalogue.
+// String returns the confidence's word in the catalogue.
 func (c Confidence) String() string { return word(confidenceWords(), uint8(c)) }

@@ -11,13 +11,13 @@ import (
 //go:embed builtin/*.yaml
 var shipped embed.FS
 
-// Default is the name of the policy that is used where none is named.
+// Default is the policy that is used if none is named.
 const Default = "moscow"
 
 // Names lists the policies that ship with the program.
 func Names() []string { return []string{"moscow", "bod-17-01", "all-av"} }
 
-// Text gives the YAML of a policy that ships with the program; false where there is none of that name.
+// Text returns the YAML of a policy that ships with the program; false if there is none of that name.
 func Text(name string) ([]byte, bool) {
 	if !slices.Contains(Names(), name) {
 		return nil, false
@@ -26,7 +26,7 @@ func Text(name string) ([]byte, bool) {
 	return text, err == nil
 }
 
-// BuiltIn gives a policy that ships with the program; false where there is none of that name.
+// BuiltIn returns a policy that ships with the program; false if there is none of that name.
 func BuiltIn(name string) (*Policy, bool) {
 	text, ok := Text(name)
 	if !ok {
@@ -36,7 +36,7 @@ func BuiltIn(name string) (*Policy, bool) {
 	return p, err == nil
 }
 
-// Load gives a built-in policy by its name, else reads a file. "" is Default.
+// Load returns the built-in policy of that name, or reads the file. "" means Default.
 func Load(nameOrFile string) (*Policy, error) {
 	if nameOrFile == "" {
 		nameOrFile = Default

@@ -11,7 +11,7 @@ import (
 	"avbeacon/classify/place"
 )
 
-// environment is what an expression sees of a finding. README.md describes every name; the tags are the language.
+// environment is a finding as expressions see it. The tags are the language's names; README.md describes each.
 type environment struct {
 	Vendor          string        `expr:"vendor"`
 	VendorName      string        `expr:"vendor_name"`
@@ -62,7 +62,7 @@ type location struct {
 	Registered string `expr:"registered"`
 	Refuted    bool   `expr:"refuted"`
 
-	of *place.Location // what in_city and within ask; out of the language's reach
+	of *place.Location // for in_city and within; expressions cannot reach it
 }
 
 type beacon struct {
@@ -132,7 +132,7 @@ func newDestination(d *classify.Destination) destination {
 	}
 }
 
-// text writes an address, "" where there is none.
+// text writes an address, "" if there is none.
 func text(a netip.Addr) string {
 	if !a.IsValid() {
 		return ""
@@ -140,10 +140,10 @@ func text(a netip.Addr) string {
 	return a.String()
 }
 
-// whole makes a count a number of the language.
+// whole converts a count to the language's number type.
 func whole(n uint64) int { return int(min(n, 1<<53)) }
 
-// names gives every host name that the finding stands on, sorted: of its destinations and of its evidence.
+// names returns every host name in the finding's destinations and evidence, sorted.
 func names(f *classify.Finding) []string {
 	var list []string
 	for i := range f.Destinations {

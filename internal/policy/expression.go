@@ -13,22 +13,22 @@ import (
 	"github.com/expr-lang/expr/vm"
 )
 
-// Bounds of one expression.
+// Limits of one expression.
 const (
 	maxExpression = 4096    // bytes
 	maxNodes      = 500     // of its syntax tree
-	maxMemory     = 100_000 // elements that one evaluation may make
+	maxMemory     = 100_000 // elements that one evaluation may allocate
 )
 
-// Expression is a condition over a finding, checked and compiled. It is immutable and safe for concurrent use.
+// Expression is a checked and compiled condition on a finding. It is immutable and safe for concurrent use.
 type Expression struct {
 	text    string
 	program *vm.Program
-	vendors []string // vendor keys that it compares with, for `policy check`
+	vendors []string // vendor keys in comparisons, for `policy check`
 	warn    []string
 }
 
-// mistake is what is wrong with an expression, and where.
+// mistake is an error in an expression, and its place.
 type mistake struct {
 	offset int // in runes from the expression's start
 	text   string
@@ -36,15 +36,15 @@ type mistake struct {
 
 func (m *mistake) Error() string { return m.text }
 
-// compile checks an expression and makes it ready. Its error is a *mistake.
+// compile checks and compiles an expression. Its error is a *mistake.
 func compile(text string) (x *Expression, err error) {
 	defer func() {
-		if p := recover(); p != nil { // the library's own, should a strange expression find one
+		if p := recover(); p != nil { // a bug in the library that a strange expression may reach
 			x, err = nil, &mistake{text: "the expression cannot be compiled"}
 		}
 	}()
 	if len(text) > maxExpression {
-		return nil, &mistake{text: fmt.Sprintf("an expression is %d bytes long at most, this one is %d", maxExpression, len(text))}
+		return nil, &mistake{text: fmt.Sprintf("an expression has at most %d bytes, this one has %d", maxExpression, len(text))}
 	}
 	tree, err := parser.Parse(text)
 	if err != nil {
@@ -56,7 +56,7 @@ func compile(text string) (x *Expression, err error) {
 		return nil, g.err
 	}
 	options := append(functions(), expr.Env(environment{}), expr.AsBool(), expr.MaxNodes(maxNodes))
-	// Types are checked before anything is rewritten: behind a visitor the library looks at no call's arguments again.
+	// Compile once to check the types: after a visitor has run, the library does not check the arguments of calls again.
 	if _, err := expr.Compile(text, options...); err != nil {
 		return nil, mistakeOf(err)
 	}
@@ -71,7 +71,7 @@ func compile(text string) (x *Expression, err error) {
 	return &Expression{text: text, program: program, vendors: g.vendors, warn: g.warn}, nil
 }
 
-// mistakeOf takes place and text from the library's error.
+// mistakeOf converts the library's error.
 func mistakeOf(err error) *mistake {
 	var at *file.Error
 	if errors.As(err, &at) {
@@ -80,7 +80,7 @@ func mistakeOf(err error) *mistake {
 	return &mistake{text: err.Error()}
 }
 
-// eval says whether the expression is true of a finding. The only error is that of an evaluation that grew too large.
+// eval reports whether the expression is true for the finding. The only error is that the evaluation ran out of memory budget.
 func (x *Expression) eval(c *subject) (bool, error) {
 	if c.env == nil {
 		c.env = newEnvironment(c.Finding)
@@ -93,10 +93,10 @@ func (x *Expression) eval(c *subject) (bool, error) {
 	return is == true, nil
 }
 
-// String gives the expression as written.
+// String returns the text of the expression.
 func (x *Expression) String() string { return x.text }
 
-// maxShown is how much of an expression, in runes, a report shows.
+// maxShown is how many runes of an expression a report shows.
 const maxShown = 160
 
 func (x *Expression) short() string {
@@ -107,11 +107,11 @@ func (x *Expression) short() string {
 	return string(one)
 }
 
-// ranker makes the words of the two scales comparable: `verdict >= "likely"` and `.place.level >= "M2"` become comparisons
-// of ranks. It also finds what only the types tell.
+// ranker rewrites `verdict >= "likely"` and `.place.level >= "M2"` to comparisons of ranks. It also rejects what only types can show:
+// ordering and adding texts.
 type ranker struct{ err *mistake }
 
-// Visit implements ast.Visitor; children come first.
+// Visit implements ast.Visitor. The library visits children first.
 func (r *ranker) Visit(n *ast.Node) {
 	switch v := (*n).(type) {
 	case *ast.CallNode:
@@ -123,11 +123,11 @@ func (r *ranker) Visit(n *ast.Node) {
 	}
 }
 
-// atLeast makes at_least("likely") a comparison of ranks.
+// atLeast rewrites at_least("likely") to a comparison of ranks.
 func (r *ranker) atLeast(n *ast.Node, v *ast.CallNode) {
 	word, ok := v.Arguments[0].(*ast.StringNode)
 	if !ok {
-		return // the grammar has said so
+		return // the grammar has reported it
 	}
 	left := &ast.IdentifierNode{Value: "verdict"}
 	left.SetLocation(v.Location())
@@ -147,7 +147,7 @@ func (r *ranker) binary(b *ast.BinaryNode) {
 		if s != nil && s.function != "" {
 			b.Left, b.Right = r.rank(b.Left, s), r.rank(b.Right, s)
 		} else if isText(b.Left) || isText(b.Right) {
-			r.fail(b, "texts have no order; only verdict and a place's level do")
+			r.fail(b, "texts cannot be ordered; only verdict and a place's level can")
 		}
 	case "+":
 		if isText(b.Left) || isText(b.Right) {

@@ -15,10 +15,10 @@ import (
 	"github.com/expr-lang/expr/ast"
 )
 
-// functions are what the language has beside the library's predicates. The grammar has checked every literal.
+// functions are the language's own functions. The grammar has already checked every literal argument.
 func functions() []expr.Option {
 	return []expr.Option{
-		expr.Function("at_least", func(...any) (any, error) { return false, nil }, new(func(string) bool)), // replaced at load
+		expr.Function("at_least", func(...any) (any, error) { return false, nil }, new(func(string) bool)), // the ranker replaces it at load
 		expr.Function("rank_of_verdict", rank("verdict"), new(func(string) int)),
 		expr.Function("rank_of_level", rank("level"), new(func(string) int)),
 		expr.Function("in_network", inNetwork, new(func(string, string) bool)),
@@ -28,7 +28,7 @@ func functions() []expr.Option {
 	}
 }
 
-// rank gives a word's place on its scale, -1 for none.
+// rank returns the function that returns a word's index on the scale of a field, or -1.
 func rank(field string) func(...any) (any, error) {
 	words := scaleNamed(field).words
 	return func(args ...any) (any, error) {
@@ -68,7 +68,7 @@ func within(args ...any) (any, error) {
 	return d.Place.of != nil && d.Place.of.Within(at[0], at[1], at[2]), nil
 }
 
-// under says whether a host name is a domain or one of its subdomains.
+// under reports whether a host name is a domain or one of its subdomains.
 func under(args ...any) (any, error) {
 	name, _ := args[0].(string)
 	parent, _ := args[1].(string)
@@ -79,7 +79,7 @@ func under(args ...any) (any, error) {
 // domain checks a domain name.
 func domain(name string) error {
 	if name == "" || strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.ContainsAny(name, "*/ ") {
-		return fmt.Errorf("under takes a domain in quotes, as \"example.org\"; %q is none", name)
+		return fmt.Errorf("under takes a domain in quotes, such as \"example.org\", not %q", name)
 	}
 	return nil
 }
@@ -104,28 +104,28 @@ func parseCity(text string) (place.City, error) {
 	return place.City{Country: strings.ToUpper(country), Name: strings.TrimSpace(name)}, nil
 }
 
-// isCountry reports whether a text has the form of an ISO 3166 alpha-2 code.
+// isCountry reports whether s looks like an ISO 3166 alpha-2 code.
 func isCountry(s string) bool {
 	return len(s) == 2 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z'
 }
 
-// halfway is half of the globe's circumference in km.
+// halfway is half of the Earth's circumference in km.
 const halfway = 20038
 
 func (c Circle) check() error {
 	switch {
 	case !(place.Point{Lat: c.Lat, Lon: c.Lon}).Valid():
-		return fmt.Errorf("%g, %g is no place on the globe: latitude is -90 to 90, longitude -180 to 180", c.Lat, c.Lon)
+		return fmt.Errorf("%g, %g is not a point on the globe: latitude is -90 to 90, longitude -180 to 180", c.Lat, c.Lon)
 	case !(c.KM > 0 && c.KM <= halfway) || math.IsNaN(c.KM):
-		return errors.New("the radius of a circle is more than 0 and at most 20038 km")
+		return errors.New("the radius of a circle must be more than 0 and at most 20038 km")
 	}
 	return nil
 }
 
-// warning says that a circle is no way to ask for Moscow, "" where it holds no Moscow.
+// warning returns a sentence if the circle covers Moscow, for which a circle is the wrong condition; else "".
 func (c Circle) warning() string {
 	if !place.CoversMoscow(c.Lat, c.Lon, c.KM) {
 		return ""
 	}
-	return "the circle holds central Moscow: records of Russia as a whole bear a point there and never count, so ask for Moscow by places: [M3, M2]"
+	return "the circle covers central Moscow: records for Russia as a whole have their point there and never count; for Moscow use places: [M3, M2]"
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/expr-lang/expr/ast"
 )
 
-// scale is a field of the language that takes some words alone.
+// scale is a field of the language with a fixed set of words.
 type scale struct {
 	name     string
-	function string   // gives a word's rank; "" where the words have no order
-	words    []string // those of an ordered scale stand lowest first
+	function string   // returns a word's rank; "" if the words have no order
+	words    []string // lowest first on an ordered scale
 }
 
-// scaleNamed gives the scale of a field; nil where it has none.
+// scaleNamed returns the scale of a field, or nil.
 func scaleNamed(field string) *scale {
 	switch field {
 	case "verdict":
@@ -35,7 +35,7 @@ func scaleNamed(field string) *scale {
 	return nil
 }
 
-// words gives the words of consecutive values.
+// words returns the texts of consecutive values.
 func words[V interface {
 	~uint8
 	String() string
@@ -46,7 +46,7 @@ func words[V interface {
 	return list
 }
 
-// scaleOf gives the scale of the field that a node is; nil where it is none.
+// scaleOf returns the scale of the field that a node names, or nil.
 func scaleOf(n ast.Node) *scale {
 	switch v := n.(type) {
 	case *ast.IdentifierNode:
@@ -61,9 +61,9 @@ func scaleOf(n ast.Node) *scale {
 	return nil
 }
 
-// grammar lets through what belongs to the language, which is less than the library's: no variables, no ranges, no
-// indexes, no expression made at run time, and nothing that walks one list inside another that is not part of it. So an evaluation
-// costs at most its length times the size of the finding.
+// grammar accepts only our language, which is smaller than the library's: no variables, ranges or indexes, no expression made at run
+// time, and no loop over a list inside a loop over another, unless the inner list belongs to the outer one's element. So an evaluation
+// costs at most the length of the expression times the size of the finding.
 type grammar struct {
 	err     *mistake
 	vendors []string
@@ -76,7 +76,7 @@ func (g *grammar) fail(n ast.Node, format string, args ...any) {
 	}
 }
 
-// check looks at a node and all below it. depth counts the predicates around it.
+// check checks a node and everything below it. depth is the number of predicates around it.
 func (g *grammar) check(n ast.Node, depth int) {
 	switch v := n.(type) {
 	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
@@ -130,7 +130,7 @@ func (g *grammar) member(v *ast.MemberNode, depth int) {
 	g.check(v.Node, depth)
 }
 
-// ofElement says whether a node is the element that a predicate looks at, or a part of it.
+// ofElement reports whether a node is a predicate's element, or a part of it.
 func ofElement(n ast.Node) bool {
 	for {
 		switch v := n.(type) {
@@ -149,7 +149,7 @@ func (g *grammar) array(v *ast.ArrayNode) {
 		switch n.(type) {
 		case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode:
 		default:
-			g.fail(n, "a list in brackets holds texts and numbers alone")
+			g.fail(n, "a list in brackets can hold only texts and numbers")
 		}
 	}
 }
@@ -174,7 +174,7 @@ func (g *grammar) binary(v *ast.BinaryNode, depth int) {
 	}
 }
 
-// ordered checks what a field with an order is compared with: one of its words, or the same field.
+// ordered checks that an ordered field is compared with one of its words, or with the same field.
 func (g *grammar) ordered(field, with ast.Node) {
 	s := scaleOf(field)
 	if s == nil || s.function == "" {
@@ -187,7 +187,7 @@ func (g *grammar) ordered(field, with ast.Node) {
 	}
 }
 
-// equal checks the words that a scale is compared with, and notes the vendors that are named.
+// equal checks the words that a scale is compared with, and records the vendors that are named.
 func (g *grammar) equal(field, with ast.Node) {
 	var literals []ast.Node
 	switch v := with.(type) {
@@ -213,11 +213,11 @@ func (g *grammar) equal(field, with ast.Node) {
 
 func (g *grammar) word(s *scale, w *ast.StringNode) {
 	if !slices.Contains(s.words, w.Value) {
-		g.fail(w, "%q is no %s; it is one of %s", w.Value, s.name, strings.Join(s.words, ", "))
+		g.fail(w, "%q is not a %s; use one of %s", w.Value, s.name, strings.Join(s.words, ", "))
 	}
 }
 
-// Bounds of one regular expression. Go's take time linear in the text and in these.
+// Limits of one regular expression. Go's matching time is linear in the text and in these.
 const (
 	maxPattern      = 512  // bytes
 	maxInstructions = 2000 // of the compiled program
@@ -230,7 +230,7 @@ func (g *grammar) pattern(n ast.Node) {
 		return
 	}
 	if len(s.Value) > maxPattern {
-		g.fail(n, "a regular expression is %d bytes long at most", maxPattern)
+		g.fail(n, "a regular expression has at most %d bytes", maxPattern)
 		return
 	}
 	re, err := syntax.Parse(s.Value, syntax.Perl)
@@ -243,7 +243,7 @@ func (g *grammar) pattern(n ast.Node) {
 	}
 }
 
-// maxDepth is how many predicates may stand inside one another: destinations, and their names.
+// maxDepth is how deep predicates may be nested: destinations, and their names.
 const maxDepth = 2
 
 func (g *grammar) builtin(v *ast.BuiltinNode, depth int) {
@@ -257,12 +257,12 @@ func (g *grammar) builtin(v *ast.BuiltinNode, depth int) {
 		return
 	}
 	if inner > maxDepth {
-		g.fail(v, "at most %d predicates may stand inside one another", maxDepth)
+		g.fail(v, "predicates can be nested %d deep at most", maxDepth)
 		return
 	}
 	for i, a := range v.Arguments {
 		if _, list := a.(*ast.ArrayNode); list && inner > depth {
-			g.fail(a, "%s walks the finding's lists; use `in` for a list in brackets", v.Name)
+			g.fail(a, "%s is for the finding's lists; use `in` for a list in brackets", v.Name)
 		}
 		if i == 0 {
 			g.check(a, depth)
@@ -297,7 +297,7 @@ func (g *grammar) call(v *ast.CallNode, depth int) {
 	}
 }
 
-// literals checks the n last arguments of a call, behind `free` ones that may be anything.
+// literals checks the last n arguments of a call. The first `free` arguments may be anything.
 func (g *grammar) literals(v *ast.CallNode, free, n int, check func([]ast.Node) error) {
 	if len(v.Arguments) != free+n {
 		g.fail(v, "%s takes %d arguments, not %d", v.Callee, free+n, len(v.Arguments))
@@ -336,7 +336,7 @@ func (g *grammar) circle(args []ast.Node) error {
 	return nil
 }
 
-// textOf gives a text in quotes, "" for anything else.
+// textOf returns the value of a text literal, "" for any other node.
 func textOf(n ast.Node) string {
 	if s, ok := n.(*ast.StringNode); ok {
 		return s.Value
@@ -344,7 +344,7 @@ func textOf(n ast.Node) string {
 	return ""
 }
 
-// numberOf gives a number as written, with its sign.
+// numberOf returns the value of a number literal, with its sign.
 func numberOf(n ast.Node) (float64, bool) {
 	switch v := n.(type) {
 	case *ast.IntegerNode:

@@ -68,7 +68,7 @@ rules:
 	f := full()
 	d := p.Decide(f)
 	require.Equal(t, Decision{Concern: true, Rule: "avast", Severity: Medium, Why: d.Why}, d)
-	require.Regexp(t, `^Rule avast: Avast is a vendor of concern; it calls 5\.62\.40\.1: not Russia: CZ \(Prague\).*\.$`, d.Why)
+	require.Regexp(t, `^Rule avast: Avast is a vendor of concern; it connects to 5\.62\.40\.1: not Russia: CZ \(Prague\).*\.$`, d.Why)
 	f.Host.VLANs = nil
 	require.Equal(t, Decision{Concern: true, Rule: "group", Severity: Critical,
 		Why: "Rule group: Ours do not run it (Avast belongs to the group gendigital)."}, p.Decide(f))
@@ -80,7 +80,7 @@ rules:
 	require.False(t, is)
 	require.Empty(t, why)
 	f.Host.Name = ""
-	require.Equal(t, Decision{Concern: true, Rule: "rest", Severity: Info, Why: "Rule rest names every finding."}, p.Decide(f))
+	require.Equal(t, Decision{Concern: true, Rule: "rest", Severity: Info, Why: "Rule rest matches every finding."}, p.Decide(f))
 }
 
 // A refuted place is of no concern to moscow; nor is ESET, whose maker is Slovak, whatever name of its Russian distributor is asked.
@@ -90,7 +90,7 @@ func TestMoscowLeavesAlone(t *testing.T) {
 	f := full()
 	is, why := p.Judge(f)
 	require.True(t, is)
-	require.Contains(t, why, "Rule moscow: it calls 91.103.66.9: Moscow per A")
+	require.Contains(t, why, "Rule moscow: it connects to 91.103.66.9: Moscow per A")
 	f.Destinations[0].Place = f.Destinations[0].Place.Refute(5*time.Millisecond, place.Point{Lat: 50.11, Lon: 8.68})
 	is, _ = p.Judge(f)
 	require.False(t, is)

@@ -53,15 +53,15 @@ type documentCircle struct {
 	KM  *float64 `yaml:"km"`
 }
 
-// Bounds of a policy file.
+// Limits of a policy file.
 const (
 	maxFile     = 256 << 10 // bytes
 	maxRules    = 500
-	maxProblems = 20  // errors that are told
+	maxProblems = 20  // errors reported
 	maxText     = 500 // bytes of a name or a sentence
 )
 
-// Parse reads a policy in YAML. Its errors, one a line, begin with file:line:column.
+// Parse reads a policy in YAML. Its errors, one per line, begin with file:line:column.
 func Parse(file string, data []byte) (*Policy, error) {
 	s := &source{file: file, text: []rune(string(data))}
 	if why := yamlfile.Unfit(data, maxFile); why != "" {
@@ -79,7 +79,7 @@ func Parse(file string, data []byte) (*Policy, error) {
 	return p, nil
 }
 
-// decode reads the YAML. A panic of the library, which strange tags and anchors can cause, becomes an error.
+// decode reads the YAML. It turns a panic of the library, which strange tags and anchors can cause, into an error.
 func (s *source) decode(data []byte) (d document, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -96,7 +96,7 @@ func (s *source) decode(data []byte) (d document, err error) {
 	body := s.tree.Docs[0].Body
 	if n := find(body, ast.AnchorType, ast.AliasType, ast.TagType, ast.MergeKeyType); n != nil {
 		line, col := yamlfile.Position(n)
-		return d, s.problem(line, col, "anchors, aliases, tags and merges are not part of a policy")
+		return d, s.problem(line, col, "anchors, aliases, tags and merges are not allowed in a policy")
 	}
 	if err := yaml.NewDecoder(bytes.NewReader(nil), yaml.Strict()).DecodeFromNode(body, &d); err != nil {
 		return d, s.syntax(err)
@@ -104,7 +104,7 @@ func (s *source) decode(data []byte) (d document, err error) {
 	return d, nil
 }
 
-// syntax takes place and text from the library's error.
+// syntax converts the library's error.
 func (s *source) syntax(err error) error {
 	var e yaml.Error
 	if !errors.As(err, &e) {
@@ -116,7 +116,7 @@ func (s *source) syntax(err error) error {
 	return s.problem(0, 0, e.GetMessage())
 }
 
-// find gives the first node of one of the types.
+// find returns the first node that has one of the types, or nil.
 func find(root ast.Node, types ...ast.NodeType) ast.Node {
 	f := &finder{types: types}
 	ast.Walk(f, root)
@@ -140,7 +140,7 @@ func (f *finder) Visit(n ast.Node) ast.Visitor {
 	return f
 }
 
-// builder turns words into values and notes what is wrong, with its place.
+// builder converts words to values and collects errors with their places.
 type builder struct {
 	source *source
 	errs   []error
@@ -176,7 +176,7 @@ func (b *builder) policy(d document) *Policy {
 		path := fmt.Sprintf("$.rules[%d]", i)
 		r := b.rule(path, i, &d.Rules[i])
 		if seen[r.Name] {
-			b.fail(path+".name", "the rule %q stands twice", r.Name)
+			b.fail(path+".name", "the rule %q is listed twice", r.Name)
 		}
 		seen[r.Name] = true
 		p.Rules = append(p.Rules, r)
@@ -184,13 +184,13 @@ func (b *builder) policy(d document) *Policy {
 	return p
 }
 
-// sentence checks a text that reports show.
+// sentence checks a text that will be shown in reports.
 func (b *builder) sentence(path, text string) {
 	if len(text) > maxText {
-		b.fail(path, "a text is %d bytes long at most", maxText)
+		b.fail(path, "a text has at most %d bytes", maxText)
 	}
 	if strings.ContainsFunc(text, unicode.IsControl) {
-		b.fail(path, "a text holds no control characters and is one line")
+		b.fail(path, "a text must be one line without control characters")
 	}
 }
 
@@ -221,7 +221,7 @@ func (b *builder) rule(path string, i int, d *documentRule) Rule {
 	return r
 }
 
-// expression compiles a text; nil where there is none, or where it is wrong.
+// expression compiles a text; nil if it is empty or wrong.
 func (b *builder) expression(path, text string) *Expression {
 	if strings.TrimSpace(text) == "" {
 		return nil
@@ -235,7 +235,7 @@ func (b *builder) expression(path, text string) *Expression {
 	return x
 }
 
-// each turns every word of a list into a value.
+// each converts every element of a list.
 func each[W, V any](b *builder, path string, list []W, parse func(W) (V, error)) (out []V) {
 	for i, w := range list {
 		v, err := parse(w)
@@ -247,7 +247,7 @@ func each[W, V any](b *builder, path string, list []W, parse func(W) (V, error))
 	return out
 }
 
-// one finds the value that a word means.
+// one returns the value that a word names.
 func one[V interface {
 	~uint8
 	String() string
@@ -257,14 +257,14 @@ func one[V interface {
 			return v
 		}
 	}
-	b.fail(path, "%s %q is none of %s", what, word, strings.Join(words(first, last), ", "))
+	b.fail(path, "%s %q is not one of %s", what, word, strings.Join(words(first, last), ", "))
 	return first
 }
 
 func country(w string) (string, error) {
 	w = strings.ToUpper(w)
 	if !isCountry(w) {
-		return "", fmt.Errorf("country %q is no ISO 3166 code of two letters", w)
+		return "", fmt.Errorf("country %q is not a two-letter ISO 3166 code", w)
 	}
 	return w, nil
 }
@@ -282,7 +282,7 @@ func network(w string) (netip.Prefix, error) {
 
 func circle(d documentCircle) (Circle, error) {
 	if d.Lat == nil || d.Lon == nil || d.KM == nil {
-		return Circle{}, errors.New("a circle has lat, lon and km")
+		return Circle{}, errors.New("a circle needs lat, lon and km")
 	}
 	c := Circle{Lat: *d.Lat, Lon: *d.Lon, KM: *d.KM}
 	return c, c.check()

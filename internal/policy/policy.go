@@ -1,5 +1,9 @@
-// Package policy says which findings are of concern: by vendor, by the vendor's country, by where a destination is, by
-// its network, by an expression over all of it. A policy is immutable once loaded, and judging is a pure function.
+// Package policy decides which findings are of concern: by vendor, the vendor's country, a destination's place or network, or an
+// expression over the whole finding. A classify.Finding goes in, a Decision comes out. A Policy is immutable once loaded, and
+// judging is a pure function.
+//
+// Start with Policy.Decide and Rule. parse.go reads the YAML; expression.go compiles expressions, which grammar.go limits to a
+// language that always ends quickly. README.md describes the language for users.
 package policy
 
 import (
@@ -12,10 +16,10 @@ import (
 	"avbeacon/classify/place"
 )
 
-// Policy is a named list of rules; the first that fits a finding decides.
+// Policy is a named list of rules; the first that matches a finding decides.
 type Policy struct {
 	Name  string
-	About string // a sentence, "" where the file has none
+	About string // a sentence, or ""
 	Rules []Rule
 }
 
@@ -31,24 +35,24 @@ const (
 	Critical
 )
 
-// DefaultSeverity is that of a rule that names none.
+// DefaultSeverity applies to rules without one.
 const DefaultSeverity = Medium
 
-// String gives the severity in the policy file's words.
+// String returns the severity as policy files write it.
 func (s Severity) String() string {
 	return [...]string{"info", "low", "medium", "high", "critical"}[min(s, Critical)]
 }
 
-// Rule fits a finding when every condition that it sets does. Within one condition any of the values will do. Places,
-// countries, cities, circles, networks and ASNs must all be met by one and the same destination.
+// Rule matches a finding if every condition that is set matches. Within one condition any of the values is enough. Places, countries,
+// cities, circles, networks and ASNs must all match one and the same destination.
 type Rule struct {
 	Name            string
 	Why             string // a sentence for the report, "" for none
 	Severity        Severity
-	Passes          bool     // the rule says that what fits is of no concern, and ends the search
+	Passes          bool     // what matches is not of concern, and no further rule is tried
 	Vendors         []string // vendor keys
 	Groups          []string // group keys
-	VendorCountries []string // ISO 3166 alpha-2; any of the maker's homes will do
+	VendorCountries []string // ISO 3166 alpha-2; any of the vendor's countries is enough
 	Products        []string // lower case
 	Places          []place.Level
 	Countries       []string // ISO 3166 alpha-2
@@ -58,24 +62,24 @@ type Rule struct {
 	ASNs            []uint32
 	AtLeast         classify.Verdict // least verdict; NoVerdict for any
 	When            *Expression      // nil for none
-	Unless          *Expression      // an exception: the rule does not fit where this is true; nil for none
+	Unless          *Expression      // exception: the rule does not match if this is true; nil for none
 }
 
-// Circle is a part of the globe.
+// Circle is an area on the globe.
 type Circle struct {
 	Lat, Lon float64 // of the centre, degrees
 	KM       float64 // radius
 }
 
-// Decision is what a policy says of a finding.
+// Decision is a policy's verdict on a finding.
 type Decision struct {
 	Concern  bool
-	Rule     string // the rule that decided, "" where none fitted
+	Rule     string // the rule that decided, "" if none matched
 	Severity Severity
-	Why      string // a sentence that names the rule and what fitted; "" where none did
+	Why      string // a sentence that names the rule and what matched; "" if none did
 }
 
-// Judge says whether a finding is of concern, and why.
+// Judge reports whether a finding is of concern, and the sentence that says why.
 func (p *Policy) Judge(f *classify.Finding) (concern bool, why string) {
 	d := p.Decide(f)
 	if !d.Concern {
@@ -84,19 +88,19 @@ func (p *Policy) Judge(f *classify.Finding) (concern bool, why string) {
 	return true, d.Why
 }
 
-// Decide gives what the first rule that fits says. Where none does, the finding is of no concern.
+// Decide returns the decision of the first rule that matches. If none does, the finding is not of concern.
 func (p *Policy) Decide(f *classify.Finding) Decision {
 	c := &subject{Finding: f}
 	for i := range p.Rules {
 		r := &p.Rules[i]
-		if said, ok := r.fits(c); ok {
+		if said, ok := r.matches(c); ok {
 			return Decision{Concern: !r.Passes, Rule: r.Name, Severity: r.Severity, Why: r.sentence(said)}
 		}
 	}
 	return Decision{}
 }
 
-// sentence tells the rule, its own reason and what fitted.
+// sentence names the rule, its own reason and what matched.
 func (r *Rule) sentence(said []string) string {
 	fitted := strings.Join(said, "; ")
 	switch {
@@ -107,23 +111,23 @@ func (r *Rule) sentence(said []string) string {
 	case fitted != "":
 		return fmt.Sprintf("Rule %s: %s.", r.Name, fitted)
 	}
-	return "Rule " + r.Name + " names every finding."
+	return "Rule " + r.Name + " matches every finding."
 }
 
-// subject is a finding under judgement. Its environment is made when the first expression asks.
+// subject is the finding that is judged. Its environment is made when the first expression needs it.
 type subject struct {
 	*classify.Finding
 	env *environment
 }
 
-// fits checks the conditions in turn, the cheap ones first, and collects what is to be said of them.
-func (r *Rule) fits(c *subject) (said []string, ok bool) {
+// matches checks the conditions in turn, cheap ones first, and returns a phrase for each that is set.
+func (r *Rule) matches(c *subject) (said []string, ok bool) {
 	if c.Verdict < r.AtLeast {
 		return nil, false
 	}
 	for _, check := range []func(*subject) (string, bool){r.vendor, r.group, r.country, r.product, r.destination, r.when} {
-		words, fits := check(c)
-		if !fits {
+		words, ok := check(c)
+		if !ok {
 			return nil, false
 		}
 		if words != "" {
@@ -166,7 +170,7 @@ func (r *Rule) product(c *subject) (string, bool) {
 	return c.Product + " is a product of concern", slices.Contains(r.Products, strings.ToLower(c.Product))
 }
 
-// destination asks that one and the same destination meets every condition of place and network.
+// destination looks for one destination that meets every condition of place and network.
 func (r *Rule) destination(c *subject) (string, bool) {
 	if len(r.Places)+len(r.Countries)+len(r.Cities)+len(r.Circles)+len(r.Networks)+len(r.ASNs) == 0 {
 		return "", true
@@ -188,7 +192,7 @@ func (r *Rule) at(d *classify.Destination) bool {
 		(len(r.Circles) == 0 || slices.ContainsFunc(r.Circles, func(c Circle) bool { return d.Place.Within(c.Lat, c.Lon, c.KM) }))
 }
 
-// network gives the first network of the rule that holds the address, "" where none does.
+// network returns the first network of the rule that holds the address, or "".
 func (r *Rule) network(a netip.Addr) string {
 	for _, n := range r.Networks {
 		if n.Contains(a.Unmap()) {
@@ -198,9 +202,9 @@ func (r *Rule) network(a netip.Addr) string {
 	return ""
 }
 
-// destinationWords says whom the host calls and which of the rule's conditions that meets.
+// destinationWords names the destination and the network conditions that it meets.
 func (r *Rule) destinationWords(d *classify.Destination) string {
-	words := fmt.Sprintf("it calls %s", d.Address)
+	words := fmt.Sprintf("it connects to %s", d.Address)
 	if len(r.Networks) > 0 {
 		words += " in " + r.network(d.Address)
 	}
@@ -213,19 +217,19 @@ func (r *Rule) destinationWords(d *classify.Destination) string {
 	return words + ": " + strings.TrimSuffix(d.Place.Words, ".")
 }
 
-// when asks the rule's expression. One that cannot be evaluated fits, and says so: silence would hide a finding.
+// when evaluates the rule's expression. One that cannot be evaluated matches, and its phrase says so: silence would hide a finding.
 func (r *Rule) when(c *subject) (string, bool) {
 	if r.When == nil {
 		return "", true
 	}
-	fits, err := r.When.eval(c)
+	is, err := r.When.eval(c)
 	if err != nil {
 		return fmt.Sprintf("the expression %q cannot be evaluated (%v)", r.When.short(), err), true
 	}
-	return "it is true that " + r.When.short(), fits
+	return "the condition holds: " + r.When.short(), is
 }
 
-// excepted asks the rule's exception. One that cannot be evaluated excepts nothing.
+// excepted evaluates the rule's exception. One that cannot be evaluated makes no exception.
 func (r *Rule) excepted(c *subject) bool {
 	if r.Unless == nil {
 		return false

@@ -11,14 +11,14 @@ import (
 	"avbeacon/internal/yamlfile"
 )
 
-// source is a policy file as it stands, for finding where in it something is.
+// source is the text and syntax tree of a policy file, to find the line and column of a value.
 type source struct {
 	file string
 	text []rune
 	tree *ast.File
 }
 
-// problem makes an error that begins with file, line and column; without line where that is unknown.
+// problem returns an error that begins with file, line and column; without line and column if line is 0.
 func (s *source) problem(line, col int, text string) error {
 	text = strings.TrimSpace(text)
 	if line == 0 {
@@ -27,7 +27,7 @@ func (s *source) problem(line, col int, text string) error {
 	return fmt.Errorf("%s:%d:%d: %s", s.file, line, col, text)
 }
 
-// at gives line and column where the value of a YAML path begins; of the nearest parent that has a place.
+// at returns the line and column of a YAML path's value, or of the nearest parent that has a position.
 func (s *source) at(path string) (line, col int) {
 	for path != "" && path != "$" {
 		if n := s.node(path); n != nil {
@@ -40,7 +40,7 @@ func (s *source) at(path string) (line, col int) {
 	return 0, 0
 }
 
-// node gives the value of a path, nil where there is none.
+// node returns the value of a path, nil if there is none.
 func (s *source) node(path string) ast.Node {
 	p, err := yaml.PathString(path)
 	if err != nil {
@@ -53,7 +53,7 @@ func (s *source) node(path string) ast.Node {
 	return n
 }
 
-// inside gives line and column of a rune of a text value, whichever way the value is quoted or folded.
+// inside returns the line and column of a rune in a text value, however the value is quoted or folded.
 func (s *source) inside(path, value string, offset int) (line, col int) {
 	line, col = s.at(path)
 	at := s.index(line, col)
@@ -84,8 +84,8 @@ func (s *source) inside(path, value string, offset int) (line, col int) {
 	return line, col
 }
 
-// follow gives where the rune of a value stands in the file, from at on. White space of the value is white space of any
-// kind in the file.
+// follow returns the index in the file of the value's next rune, from at on. White space in the value matches any white space in the
+// file.
 func (s *source) follow(at int, want, quote rune) int {
 	for ; at < len(s.text); at++ {
 		have := s.text[at]
@@ -94,13 +94,13 @@ func (s *source) follow(at int, want, quote rune) int {
 			return at
 		case unicode.IsSpace(have), have == '\\' && quote == '"':
 		default:
-			return len(s.text) // an escape that spells the rune: the value's beginning must do
+			return len(s.text) // an escape: report the beginning of the value
 		}
 	}
 	return at
 }
 
-// index gives the place in the file of a line and column, -1 where there is none.
+// index returns the place in the file of a line and column, -1 if there is none.
 func (s *source) index(line, col int) int {
 	l, c := 1, 1
 	for i, r := range s.text {

@@ -11,14 +11,14 @@ import (
 	"avbeacon/feeds"
 )
 
-// Facts are what a report is made from.
+// Facts is everything that a report is made from.
 type Facts struct {
 	Version   string
 	Generated time.Time
 	Catalog   *feeds.Catalog
 	Places    []feeds.Database
 	Policy    string
-	// Judge says whether a finding is of concern, and why.
+	// Judge reports whether a finding is of concern, and why.
 	Judge    func(*classify.Finding) (concern bool, why string)
 	Inputs   []capture.Input
 	Findings []*classify.Finding
@@ -29,7 +29,7 @@ type Facts struct {
 	HiddenDoH uint64
 }
 
-// New makes a report.
+// New makes a report. It copies what it needs from f.
 func New(f *Facts) *Report {
 	r := &Report{
 		Schema: Schema, Version: f.Version, Generated: at(f.Generated), Policy: valid(f.Policy),
@@ -162,8 +162,8 @@ func newEvidence(e *classify.Evidence) Evidence {
 	return x
 }
 
-// ms is a duration in milliseconds, to the microsecond.
+// ms returns a duration in milliseconds, to the microsecond.
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// rounded is v to four decimals: more would be noise.
+// rounded returns v to four decimals: more would be noise.
 func rounded(v float64) float64 { return math.Round(v*1e4) / 1e4 }

@@ -8,7 +8,7 @@ import (
 	"avbeacon/classify/place"
 )
 
-// Coverage is what a capture could not show.
+// Coverage counts what was read, and what the capture could not show.
 type Coverage struct {
 	Type          string            `json:"type,omitempty"` // "coverage" in JSON lines
 	Packets       uint64            `json:"packets"`
@@ -21,7 +21,7 @@ type Coverage struct {
 	HiddenNames   HiddenNames       `json:"hidden_names"`
 	Lost          map[string]uint64 `json:"lost,omitempty"`
 	Words         []string          `json:"words"`
-	Hours         []Hour            `json:"hours,omitempty"` // of a tap that a store was kept of
+	Hours         []Hour            `json:"hours,omitempty"` // from a store; for a tap only
 }
 
 // HiddenNames counts flows whose names could not be read.
@@ -74,7 +74,7 @@ func (c *Coverage) count(what string, n uint64) {
 	}
 }
 
-// lose counts what bounds or damage made this run miss.
+// lose counts what was missed because of a limit or of damage.
 func (c *Coverage) lose(f *Facts) {
 	o := &f.Stats.Observer
 	for what, n := range map[string]uint64{
@@ -100,36 +100,40 @@ func (c *Coverage) lose(f *Facts) {
 	}
 }
 
-// say puts into words what a reader must know before he concludes that a host has no antivirus.
+// say adds the sentences that a reader needs before concluding that a host has no antivirus.
 func (c *Coverage) say(f *Facts) {
 	say := func(n uint64, what, rest string, args ...any) {
 		if n > 0 {
 			c.Words = append(c.Words, plural(n, what)+" "+fmt.Sprintf(rest, args...))
 		}
 	}
-	say(c.KernelDrops, "packet", "lost by the capturing side: contacts may be missing.")
-	say(c.Truncated, "packet", "of %d cut by the snap length: names behind the cut are missing.", c.Packets)
-	say(c.OneSidedFlows, "flow", "of %d in one direction only: answers, or questions, are not in the capture.", c.Flows)
-	say(total(c.Undecoded), "packet", "not decoded to a flow; the list says why.")
+	say(c.KernelDrops, "packet", "dropped by the capturing system: connections may be missing.")
+	say(c.Truncated, "packet", "of %d cut by the snap length: names after the cut are missing.", c.Packets)
+	say(c.OneSidedFlows, "flow", "of %d in one direction only: requests or answers are missing from the capture.", c.Flows)
+	say(total(c.Undecoded), "packet", "not decoded to a flow; reasons below.")
 	h := &c.HiddenNames
-	say(h.ECH, "hello", "with encrypted_client_hello: the name seen may be a cover (GREASE cannot be told apart).")
-	say(h.Unnamed, "hello", "without a server name: those flows can be judged by address alone.")
-	say(h.DoH+h.DoT+h.DoQ, "flow", "of hidden DNS (DoH %d, DoT %d, DoQ %d): look-ups in them are not seen.", h.DoH, h.DoT, h.DoQ)
-	say(f.Judged.InboundIgnored, "flow", "that came in from outside, not looked at: only who calls out is judged.")
-	say(total(c.Lost), "thing", "damaged, not whole or beyond a limit; the list says what.")
+	say(h.ECH, "hello", "with encrypted_client_hello: the visible name may be a cover name (GREASE looks the same).")
+	say(h.Unnamed, "hello", "without a server name: only the address says whom it called.")
+	say(h.DoH+h.DoT+h.DoQ, "flow", "of encrypted DNS (DoH %d, DoT %d, DoQ %d): the queries inside are not visible.", h.DoH, h.DoT, h.DoQ)
+	if n := f.Judged.InboundIgnored; n == 1 {
+		c.Words = append(c.Words, "1 inbound flow was ignored: only outbound traffic is judged.")
+	} else if n > 1 {
+		c.Words = append(c.Words, fmt.Sprintf("%d inbound flows were ignored: only outbound traffic is judged.", n))
+	}
+	say(total(c.Lost), "item", "lost to damage or to a limit; details below.")
 	for i := range f.Inputs {
 		in := &f.Inputs[i]
 		if in.Err != nil {
-			c.Words = append(c.Words, "Not read to its end: "+valid(in.Err.Error()))
+			c.Words = append(c.Words, "Not read to the end: "+valid(in.Err.Error()))
 		}
 	}
 	c.Words = append(c.Words, staleWords(f)...)
 	if c.Packets == 0 {
-		c.Words = append(c.Words, "No packet was read.")
+		c.Words = append(c.Words, "No packets were read.")
 	}
 }
 
-// staleWords says which place databases are old.
+// staleWords names the place databases that are old.
 func staleWords(f *Facts) []string { return validAll(place.Stale(f.Places, f.Generated)) }
 
 func total(m map[string]uint64) (n uint64) {

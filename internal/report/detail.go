@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// limits are how much of a finding the report shows; --explain shows all of it.
+// limits is how much of a finding the text report shows; --explain shows all of it.
 type limits struct{ groups, against, values, frames, destinations int }
 
 func limitsOf(f *Finding) limits {
@@ -48,7 +48,7 @@ func beatText(f *Finding) string {
 	return strings.Join(out, "; ")
 }
 
-// evidence writes the groups of evidence, the strongest first, and says how many pieces it left out.
+// evidence writes the groups of evidence, strongest first, and returns how many pieces it left out.
 func (t *writer) evidence(r *Report, f *Finding, l *limits) (left int) {
 	supports, against := 0, 0
 	for _, g := range groupEvidence(f.Evidence) {
@@ -96,7 +96,7 @@ type group struct {
 	frames    []Frame // of all, in their order
 }
 
-// groupEvidence puts pieces together that differ in their values alone. What says only what a reason says already is left out.
+// groupEvidence joins pieces that differ in their value only. It leaves out kind "against": the finding's reasons already say it.
 func groupEvidence(list []Evidence) []group {
 	var out []group
 	for i := range list {
@@ -119,12 +119,12 @@ func (g *group) like(e *Evidence) bool {
 		(g.Supports || g.Why == e.Why)
 }
 
-// needsWhy says that a reader would wonder.
+// needsWhy reports whether the line needs an explanation to be understood.
 func (g *group) needsWhy() bool {
 	return !g.Supports || g.Kind == "other_host_name"
 }
 
-// framesText names packet records, at most so many; with their file where there are several.
+// framesText lists at most so many packet numbers, each with its file if there are several inputs.
 func framesText(r *Report, list []Frame, most int) string {
 	frames := slices.Clone(list)
 	slices.SortFunc(frames, func(a, b Frame) int {
@@ -151,7 +151,7 @@ func framesText(r *Report, list []Frame, most int) string {
 	return "packets " + s
 }
 
-// inputPrefix is the file's name and a colon where there is more than one input.
+// inputPrefix returns the file's name and a colon, or "" if there is only one input.
 func inputPrefix(r *Report, i int) string {
 	if len(r.Inputs) < 2 || i >= len(r.Inputs) {
 		return ""
@@ -166,7 +166,7 @@ func inputPrefix(r *Report, i int) string {
 	return Clean(base) + ":"
 }
 
-// destinations writes where the host called, by place, the gravest first, and says how many it left out.
+// destinations writes the destinations by place, gravest first, and returns how many it left out.
 func (t *writer) destinations(f *Finding, most int) (left int) {
 	shown, place := 0, ""
 	for _, d := range byPlace(f.Destinations) {
@@ -183,7 +183,7 @@ func (t *writer) destinations(f *Finding, most int) (left int) {
 	return left
 }
 
-// byPlace gives the destinations, those of one place together, the gravest first.
+// byPlace returns the destinations grouped by place, gravest first.
 func byPlace(list []Destination) []*Destination {
 	rank, first := map[string]int{}, map[string]int{}
 	out := make([]*Destination, len(list))
@@ -210,12 +210,12 @@ func byPlace(list []Destination) []*Destination {
 
 func placeLine(d *Destination) string {
 	if d.Place == nil {
-		return "no place known"
+		return "location unknown"
 	}
 	return d.Place.Level + ": " + Clean(d.Place.Words)
 }
 
-// destinationText tells one destination with at most so many of its names; 0 for all.
+// destinationText describes one destination with at most so many of its names; 0 for all.
 func destinationText(d *Destination, most int) string {
 	s := d.Address
 	if d.Port != 0 {
@@ -224,7 +224,7 @@ func destinationText(d *Destination, most int) string {
 	if d.Proxy {
 		s += " (a proxy)"
 	}
-	s += ", " + plural(d.Contacts, "contact")
+	s += ", " + plural(d.Contacts, "connection")
 	if d.Failed > 0 {
 		s += fmt.Sprintf(" (%d failed)", d.Failed)
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// About gives the findings of one host: by an address that it had, its MAC, or its name (with or without its domain).
+// About returns the findings of one host, named by an address it had, its MAC, or its name (with or without domain).
 func (r *Report) About(host string) []*Finding {
 	var out []*Finding
 	for i := range r.Findings {
@@ -35,8 +35,8 @@ func (h *Host) is(what string) bool {
 	return what != "" && (strings.EqualFold(h.Name, what) || strings.EqualFold(name, what))
 }
 
-// WriteExplanation writes all that was found of one host: each piece of evidence with its weight and the entry of the
-// catalogue that it stands on, what speaks against it, each place with each database's vote.
+// WriteExplanation writes everything known about one host: each piece of evidence with its weight and catalogue entry, what does not
+// count, and each destination with every database's vote.
 func (r *Report) WriteExplanation(w io.Writer, host string, opt TextOptions) error {
 	t := newWriter(w, opt)
 	list := r.About(host)
@@ -55,9 +55,9 @@ func (r *Report) WriteExplanation(w io.Writer, host string, opt TextOptions) err
 	return t.err
 }
 
-// nobody says that there is no finding, and whose there are.
+// nobody writes that the host has no findings, and which hosts have.
 func (t *writer) nobody(r *Report, host string) {
-	t.para(0, "No finding speaks of %s: nothing of the catalogue was seen from it, or it is not in the capture.", Clean(host))
+	t.para(0, "No findings for %s: nothing in the catalogue matched its traffic, or it is not in the capture.", Clean(host))
 	const most = 20
 	var names []string
 	seen := map[string]bool{}
@@ -74,14 +74,14 @@ func (t *writer) nobody(r *Report, host string) {
 		more = fmt.Sprintf(" and %d more", len(names)-most)
 		names = names[:most]
 	}
-	t.para(0, "There are findings about: %s%s.", strings.Join(names, ", "), more)
+	t.para(0, "Hosts with findings: %s%s.", strings.Join(names, ", "), more)
 }
 
 func (t *writer) explain(r *Report, f *Finding) {
 	t.title(fmt.Sprintf("%s: %s", hostText(f, " "), f.VendorName))
 	t.host(f)
 	t.line("  Verdict: %s, state %s, seen %s to %s, %s and %s", t.verdict(f), f.State, stamp(f.FirstSeen), stamp(f.LastSeen),
-		plural(f.Contacts, "contact"), plural(f.Lookups, "look-up"))
+		plural(f.Contacts, "connection"), queries(f.Lookups))
 	if f.Product != "" {
 		t.para(2, "Product: %s", strings.TrimSpace(Clean(f.Product)+" "+Clean(f.ProductVersion)))
 	}
@@ -89,16 +89,16 @@ func (t *writer) explain(r *Report, f *Finding) {
 		t.para(2, "Of concern: %s", Clean(f.ConcernWhy))
 	}
 	if f.OEM != nil {
-		t.para(2, "Engine of %s inside %s; source: %s", Clean(f.OEM.Engine), Clean(f.OEM.In), Clean(f.OEM.Source))
+		t.para(2, "Engine by %s inside %s; source: %s", Clean(f.OEM.Engine), Clean(f.OEM.In), Clean(f.OEM.Source))
 	}
 	t.line("  Why:")
 	for _, s := range f.Reasons {
 		t.para(4, "%s", Clean(s))
 	}
-	t.pieces(r, f, true, "What speaks for it:")
-	t.pieces(r, f, false, "What does not count, or speaks against it:")
+	t.pieces(r, f, true, "Evidence that counts:")
+	t.pieces(r, f, false, "Evidence that does not count, or counts against it:")
 	if f.Dropped > 0 {
-		t.line("    %d more pieces of evidence or destinations were beyond the limits and not kept", f.Dropped)
+		t.line("    %d more pieces of evidence or destinations were over the limit and not kept", f.Dropped)
 	}
 	t.places(f)
 	for i := range f.Beacon {
@@ -114,13 +114,13 @@ func (t *writer) host(f *Finding) {
 	if f.Host.MAC != "" {
 		t.line("  MAC %s", f.Host.MAC)
 	}
-	role := "unknown: too little was seen of it"
+	role := "unknown (too little traffic)"
 	if len(f.HostRoles) > 0 {
 		role = strings.Join(f.HostRoles, ", ")
 	}
-	t.para(2, "Role of the host: %s", role)
+	t.para(2, "Host role: %s", role)
 	if b := f.Behind; b != nil {
-		s := fmt.Sprintf("Behind it: at least %d", b.AtLeast)
+		s := fmt.Sprintf("Machines behind it: at least %d", b.AtLeast)
 		if b.Estimate > 0 {
 			s += fmt.Sprintf(", about %d", b.Estimate)
 		}
@@ -128,7 +128,7 @@ func (t *writer) host(f *Finding) {
 	}
 }
 
-// pieces writes the evidence that supports the finding, or that which does not.
+// pieces writes the evidence that supports the finding, or the evidence that does not.
 func (t *writer) pieces(r *Report, f *Finding, supports bool, head string) {
 	for i := range f.Evidence {
 		e := &f.Evidence[i]
@@ -166,7 +166,7 @@ func (t *writer) piece(r *Report, e *Evidence) {
 	if frames := framesText(r, e.Frames, len(e.Frames)); frames != "" {
 		s += ", " + frames
 		if uint64(len(e.Frames)) < e.Count {
-			s += " (the first of them)"
+			s += " (first ones only)"
 		}
 	}
 	t.para(9, "%s", s)
@@ -175,7 +175,7 @@ func (t *writer) piece(r *Report, e *Evidence) {
 // places writes every destination with every database's vote.
 func (t *writer) places(f *Finding) {
 	if len(f.Destinations) > 0 {
-		t.line("  Where to:")
+		t.line("  Destinations:")
 	}
 	for _, d := range byPlace(f.Destinations) {
 		s := destinationText(d, 0)
@@ -191,7 +191,7 @@ func (t *writer) places(f *Finding) {
 			continue
 		}
 		if x := d.Place.Refuted; x != nil {
-			t.para(9, "the databases' %s is refuted by %s: %g ms reach %.0f km at most", d.Place.Claimed, x.By, x.RTT, x.MaxKM)
+			t.para(9, "%s, as the databases say, is refuted by %s: %g ms is %.0f km at most", d.Place.Claimed, x.By, x.RTT, x.MaxKM)
 		}
 		for i := range d.Place.By {
 			t.para(9, "vote: %s", voteText(&d.Place.By[i]))
@@ -213,7 +213,7 @@ func voteText(v *Vote) string {
 		s += fmt.Sprintf(" within %d km", v.RadiusKM)
 	}
 	if !v.Counted {
-		s += " (not counted: another build of the same maker is)"
+		s += " (not counted: another database of the same maker is)"
 	}
 	return s
 }

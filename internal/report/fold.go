@@ -6,8 +6,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// fold breaks a line at spaces, so that no piece is wider than so many columns unless one word is. Pieces after the first
-// are narrower by the indent that they will get.
+// fold breaks a line at spaces into pieces of at most width columns; a word that is wider stays whole. Pieces after the first leave
+// room for an indent.
 func fold(s string, width, indent int) []string {
 	var out []string
 	var line strings.Builder
@@ -28,7 +28,7 @@ func fold(s string, width, indent int) []string {
 	return append(out, line.String())
 }
 
-// foldCell folds each line of a table's cell and breaks words that are too long. Painted text is left alone: it is short.
+// foldCell folds each line of a table cell and breaks words that are too long. It leaves coloured text alone: that is short.
 func foldCell(s string, width int) string {
 	var out []string
 	for line := range strings.SplitSeq(s, "\n") {
@@ -43,7 +43,7 @@ func foldCell(s string, width int) string {
 	return strings.Join(out, "\n")
 }
 
-// cut parts a text after so many columns, after one character at least.
+// cut splits a text after so many columns, but at least after one character.
 func cut(s string, width int) (head, tail string) {
 	used := 0
 	for i, r := range s {
@@ -55,7 +55,7 @@ func cut(s string, width int) (head, tail string) {
 	return s, ""
 }
 
-// short is a text of at most so many columns; what is left out is marked.
+// short returns a text of at most width columns; "..." marks what was left out.
 func short(s string, width int) string {
 	if text.StringWidthWithoutEscSequences(s) <= width {
 		return s

@@ -15,10 +15,10 @@ func TestWhatATapDidNotSeeIsSaid(t *testing.T) {
 	var c Coverage
 	c.Watched([]Hour{hour(0, 20*time.Minute, 0), hour(1, time.Hour, 0), hour(2, 10*time.Minute, 100), hour(5, time.Hour, 0), hour(6, time.Minute, 0)})
 	require.Equal(t, []string{
-		"The tap was read for 2.5 hours between 2026-03-02 08:00Z and 2026-03-02 15:00Z.",
-		"In 2 hours between them it was not read at all: what called home then is missing.",
-		"In 1 hour it was read in part only.",
-		"16.67 % of its packets were lost before they could be looked at (100).",
+		"The tap was watched for 2.5 h (2026-03-02 08:00 to 15:00 UTC).",
+		"In 2 hours in between it was not watched at all: connections are missing.",
+		"In 1 hour it was watched for part of the time only.",
+		"16.67 % of its packets were dropped (100).",
 	}, c.Words)
 	require.Len(t, c.Hours, 5)
 	var none Coverage

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// mac is a hardware address in canonical text.
+// mac returns a hardware address in canonical text.
 func mac(m [6]byte) string { return string(appendMAC(nil, m)) }
 
 func appendMAC(dst []byte, m [6]byte) []byte {
@@ -65,7 +65,7 @@ func (w *object) mac(k string, m [6]byte) {
 	w.b = append(appendMAC(append(w.b, '"'), m), '"')
 }
 
-// hex writes bytes, behind a prefix.
+// hex writes bytes after a prefix.
 func (w *object) hex(k, prefix string, v ...byte) {
 	w.key(k)
 	w.b = append(append(w.b, '"'), prefix...)

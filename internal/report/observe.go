@@ -7,13 +7,13 @@ import (
 	"avbeacon/capture/wire"
 )
 
-// Lines encodes Observations as `avbeacon observe` prints them: one JSON object a line (OUTPUT.md). The zero value with
-// Files set is ready; Append may be called side by side.
+// Lines encodes Observations as `avbeacon observe` prints them: one JSON object per line. It needs Files set and nothing else; Append
+// may be called concurrently.
 type Lines struct {
 	Files []string // names of the inputs, by index
 }
 
-// Append adds the lines of one Observation to dst: none, one, or one a question.
+// Append appends the lines of one Observation to dst: none, one, or one for each DNS question.
 func (l *Lines) Append(dst []byte, o *capture.Observation) []byte {
 	switch o.Kind {
 	case capture.Lookup, capture.Answer:
@@ -160,7 +160,7 @@ func (l *Lines) identity(dst []byte, o *capture.Observation) []byte {
 	return dst
 }
 
-// begin writes what all lines have.
+// begin writes the members that all lines have.
 func (l *Lines) begin(dst []byte, o *capture.Observation, kind string) object {
 	w := object{b: append(dst, '{'), first: true}
 	if int(o.Input) < len(l.Files) {
@@ -179,7 +179,7 @@ func (l *Lines) begin(dst []byte, o *capture.Observation, kind string) object {
 	if o.Link != nil {
 		w.link(o.Link)
 	}
-	if o.HasSrcMAC && (o.Kind != capture.Identity || o.ID.NBNS != nil) { // DHCP and ARP tell theirs in the payload
+	if o.HasSrcMAC && (o.Kind != capture.Identity || o.ID.NBNS != nil) { // DHCP and ARP have theirs in the payload
 		w.mac("mac", o.SrcMAC)
 	}
 	return w
@@ -346,7 +346,7 @@ func (w *object) flow(f *capture.FlowRecord) {
 	w.text("outcome", outcome(f.Outcome))
 }
 
-// outcome is how a flow went, in OUTPUT.md's words.
+// outcome returns how a flow ended, as one of the schema's words.
 func outcome(o capture.Outcome) string {
 	switch o {
 	case capture.Established:

@@ -9,10 +9,10 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// TextOptions say how a text report looks.
+// TextOptions is how a text report looks.
 type TextOptions struct {
 	Color bool
-	Width int // columns of the terminal; 0: there is none, and lines are made for 120
+	Width int // columns of the terminal; 0 for no terminal: lines of 120 columns
 }
 
 // Widths of lines, in columns.
@@ -41,7 +41,7 @@ func (r *Report) WriteText(w io.Writer, opt TextOptions) error {
 	return t.err
 }
 
-// order lists the findings as a reader wants them: those of concern first, the surest first.
+// order returns the findings' indexes in the order of the text: of concern first, then by verdict, surest first.
 func (r *Report) order() []int {
 	rank := []string{"installed", "likely", "possible", "visit"}
 	idx := make([]int, len(r.Findings))
@@ -82,7 +82,7 @@ func (t *writer) line(format string, args ...any) {
 	}
 }
 
-// para writes a sentence behind an indent, folded to the width; further lines are indented by two more columns.
+// para writes an indented sentence, folded to the width; further lines are indented by two more columns.
 func (t *writer) para(indent int, format string, args ...any) {
 	before := strings.Repeat(" ", indent)
 	for _, s := range fold(fmt.Sprintf(format, args...), t.opt.Width-indent, 2) {
@@ -126,7 +126,7 @@ func (t *writer) summary(r *Report) {
 	}
 	s := fmt.Sprintf("%s in %s", plural(r.Coverage.Packets, "packet"), plural(uint64(len(r.Inputs)), "input"))
 	if failed > 0 {
-		s += fmt.Sprintf(" (%d not read, or not to the end)", failed)
+		s += fmt.Sprintf(" (%d not read to the end)", failed)
 	}
 	if !from.IsZero() {
 		s += fmt.Sprintf(", %s to %s", stamp(from), stamp(to))
@@ -134,13 +134,13 @@ func (t *writer) summary(r *Report) {
 	t.para(0, "%s", s)
 	switch {
 	case r.Coverage.Packets == 0:
-		t.para(0, "Nothing was judged: no packet was read.")
+		t.para(0, "Nothing to judge: no packets were read.")
 	case r.Coverage.Flows == 0 && len(r.Findings) == 0:
-		t.para(0, "Nothing was judged: no packet could be decoded to a flow. What the capture could not show says why.")
+		t.para(0, "Nothing to judge: no packet could be decoded to a flow. The limitations below say why.")
 	case len(r.Findings) == 0:
-		t.para(0, "No antivirus of the catalogue was seen to call home. Read what the capture could not show before you conclude.")
+		t.para(0, "No known antivirus was seen calling home. Check the limitations below before you conclude that there is none.")
 	default:
-		t.para(0, "%s, %d of concern to policy %s", plural(uint64(len(r.Findings)), "finding"), concern, Clean(r.Policy))
+		t.para(0, "%s, %d of concern (policy %s)", plural(uint64(len(r.Findings)), "finding"), concern, Clean(r.Policy))
 	}
 }
 
@@ -155,9 +155,9 @@ func stamp(t Time) string { return t.Format("2006-01-02 15:04:05Z") }
 
 func (t *writer) coverage(r *Report) {
 	t.line("")
-	t.title("What the capture could not show")
+	t.title("Limitations: what the capture could not show")
 	c := &r.Coverage
-	missing := slices.DeleteFunc(slices.Clone(c.Words), func(s string) bool { return slices.Contains(r.Notes, s) }) // told with the sources
+	missing := slices.DeleteFunc(slices.Clone(c.Words), func(s string) bool { return slices.Contains(r.Notes, s) }) // sources() writes the notes
 	if len(missing) == 0 {
 		t.para(2, "Nothing is known to be missing: no drops noted, no cut packets, no one-sided flows, no hidden names.")
 	}
@@ -187,4 +187,11 @@ func orWord(s, otherwise string) string {
 		return otherwise
 	}
 	return s
+}
+
+func queries(n uint64) string {
+	if n == 1 {
+		return "1 DNS query"
+	}
+	return fmt.Sprintf("%d DNS queries", n)
 }

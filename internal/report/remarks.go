@@ -6,10 +6,10 @@ import (
 	"avbeacon/classify"
 )
 
-// Remark says why something that looks like an antivirus is none.
+// Remark says why something that looks like an antivirus was ruled out.
 type Remark struct {
 	Host   string `json:"host"`
-	Vendor string `json:"vendor,omitempty"` // its key; "" where it is no vendor's
+	Vendor string `json:"vendor,omitempty"` // its key, or ""
 	Kind   string `json:"kind"`
 	Words  string `json:"words"`
 	Count  uint64 `json:"count"`
@@ -34,11 +34,10 @@ func newRemarks(list []classify.Remark) []Remark {
 	return out
 }
 
-// mostRemarks is how many the text report shows; --explain shows all of a host's.
+// mostRemarks is how many remarks the text report shows; --explain shows all of a host's.
 const mostRemarks = 12
 
-// remarks writes what looks like an antivirus and is none: all of some hosts' remarks, or the first of everybody's where
-// hosts is nil.
+// remarks writes the look-alikes: all remarks of some hosts, or the first mostRemarks of all if hosts is nil.
 func (t *writer) remarks(r *Report, hosts []string) {
 	var list []*Remark
 	for i := range r.Remarks {
@@ -50,7 +49,7 @@ func (t *writer) remarks(r *Report, hosts []string) {
 		return
 	}
 	t.line("")
-	t.title("What looks like an antivirus, and is none")
+	t.title("Look-alikes that were ruled out")
 	for i, x := range list {
 		if hosts == nil && i == mostRemarks {
 			t.para(2, "... and %d more (--explain HOST, or --format json, shows all)", len(list)-i)
@@ -64,7 +63,7 @@ func (t *writer) remarks(r *Report, hosts []string) {
 	}
 }
 
-// hostsOf gives the addresses that a --explain argument stands for: those of the findings about it, or itself.
+// hostsOf returns the addresses that a --explain argument means: those of its findings, or the argument itself.
 func (r *Report) hostsOf(host string) []string {
 	var out []string
 	for _, f := range r.About(host) {

@@ -1,12 +1,15 @@
-// Package report is the model of a report and its forms: text, JSON, JSON lines and CSV; and the JSON lines of observe.
-// What a run came to goes in, documents come out.
+// Package report turns the result of a run (Facts: findings, remarks, counters, sources) into a Report and writes it as text, JSON,
+// JSON lines or CSV. It also encodes Observations as the JSON lines of observe (Lines).
+//
+// Start with Report, which is the JSON form field by field, and New, which fills it. paper.go holds the text form from the top;
+// explain.go is the text for one host.
 package report
 
-// Schema names the form of the JSON report (OUTPUT.md). It changes only when a field changes its meaning.
+// Schema identifies the JSON report's schema. It changes only when the meaning of a field does; new fields do not change it.
 const Schema = "avbeacon/report/1"
 
-// Report is one run's result. Its JSON form is the machine-readable output: a value that is absent is left out, a list is
-// always there, and text is UTF-8.
+// Report is the result of one run. Its JSON form is the machine-readable output: absent values are left out, lists are always
+// present, and text is UTF-8.
 type Report struct {
 	Schema    string      `json:"schema"`
 	Version   string      `json:"version"`
@@ -21,14 +24,14 @@ type Report struct {
 	Notes     []string    `json:"notes,omitempty"`
 }
 
-// Catalog says which catalogue judged.
+// Catalog identifies the catalogue that the findings rest on.
 type Catalog struct {
 	Date    string `json:"date"`
 	SHA256  string `json:"sha256"`
 	Entries int    `json:"entries"`
 }
 
-// PlaceData is one place database.
+// PlaceData is one place database that was in use.
 type PlaceData struct {
 	Database    string `json:"database"`
 	Date        string `json:"date,omitempty"`
@@ -37,7 +40,7 @@ type PlaceData struct {
 	Attribution string `json:"attribution,omitempty"`
 }
 
-// Input is one file.
+// Input is one file that was read, or one interface.
 type Input struct {
 	File      string `json:"file"`
 	SHA256    string `json:"sha256,omitempty"`
@@ -49,7 +52,7 @@ type Input struct {
 	Error     string `json:"error,omitempty"`
 }
 
-// Finding is a classify.Finding as OUTPUT.md writes it.
+// Finding is a classify.Finding with every value as text or number, and the policy's decision.
 type Finding struct {
 	Type           string        `json:"type,omitempty"` // "finding" in JSON lines
 	ID             string        `json:"id"`
@@ -78,7 +81,7 @@ type Finding struct {
 	Dropped        uint64        `json:"dropped,omitempty"`
 }
 
-// Host is who a finding speaks of.
+// Host is the host that a finding is about.
 type Host struct {
 	Address   string    `json:"address,omitempty"`
 	Addresses []Address `json:"addresses"`
@@ -87,28 +90,28 @@ type Host struct {
 	VLAN      []uint16  `json:"vlan"`
 }
 
-// Address is a time in which a host had an address.
+// Address is a span of time in which the host had an address.
 type Address struct {
 	Address string `json:"address"`
 	From    Time   `json:"from"`
 	To      Time   `json:"to"`
 }
 
-// Behind estimates how many machines a host stands for.
+// Behind estimates how many machines share the host's address.
 type Behind struct {
 	Estimate int    `json:"estimate,omitempty"`
 	AtLeast  int    `json:"at_least"`
 	Words    string `json:"words"`
 }
 
-// OEM names the engine in another product.
+// OEM names an engine that is part of another maker's product.
 type OEM struct {
 	Engine string `json:"engine"`
 	In     string `json:"in"`
 	Source string `json:"source,omitempty"`
 }
 
-// Destination is one address and port that was called.
+// Destination is one address and port that the host connected to.
 type Destination struct {
 	Address  string   `json:"address"`
 	Port     uint16   `json:"port"`
@@ -122,7 +125,7 @@ type Destination struct {
 	Place    *Place   `json:"place,omitempty"`
 }
 
-// Place is where a destination is, graded.
+// Place is where a destination is, as a level of the ladder with the votes it rests on.
 type Place struct {
 	Level      string      `json:"level"`
 	Claimed    string      `json:"claimed_level,omitempty"`
@@ -134,14 +137,14 @@ type Place struct {
 	By         []Vote      `json:"by"`
 }
 
-// Refutation says what makes a place impossible.
+// Refutation is the measurement that makes the claimed place impossible.
 type Refutation struct {
 	By    string  `json:"by"`
 	RTT   float64 `json:"rtt_ms"`
 	MaxKM float64 `json:"max_km"`
 }
 
-// Vote is what one database says.
+// Vote is one database's answer. Counted is false where a newer build of the same maker votes.
 type Vote struct {
 	Database  string `json:"database"`
 	Date      string `json:"date,omitempty"`
@@ -154,7 +157,7 @@ type Vote struct {
 	Counted   bool   `json:"counted"`
 }
 
-// Beacon says how regular the calls of one role are.
+// Beacon describes how regular the sessions of one service are. Score is nil if there are too few to score.
 type Beacon struct {
 	Role     string   `json:"role"`
 	Score    *float64 `json:"score,omitempty"`
@@ -163,7 +166,7 @@ type Beacon struct {
 	Words    string   `json:"words"`
 }
 
-// Evidence is one sign.
+// Evidence is one piece of evidence: what was seen, how often, and the catalogue entry that it matched.
 type Evidence struct {
 	Kind     string  `json:"kind"`
 	Value    string  `json:"value"`

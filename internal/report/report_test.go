@@ -52,8 +52,8 @@ func TestTextGroupsAndBounds(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, sample().WriteText(&out, TextOptions{}))
 	s := out.String()
-	require.Contains(t, s, "9 packets in 2 inputs (1 not read, or not to the end), 2026-03-02 09:00:00Z to 2026-03-02 09:00:00Z\n")
-	require.Contains(t, s, "4 findings, 2 of concern to policy moscow\n")
+	require.Contains(t, s, "9 packets in 2 inputs (1 not read to the end), 2026-03-02 09:00:00Z to 2026-03-02 09:00:00Z\n")
+	require.Contains(t, s, "4 findings, 2 of concern (policy moscow)\n")
 	require.Contains(t, s, "  + sni n0.example, n1.example, n2.example and 9 more  [update, strong, x24]")
 	require.Contains(t, s, "packets a.pcap:89, a.pcap:90,", "frames in order, with their file")
 	require.Contains(t, s, "  - sni wget.example  [update, strong, x2]")
@@ -102,11 +102,11 @@ func TestExplanation(t *testing.T) {
 	}
 	require.Contains(t, s, "catalogue: example; source: a page (2026-01-01)")
 	require.Contains(t, s, "vote: one of 2026-01-01: RU, Moscow")
-	require.Contains(t, s, "What does not count, or speaks against it:\n    0.00 sni wget.example")
+	require.Contains(t, s, "Evidence that does not count, or counts against it:\n    0.00 sni wget.example")
 	out.Reset()
 	require.NoError(t, r.WriteExplanation(&out, "nobody\x1b", TextOptions{}))
-	require.Contains(t, out.String(), `No finding speaks of nobody\027`)
-	require.Contains(t, out.String(), "There are findings about: 10.0.0.1 PC.example, 10.0.0.2 PC.example")
+	require.Contains(t, out.String(), `No findings for nobody\027`)
+	require.Contains(t, out.String(), "Hosts with findings: 10.0.0.1 PC.example, 10.0.0.2 PC.example")
 }
 
 func TestCSV(t *testing.T) {
@@ -159,17 +159,17 @@ func TestCoverageWords(t *testing.T) {
 	require.Equal(t, map[string]uint64{"neither IP nor ARP": 4}, c.Undecoded)
 	require.Equal(t, map[string]uint64{"pieces of evidence beyond the limit of one finding": 1}, c.Lost)
 	require.Equal(t, []string{
-		"1 packet lost by the capturing side: contacts may be missing.",
-		"3 packets of 10 cut by the snap length: names behind the cut are missing.",
-		"2 flows of 9 in one direction only: answers, or questions, are not in the capture.",
-		"4 packets not decoded to a flow; the list says why.",
-		"1 hello with encrypted_client_hello: the name seen may be a cover (GREASE cannot be told apart).",
-		"3 flows of hidden DNS (DoH 2, DoT 1, DoQ 0): look-ups in them are not seen.",
-		"6 flows that came in from outside, not looked at: only who calls out is judged.",
-		"1 thing damaged, not whole or beyond a limit; the list says what.",
-		`Not read to its end: b\255: cut`,
+		"1 packet dropped by the capturing system: connections may be missing.",
+		"3 packets of 10 cut by the snap length: names after the cut are missing.",
+		"2 flows of 9 in one direction only: requests or answers are missing from the capture.",
+		"4 packets not decoded to a flow; reasons below.",
+		"1 hello with encrypted_client_hello: the visible name may be a cover name (GREASE looks the same).",
+		"3 flows of encrypted DNS (DoH 2, DoT 1, DoQ 0): the queries inside are not visible.",
+		"6 inbound flows were ignored: only outbound traffic is judged.",
+		"1 item lost to damage or to a limit; details below.",
+		`Not read to the end: b\255: cut`,
 	}, c.Words)
 	empty := newCoverage(&Facts{})
-	require.Equal(t, []string{"No packet was read."}, empty.Words)
+	require.Equal(t, []string{"No packets were read."}, empty.Words)
 	require.NotNil(t, empty.Undecoded)
 }

@@ -8,11 +8,11 @@ import (
 	"avbeacon/internal/alert"
 )
 
-// mostSilenced is how many suppressions a report tells one by one.
+// mostSilenced is how many suppressions a report lists one by one.
 const mostSilenced = 50
 
-// NoteSilenced tells how many findings which suppression keeps from alerts at a time, who decided so and why: nothing is
-// hidden silently. Of several that fit a finding the first has it, as in alert.Book. It returns the findings that none fits.
+// NoteSilenced adds a note for each suppression in force that matches findings: how many, why and by whom, so that nothing is hidden
+// silently. The first suppression that matches a finding counts, as in alert.Book. It returns the findings that none matches.
 func (r *Report) NoteSilenced(rules []*alert.Suppression, findings []*classify.Finding, now time.Time) []*classify.Finding {
 	words := 0
 	for _, rule := range rules {
@@ -27,13 +27,13 @@ func (r *Report) NoteSilenced(rules []*alert.Suppression, findings []*classify.F
 		}
 		if n := len(findings) - len(rest); n > 0 {
 			if words++; words <= mostSilenced {
-				r.Notes = append(r.Notes, Clean(fmt.Sprintf("%s kept from alerts by suppression %s (%s; %s; %s).", FindingsAre(n), rule.ID, rule.Reason, rule.Author, until(rule.Expires))))
+				r.Notes = append(r.Notes, Clean(fmt.Sprintf("Suppressed: %s, by %s (reason: %s; author: %s; %s).", plural(uint64(n), "finding"), rule.ID, rule.Reason, rule.Author, until(rule.Expires))))
 			}
 		}
 		findings = rest
 	}
 	if n := words - mostSilenced; n > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d more suppressions keep findings from alerts.", n))
+		r.Notes = append(r.Notes, fmt.Sprintf("%d more suppressions match findings.", n))
 	}
 	return findings
 }
@@ -48,7 +48,7 @@ func FindingsAre(n int) string {
 
 func until(t time.Time) string {
 	if t.IsZero() {
-		return "for good"
+		return "no expiry"
 	}
-	return "until " + t.UTC().Format("2006-01-02 15:04")
+	return "expires " + t.UTC().Format("2006-01-02 15:04")
 }

@@ -41,9 +41,9 @@ func TestSilencedFindingsAreCounted(t *testing.T) {
 	require.Len(t, rest, 1)
 	require.Equal(t, "10.0.0.4", rest[0].ID)
 	require.Len(t, r.Notes, 2)
-	require.Equal(t, "3 findings are kept from alerts by suppression net (r; bob; for good).", r.Notes[1])
-	require.Contains(t, r.Notes[0], "1 finding is kept from alerts by suppression one (the ")
-	require.Contains(t, r.Notes[0], "; ann; until 2026-11-24 13:00).")
+	require.Equal(t, "Suppressed: 3 findings, by net (reason: r; author: bob; no expiry).", r.Notes[1])
+	require.Contains(t, r.Notes[0], "Suppressed: 1 finding, by one (reason: the ")
+	require.Contains(t, r.Notes[0], "; author: ann; expires 2026-11-24 13:00).")
 	require.NotContains(t, r.Notes[0], "\x1b")
 	for i := range mostSilenced + 5 {
 		host(fmt.Sprintf("10.1.0.%d", i))
@@ -51,5 +51,5 @@ func TestSilencedFindingsAreCounted(t *testing.T) {
 	r = &Report{}
 	r.NoteSilenced(rules, findings, now)
 	require.Len(t, r.Notes, mostSilenced+1)
-	require.Equal(t, "7 more suppressions keep findings from alerts.", r.Notes[mostSilenced])
+	require.Equal(t, "7 more suppressions match findings.", r.Notes[mostSilenced])
 }

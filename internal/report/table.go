@@ -13,26 +13,26 @@ import (
 // column is one column of the table of hosts.
 type column struct {
 	head string
-	max  int // columns at most; 0: what is left of the line
+	max  int // greatest width; 0 for the rest of the line
 	cell func(*writer, *Finding) string
 }
 
-// layouts are the tables to choose from, the richest first; the last fits everywhere.
+// layouts are the tables to choose from, the richest first; the last is narrow enough for any terminal.
 func layouts() [][]column {
-	host, vendor, where := (*writer).hostCell, (*writer).vendorCell, column{"Where to", 0, whereCell}
+	host, vendor, where := (*writer).hostCell, (*writer).vendorCell, column{"Destinations", 0, whereCell}
 	role, state := column{"Role", 10, roleCell}, column{"State", 8, stateCell}
-	seen, calls := column{"Seen (UTC)", 16, (*writer).seenCell}, column{"Where to", 0, (*writer).callCell}
+	seen, calls := column{"Seen (UTC)", 16, (*writer).seenCell}, column{"Destinations", 0, (*writer).callCell}
 	verdict, notes := column{"Verdict", 10, (*writer).verdict}, column{"Verdict", 10, (*writer).verdictNotes}
 	return [][]column{
 		{{"Host", 40, host}, {"Vendor", 32, vendor}, verdict, role, state, {"First seen", 20, firstCell}, {"Last seen", 20, lastCell},
-			{"Contacts", 16, contactCell}, where},
-		{{"Host", 26, host}, {"Vendor", 20, vendor}, verdict, role, state, seen, {"Contacts", 12, contactCell}, where},
+			{"Connections", 16, contactCell}, where},
+		{{"Host", 26, host}, {"Vendor", 20, vendor}, verdict, role, state, seen, {"Connections", 12, contactCell}, where},
 		{{"Host", 17, host}, {"Vendor", 14, vendor}, notes, seen, calls},
 		{{"Host", 17, host}, {"Vendor", 12, vendor}, notes, calls},
 	}
 }
 
-// leastWhere is how many columns the places need, so that most of them stand in one line each.
+// leastWhere is the width that lets most places have one line each.
 const leastWhere = 16
 
 // tables lists the hosts: those of concern, then the others.
@@ -42,22 +42,22 @@ func (t *writer) tables(r *Report, order []int) {
 		n = len(order)
 	}
 	if n > 0 {
-		t.title(fmt.Sprintf("Of concern to policy %s", Clean(r.Policy)))
+		t.title(fmt.Sprintf("Of concern (policy %s)", Clean(r.Policy)))
 		t.hosts(r, order[:n])
 	}
 	if n > 0 && n < len(order) {
 		t.line("")
 	}
 	if n < len(order) {
-		t.title(fmt.Sprintf("Not of concern to policy %s", Clean(r.Policy)))
+		t.title(fmt.Sprintf("Not of concern (policy %s)", Clean(r.Policy)))
 		t.hosts(r, order[n:])
 	}
 }
 
-// gap is the space between two columns, and behind the last.
+// gap is the space after each column.
 const gap = 2
 
-// hosts writes the richest table that fits.
+// hosts writes the richest table that has room for the places.
 func (t *writer) hosts(r *Report, order []int) {
 	all := layouts()
 	for i, cols := range all {
@@ -69,7 +69,7 @@ func (t *writer) hosts(r *Report, order []int) {
 	}
 }
 
-// cells gives the table's cells, all but the last column's folded, and how many columns are left for that one.
+// cells returns the table's cells and the width left for the last column; all other columns are folded.
 func (t *writer) cells(r *Report, order []int, cols []column) (rows [][]string, left int) {
 	used := make([]int, len(cols))
 	for _, f := range order {
@@ -110,7 +110,7 @@ func (t *writer) table(cols []column, rows [][]string, last int) {
 	t.line("%s", w.Render())
 }
 
-// plain gives a table without a frame.
+// plain returns a table writer without a frame.
 func plain() table.Writer {
 	w := table.NewWriter()
 	w.SetStyle(table.StyleLight)
@@ -136,7 +136,7 @@ func hostText(f *Finding, between string) string {
 	return strings.Join(parts, between)
 }
 
-// hostKey is what --explain finds the host by.
+// hostKey returns what --explain takes for the host.
 func hostKey(f *Finding) string {
 	if f.Host.Address != "" {
 		return f.Host.Address
@@ -164,7 +164,7 @@ func (t *writer) verdict(f *Finding) string {
 	return f.Verdict
 }
 
-// verdictNotes adds role and state where they are not what one expects.
+// verdictNotes adds role and state if they are unusual.
 func (t *writer) verdictNotes(f *Finding) string {
 	s := t.verdict(f)
 	if f.HostRole != "endpoint" && f.HostRole != "unknown" {
@@ -181,7 +181,7 @@ func stateCell(_ *writer, f *Finding) string { return f.State }
 func firstCell(_ *writer, f *Finding) string { return stamp(f.FirstSeen) }
 func lastCell(_ *writer, f *Finding) string  { return stamp(f.LastSeen) }
 
-// seenCell tells the span of time in two lines.
+// seenCell writes the span of time in at most two lines.
 func (t *writer) seenCell(f *Finding) string {
 	from, to := f.FirstSeen, f.LastSeen
 	if to.Sub(from.Time) < time.Minute {
@@ -195,20 +195,20 @@ func (t *writer) seenCell(f *Finding) string {
 
 func contactCell(_ *writer, f *Finding) string {
 	if f.Contacts == 0 {
-		return "0\n" + plural(f.Lookups, "look-up")
+		return "0\n" + queries(f.Lookups)
 	}
 	return fmt.Sprint(f.Contacts)
 }
 
-// callCell is contacts and places in one.
+// callCell writes connections and places in one cell.
 func (t *writer) callCell(f *Finding) string {
 	if f.Contacts == 0 {
-		return plural(f.Lookups, "look-up") + ", no contact"
+		return queries(f.Lookups) + ", no connection"
 	}
-	return plural(f.Contacts, "contact") + "\n" + whereCell(t, f)
+	return plural(f.Contacts, "connection") + "\n" + whereCell(t, f)
 }
 
-// whereCell sums up the places of a finding's destinations, the gravest first.
+// whereCell sums up the places of a finding's destinations, gravest first.
 func whereCell(_ *writer, f *Finding) string {
 	type group struct {
 		level, place string
@@ -216,7 +216,7 @@ func whereCell(_ *writer, f *Finding) string {
 	}
 	var groups []group
 	for i := range f.Destinations {
-		at := group{level: "X", place: "no place known"}
+		at := group{level: "X", place: "location unknown"}
 		if p := f.Destinations[i].Place; p != nil {
 			at = group{level: p.Level, place: placeText(p)}
 		}
@@ -236,7 +236,7 @@ func whereCell(_ *writer, f *Finding) string {
 		lines = append(lines, s)
 	}
 	if len(lines) == 0 {
-		return "names alone, no flow"
+		return "DNS queries only, no connection seen"
 	}
 	return strings.Join(lines, "\n")
 }
@@ -255,7 +255,7 @@ func placeText(p *Place) string {
 		}
 		return "N not Russia, " + Clean(p.Country)
 	}
-	return "X no place known"
+	return "X location unknown"
 }
 
 func grave(level string) int {

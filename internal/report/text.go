@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// appendText appends s as a JSON string (RFC 8259 7). Bytes that are no UTF-8 become \DDD, three decimal digits behind a
-// backslash, as OUTPUT.md has it.
+// appendText appends s as a JSON string (RFC 8259 7). Bytes that are not UTF-8 become \DDD, a backslash and three
+// decimal digits.
 func appendText(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	plain := 0 // s[plain:i] is yet to be copied as it stands
+	plain := 0 // s[plain:i] is still to be copied, unchanged
 	for i := 0; i < len(s); {
 		c := s[i]
 		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
@@ -32,7 +32,7 @@ func appendText(dst []byte, s string) []byte {
 	return append(append(dst, s[plain:]...), '"')
 }
 
-// appendEscape appends a byte that cannot stand in a JSON string as it is.
+// appendEscape appends a byte that a JSON string must not hold unescaped.
 func appendEscape(dst []byte, c byte) []byte {
 	switch {
 	case c == '"' || c == '\\':
@@ -45,8 +45,8 @@ func appendEscape(dst []byte, c byte) []byte {
 
 const hexDigits = "0123456789abcdef"
 
-// valid is s with each byte that is no UTF-8 written as \DDD. Encoders put a replacement character there otherwise, and
-// two different texts look the same.
+// valid returns s with each byte that is not UTF-8 written as \DDD. Encoders would write a replacement character, and two
+// different texts would look the same.
 func valid(s string) string {
 	if utf8.ValidString(s) {
 		return s
@@ -64,7 +64,7 @@ func valid(s string) string {
 	return b.String()
 }
 
-// validAll is valid for each; never nil, so that JSON has an empty list.
+// validAll returns valid of each text; never nil, so that JSON has an empty list.
 func validAll(list []string) []string {
 	out := make([]string, len(list))
 	for i, s := range list {
@@ -73,8 +73,8 @@ func validAll(list []string) []string {
 	return out
 }
 
-// Clean makes text from the wire fit for a terminal: control characters, characters that change the direction of writing,
-// and what is no UTF-8, become \DDD or \u{X}.
+// Clean makes text from the wire safe for a terminal: control characters, characters that change the direction of writing and bytes
+// that are not UTF-8 become \DDD or \u{X}.
 func Clean(s string) string {
 	if !strings.ContainsFunc(s, unprintable) && utf8.ValidString(s) {
 		return s

@@ -2,11 +2,11 @@ package report
 
 import "time"
 
-// Time is a moment as every output writes it: RFC 3339 in UTC with all nine digits of nanoseconds, so that texts of
-// times sort as the times do. The zero Time is absent.
+// Time is a moment as every output writes it: RFC 3339 in UTC with all nine digits of nanoseconds, so that the
+// texts sort as the times do. The zero Time is left out of JSON.
 type Time struct{ time.Time }
 
-// at makes a Time of a moment.
+// at returns the Time of t.
 func at(t time.Time) Time { return Time{t.UTC()} }
 
 // MarshalJSON implements json.Marshaler.
@@ -15,10 +15,10 @@ func (t Time) MarshalJSON() ([]byte, error) {
 	return append(appendTime(b, t.Time), '"'), nil
 }
 
-// String gives the same text without quotes.
+// String returns the same text without quotes.
 func (t Time) String() string { return string(appendTime(nil, t.Time)) }
 
-// appendTime appends t. The standard library has a fast path for whole seconds alone, so the fraction is put in here.
+// appendTime appends t. time.AppendFormat has a fast path for whole seconds only, so the fraction is written here.
 func appendTime(dst []byte, t time.Time) []byte {
 	dst = t.UTC().AppendFormat(dst, time.RFC3339)
 	dst[len(dst)-1] = '.' // was Z

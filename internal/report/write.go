@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// WriteJSON writes the report as one JSON object and a line end.
+// WriteJSON writes the report as one JSON object, indented by one space.
 func (r *Report) WriteJSON(w io.Writer) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
@@ -39,8 +39,8 @@ func csvHeader() []string {
 		"state", "concern", "first_seen", "last_seen", "contacts", "lookups", "destinations", "places", "reasons", "id"}
 }
 
-// WriteCSV writes one line a finding (RFC 4180). Control characters are escaped, and what a spreadsheet
-// would take for a formula gets a ' in front.
+// WriteCSV writes one line per finding (RFC 4180). Control characters are escaped, and a cell that a spreadsheet would read as a
+// formula gets a leading '.
 func (r *Report) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	if err := out.Write(csvHeader()); err != nil {
