@@ -151,7 +151,7 @@ func TestMistakesInExpressions(t *testing.T) {
 		`any(destinations, any(destinations, true))`:                   `22: the list destinations cannot be used inside`,
 		`any(destinations, "x" in host.addresses)`:                     `30: the list addresses of the host`,
 		`any(destinations, any(.names, any(.x, true)))`:                `30: at most 2 predicates`,
-		`any(map(destinations, [#, #]), true)`:                         `23: a list in brackets holds texts and numbers alone`,
+		`any(map(destinations, [#, #]), true)`:                         `23: a list in brackets can hold only texts and numbers`,
 		`$env.vendor == "x"`:                                           `0: $env is not part`,
 		`vendor.ToUpper() == "X"`:                                      `7: values have no functions`,
 		`host.of == 1`:                                                 `5: type policy.host has no field of`,
@@ -163,7 +163,7 @@ func TestMistakesInExpressions(t *testing.T) {
 		`{"a": 1} == {"a": 1}`:                                         `0: this is not part`,
 		`vendor == nil`:                                                `10: this is not part`,
 		`contacts ** 99 > 1`:                                           `9: the operator **`,
-		strings.Repeat("(", 4000) + "true" + strings.Repeat(")", 4000): `an expression is 4096 bytes long at most`,
+		strings.Repeat("(", 4000) + "true" + strings.Repeat(")", 4000): `an expression has at most 4096 bytes`,
 		strings.Repeat("true and ", 400) + "true":                      `exceeds maximum allowed nodes`,
 	} {
 		_, err := compile(text)
