@@ -15,6 +15,7 @@ import (
 	"avbeacon/internal/alert"
 	"avbeacon/internal/report"
 	"avbeacon/internal/store"
+	"avbeacon/internal/watch"
 )
 
 // Facts is what a report of the run is made from, with the findings that it shows.
@@ -59,7 +60,7 @@ func storedReport(ctx context.Context, db *store.Store, run *report.Facts) (*rep
 	if err != nil {
 		return nil, err
 	}
-	past, err := db.Past(ctx, run.Catalog)
+	past, err := watch.PastOf(ctx, db, run.Catalog)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +107,7 @@ func reportHours(list []store.CoverageHour) (out []report.Hour) {
 // mostPast is how many sightings from before the catalogue had an entry are reported one by one.
 const mostPast = 50
 
-func notePast(r *report.Report, past []store.Past) {
+func notePast(r *report.Report, past []watch.Past) {
 	for i := range past {
 		if i == mostPast {
 			r.Notes = append(r.Notes, fmt.Sprintf("And %d more of what was seen before the catalogue had it.", len(past)-i))

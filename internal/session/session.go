@@ -25,6 +25,7 @@ import (
 	"avbeacon/internal/pipeline"
 	"avbeacon/internal/policy"
 	"avbeacon/internal/store"
+	"avbeacon/internal/watch"
 )
 
 // Options says what a Session is made of. Source and IDKey are needed.
@@ -42,9 +43,9 @@ type Options struct {
 	Live bool
 	Log  *zap.Logger // nil: nothing is logged
 
-	Store  *store.Store   // nil: nothing outlives the run
+	Store  *store.Store  // nil: nothing outlives the run
 	Alerts *alert.Config // nil: no alerts are made
-	Outbox *Outbox        // nil: no sink gets alerts
+	Outbox *Outbox       // nil: no sink gets alerts
 
 	// Sent, where not nil, gets each alert when the store has noted it, before the outbox. It must not change it.
 	Sent func(*alert.Alert)
@@ -134,7 +135,7 @@ func (s *Session) use(c *classify.Classifier) {
 	s.Pipeline.Classifier, s.Pipeline.Catalog = c, catalog
 	ask := &interest{catalog, catalog.HeaderNames()} // a new one each time: observers may still read the old one
 	if s.opt.Store != nil {
-		w := store.NewWatch(s.opt.Store, catalog, s.opt.Site.Contains)
+		w := watch.New(s.opt.Store, catalog, s.opt.Site.Contains)
 		s.Pipeline.Watch, ask.Interest = w, w
 		s.saver = c.NewSaver()
 	}

@@ -15,7 +15,7 @@ type batch struct {
 	states    map[stateKey]classify.Saved
 	hours     map[hourKey]counts
 	coverage  map[int64]Coverage
-	unmatched map[unmatchedKey]sighting
+	unmatched map[Unmatched]sighting
 	alerts    *waiting
 }
 
@@ -34,7 +34,7 @@ type hourKey struct {
 
 func newBatch(alerts *waiting) *batch {
 	return &batch{findings: map[string]kept{}, states: map[stateKey]classify.Saved{}, hours: map[hourKey]counts{},
-		coverage: map[int64]Coverage{}, unmatched: map[unmatchedKey]sighting{}, alerts: alerts}
+		coverage: map[int64]Coverage{}, unmatched: map[Unmatched]sighting{}, alerts: alerts}
 }
 
 func (b *batch) empty() bool {

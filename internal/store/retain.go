@@ -53,7 +53,7 @@ func (s *Store) Retain(ctx context.Context, r Retention, now time.Time) (Retaine
 func (s *Store) age(ctx context.Context, r Retention, now time.Time, out *Retained) error {
 	if r.Detail > 0 {
 		from := now.Add(-r.Detail)
-		n, err := s.remove(ctx, map[string]int64{"old.hours": hourOf(from), "old.coverage": hourOf(from), "old.unmatched": dayOf(from),
+		n, err := s.remove(ctx, map[string]int64{"old.hours": hourOf(from), "old.coverage": hourOf(from), "old.unmatched": DayOf(from),
 			"old.names": nanos(from), "old.outbox": nanos(from), "old.alerts": nanos(from), "old.idle": nanos(from)})
 		if out.Rows += n; err != nil {
 			return err

@@ -25,7 +25,7 @@ func fill(t testing.TB, s *Store, days, evidence int) {
 		s.Keep(f, policy.Decision{})
 		s.AddCoverage(at, Coverage{Packets: 1})
 		s.mu.Lock()
-		s.waiting.unmatched[unmatchedKey{addr(i), dayOf(at), "name", "update.example.com"}] = sighting{1, at, at}
+		s.waiting.unmatched[Unmatched{addr(i), DayOf(at), "name", "update.example.com"}] = sighting{1, at, at}
 		s.mu.Unlock()
 		s.KeepAlert(Alert{ID: f.ID, Finding: f.ID, State: "resolved", Changed: at})
 		s.KeepMemory([]classify.Saved{{Host: f.ID, Data: []byte{1}, Who: &classify.FindingHost{Address: addr(i)}, Seen: at},

@@ -65,11 +65,6 @@ func read(t testing.TB, c *classify.Classifier, cat *feeds.Catalog, in capture.I
 	run(t, c, cat, in, nil, file, changed)
 }
 
-func readWatched(t testing.TB, c *classify.Classifier, cat *feeds.Catalog, w *Watch, file string) {
-	t.Helper()
-	run(t, c, cat, w, w, file, nil)
-}
-
 func run(t testing.TB, c *classify.Classifier, cat *feeds.Catalog, in capture.Interest, w pipeline.Watch, file string, changed func(*classify.Finding) error) {
 	t.Helper()
 	src := files.Open([]string{file}, files.Options{})

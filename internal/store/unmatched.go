@@ -1,59 +1,20 @@
 package store
 
 import (
-	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"net/netip"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
-
-	"golang.org/x/net/publicsuffix"
-
-	"avbeacon/capture"
-	"avbeacon/feeds"
 )
 
-// Watch sees what looks like an antivirus and matches no entry, so that a later catalogue can be applied to it. It is asked
-// by the observers (it is the catalogue's Interest, and a little more), and shown every Observation behind them.
-//
-// A name is vendor-like when one of its labels is, or begins before a hyphen or a digit with, one of a short list of
-// words (words below), or when it is under a domain that the catalogue has names of. A contact is nameless when a flow
-// of TLS, DTLS or QUIC bore no server name, or a flow of no known protocol was answered, to an address outside the site
-// of which nothing in the catalogue speaks.
-type Watch struct {
-	catalog *feeds.Catalog
-	domains map[string]bool // registered domains of vendors
-	store   *Store
-	home    func(netip.Addr) bool
-	days    map[hostDay]int // distinct values of a host and day, so that they are bounded
-	seen    map[unmatchedKey]bool
-	day     int64            // newest
-	flows   map[flowKey]bool // see followed
+// Unmatched is something that matched nothing in the catalogue of its day: a name or a contact that one host used.
+type Unmatched struct {
+	Host  netip.Addr
+	Day   int64 // DayOf
+	Kind  string
+	Value string
 }
 
-// Bounds of what is kept: distinct values of a host and day, and hosts of a day. What comes later is left out.
-const (
-	valuesOfDay = 64
-	hostsOfDay  = 4096
-)
-
-type hostDay struct {
-	host netip.Addr
-	kind string
-}
-
-type unmatchedKey struct {
-	host  netip.Addr
-	day   int64
-	kind  string
-	value string
-}
-
+// sighting says how often something was seen, and when.
 type sighting struct {
 	seen        int64
 	first, last time.Time
@@ -76,290 +37,48 @@ func (a sighting) plus(b sighting) sighting {
 	return out
 }
 
-// words are the labels of update and cloud servers of antivirus products; those of updates are everybody's, which is why
-// little is kept of each host.
-var words = map[string]bool{"av": true, "antivirus": true, "antivir": true, "antimalware": true, "virus": true, "malware": true, "avupdate": true,
-	"upd": true, "update": true, "updates": true, "updater": true, "liveupdate": true, "sigs": true, "signatures": true, "virusdb": true,
-	"defs": true, "definitions": true, "edr": true, "xdr": true, "epp": true, "endpoint": true, "threat": true, "safebrowsing": true, "cloudscan": true}
+// DayOf numbers the days (UTC) since 1970.
+func DayOf(t time.Time) int64 { return floor(t.Unix(), 86400) }
 
-// NewWatch makes a Watch that keeps in a store. home says which addresses are the site's.
-func NewWatch(s *Store, c *feeds.Catalog, home func(netip.Addr) bool) *Watch {
-	w := &Watch{catalog: c, domains: map[string]bool{}, store: s, home: home, days: map[hostDay]int{}, seen: map[unmatchedKey]bool{},
-		flows: map[flowKey]bool{}}
-	for e := range c.Entries() {
-		if e.Vendor == nil || e.Signal != feeds.SignalName || e.Match == feeds.Regexp || e.Role == feeds.RoleCDN {
-			continue
-		}
-		if d, err := publicsuffix.EffectiveTLDPlusOne(e.Pattern); err == nil {
-			w.domains[d] = true
-		}
-	}
-	return w
+// KeepUnmatched counts one sighting. Nothing is written before Flush.
+func (s *Store) KeepUnmatched(u Unmatched, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.waiting
+	b.unmatched[u] = b.unmatched[u].plus(sighting{seen: 1, first: at, last: at})
 }
 
-// Name is part of capture.Interest.
-func (w *Watch) Name(name []byte) bool { return w.catalog.Name(name) || w.like(name) }
-
-// Addr is part of capture.Interest.
-func (w *Watch) Addr(a netip.Addr) bool { return w.catalog.Addr(a) }
-
-// Flow is part of capture.Interest.
-func (w *Watch) Flow(udp bool, port uint16, out, in []byte) bool {
-	return w.catalog.Flow(udp, port, out, in)
+// EachUnmatched calls do for each distinct kind and value.
+func (s *Store) EachUnmatched(ctx context.Context, do func(kind, value string)) error {
+	return s.each(ctx, "unmatched.values", []any{s.sensor}, func(row scanner) error {
+		var kind, value string
+		if err := row.Scan(&kind, &value); err != nil {
+			return err
+		}
+		do(kind, value)
+		return nil
+	})
 }
 
-// HeaderNames gives the HTTP request headers that the catalogue speaks of; see capture.Options.Interest.
-func (w *Watch) HeaderNames() []string { return w.catalog.HeaderNames() }
-
-// maxLabels is how many labels of a name are looked at, from the left.
-const maxLabels = 12
-
-// like says that a name looks like a vendor's. It allocates nothing.
-func (w *Watch) like(name []byte) bool {
-	for n := 0; n < maxLabels && len(name) > 0; n++ {
-		if w.domains[string(name)] {
-			return true
-		}
-		at := slices.Index(name, '.')
-		if at < 0 {
-			return false // the last label is no host's
-		}
-		if words[string(stem(name[:at]))] {
-			return true
-		}
-		name = name[at+1:]
-	}
-	return false
-}
-
-// stem is a label up to its first hyphen or digit.
-func stem(label []byte) []byte {
-	for i, b := range label {
-		if b == '-' || b == '_' || b >= '0' && b <= '9' {
-			return label[:i]
-		}
-	}
-	return label
-}
-
-// Take notes an Observation that nobody else would have been shown, and says true of it. What else came in another form
-// because of the Watch is given the form that it has without one: the findings are the same with a Watch as without.
-func (w *Watch) Take(obs *capture.Observation) bool {
-	switch obs.Kind {
-	case capture.Lookup:
-		if obs.Proto == capture.DNS && w.mine(obs.Name) {
-			w.note(obs, "name", obs.Name)
-			return true
-		}
-	case capture.Answer:
-		if obs.Proto == capture.DNS && obs.DNS != nil && obs.Name != "" && !w.answers(obs) {
-			obs.Name, obs.DNS = "", nil
-			obs.Marks |= capture.Plain
-			return len(obs.Addrs) == 0
-		}
-	case capture.Hello:
-		if w.mine(obs.Name) && !w.catalog.Addr(obs.Dst.Addr()) {
-			w.note(obs, "name", obs.Name)
-			w.followed(keyOf(obs.Src, obs.Dst))
-			return true
-		}
-	case capture.Cert, capture.ServerHello:
-		return w.flows[keyOf(obs.Dst, obs.Src)]
-	case capture.Contact:
-		w.plain(obs)
-	}
-	return false
-}
-
-// mine says that only the Watch has interest in a name.
-func (w *Watch) mine(name string) bool {
-	b := []byte(name)
-	return name != "" && !w.catalog.Name(b) && w.like(b)
-}
-
-// answers says that an answer is of interest to the catalogue, by the name asked for or one in the answer.
-func (w *Watch) answers(obs *capture.Observation) bool {
-	if w.catalog.Name([]byte(obs.Name)) {
-		return true
-	}
-	for i := range obs.DNS.Answers {
-		rr := &obs.DNS.Answers[i]
-		if w.catalog.Name([]byte(rr.Name)) || w.catalog.Name([]byte(rr.Target)) {
-			return true
-		}
-	}
-	return false
-}
-
-// plain takes the name off a flow's record that only the Watch had interest in. HTTP is of interest to everybody, and so is
-// a flow to an address that the catalogue has.
-func (w *Watch) plain(obs *capture.Observation) {
-	if !w.mine(obs.Name) || obs.Flow == nil {
-		return
-	}
-	to, udp := obs.Dst.Addr(), obs.Transport == capture.UDP
-	switch {
-	case obs.Flow.Proto == capture.HTTP:
-		obs.Name = ""
-	case !w.catalog.Addr(to):
-		obs.Name = ""
-		if !w.catalog.Flow(udp, obs.Dst.Port(), nil, nil) {
-			obs.Marks |= capture.Plain
-		}
-	}
-	if obs.Flow.Final {
-		delete(w.flows, keyOf(obs.Src, obs.Dst))
-	}
-}
-
-type flowKey struct{ client, server netip.AddrPort }
-
-func keyOf(client, server netip.AddrPort) flowKey { return flowKey{client, server} }
-
-// followed remembers a flow that is followed for the Watch's sake alone. When there are too many all are forgotten: their
-// certificates are then judged.
-func (w *Watch) followed(k flowKey) {
-	if len(w.flows) >= hostsOfDay {
-		clear(w.flows)
-	}
-	w.flows[k] = true
-}
-
-// Note notes requests and nameless contacts that match nothing.
-func (w *Watch) Note(obs *capture.Observation) {
-	switch obs.Kind {
-	case capture.Request:
-		if obs.Marks&capture.BareAddress == 0 && w.mine(obs.Name) {
-			w.note(obs, "name", obs.Name)
-		}
-	case capture.Contact:
-		w.contact(obs)
-	}
-}
-
-func (w *Watch) contact(obs *capture.Observation) {
-	r := obs.Flow
-	if r == nil || !r.Final || obs.Name != "" || w.home(obs.Dst.Addr()) || obs.Dst.Addr().IsMulticast() || r.Outcome != capture.Established {
-		return
-	}
-	switch r.Proto {
-	case capture.ProtoNone:
-		if r.InHeadLen == 0 {
-			return
-		}
-	case capture.TLS, capture.QUIC, capture.DTLS:
-		if obs.Marks&capture.NoName == 0 {
-			return
-		}
-	default:
-		return
-	}
-	if w.catalog.Addr(obs.Dst.Addr()) {
-		return
-	}
-	transport := "tcp "
-	if obs.Transport == capture.UDP {
-		transport = "udp "
-	}
-	w.note(obs, "contact", transport+obs.Dst.String())
-}
-
-func dayOf(t time.Time) int64 { return floor(t.Unix(), 86400) }
-
-// note counts one, within the bounds of the host and day.
-func (w *Watch) note(obs *capture.Observation, kind, value string) {
-	host, day := obs.Host.Addr, dayOf(obs.Time)
-	if !host.IsValid() || !w.home(host) || len(value) > 255 {
-		return
-	}
-	if day > w.day {
-		w.day = day
-		clear(w.days)
-		clear(w.seen)
-	}
-	k := unmatchedKey{host: host, day: day, kind: kind, value: value}
-	if !w.seen[k] {
-		h := hostDay{host, kind}
-		if n, known := w.days[h]; n >= valuesOfDay || !known && len(w.days) >= 2*hostsOfDay {
-			return
-		}
-		w.days[h]++
-		w.seen[k] = true
-	}
-	w.store.mu.Lock()
-	defer w.store.mu.Unlock()
-	b := w.store.waiting
-	b.unmatched[k] = b.unmatched[k].plus(sighting{seen: 1, first: obs.Time, last: obs.Time})
-}
-
-// Past is something that matched nothing when it was seen, and matches the catalogue that is asked now.
-type Past struct {
+// Sighting is how often one host used a value on one day.
+type Sighting struct {
 	Host        string
 	Day         time.Time
-	Kind, Value string // what identifies somebody is hidden, by the rule of the entry that it matches now
+	Kind, Value string
 	Seen        int64
 	First, Last time.Time
-	Entries     []*feeds.Entry // what it matches, the vendors' alone
 }
 
-// Past applies a catalogue to what matched nothing.
-func (s *Store) Past(ctx context.Context, c *feeds.Catalog) ([]Past, error) {
-	type thing struct{ kind, value string }
-	var match []thing
-	entries := map[thing][]*feeds.Entry{}
-	err := s.each(ctx, "unmatched.values", []any{s.sensor}, func(row scanner) error {
-		var x thing
-		err := row.Scan(&x.kind, &x.value)
-		if es := matches(c, x.kind, x.value); len(es) > 0 {
-			match = append(match, x)
-			entries[x] = es
-		}
+// Sightings returns those of a value.
+func (s *Store) Sightings(ctx context.Context, kind, value string) ([]Sighting, error) {
+	var out []Sighting
+	err := s.each(ctx, "unmatched.of", []any{s.sensor, kind, value}, func(row scanner) error {
+		var x Sighting
+		var day, first, last int64
+		err := row.Scan(&x.Host, &day, &x.Kind, &x.Value, &x.Seen, &first, &last)
+		x.Day, x.First, x.Last = time.Unix(day*86400, 0).UTC(), instant(first), instant(last)
+		out = append(out, x)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	var out []Past
-	for _, x := range match {
-		err := s.each(ctx, "unmatched.of", []any{s.sensor, x.kind, x.value}, func(row scanner) error {
-			p := Past{Entries: entries[x]}
-			var day, first, last int64
-			err := row.Scan(&p.Host, &day, &p.Kind, &p.Value, &p.Seen, &first, &last)
-			p.Day, p.First, p.Last = time.Unix(day*86400, 0).UTC(), instant(first), instant(last)
-			p.Value = p.Entries[0].Hide(p.Value, s.hide)
-			out = append(out, p)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	slices.SortStableFunc(out, func(a, b Past) int { return cmp.Or(a.Day.Compare(b.Day), strings.Compare(a.Host, b.Host)) })
-	return out, nil
-}
-
-// hide gives what stands in the place of an identifier, as the classifier hides it.
-func (s *Store) hide(id string) string {
-	h := hmac.New(sha256.New, s.key)
-	h.Write([]byte(id))
-	return "~" + hex.EncodeToString(h.Sum(nil)[:6])
-}
-
-func matches(c *feeds.Catalog, kind, value string) []*feeds.Entry {
-	var all []*feeds.Entry
-	if kind == "name" {
-		all = c.MatchName(value)
-	} else if _, to, ok := strings.Cut(value, " "); ok {
-		if at, err := netip.ParseAddrPort(to); err == nil {
-			all = c.MatchAddr(at.Addr())
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(all), func(e *feeds.Entry) bool { return e.Vendor == nil })
-}
-
-// String tells it in one sentence.
-func (p *Past) String() string {
-	e := p.Entries[0]
-	return p.Host + " used " + p.Value + " on " + p.Day.Format(time.DateOnly) + " (" + strconv.FormatInt(p.Seen, 10) + " times), before the catalogue had it: " +
-		e.Vendor.Name + ", " + e.Pattern + "; it is in no finding."
+	return out, err
 }

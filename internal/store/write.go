@@ -44,7 +44,7 @@ func (w *writer) batch(b *batch) error {
 		w.tx.do("coverage.add", w.store.sensor, hour, int64(c.Seen/time.Second), c.Packets, c.Bytes, c.KernelDrops, c.OwnDrops)
 	}
 	for k, s := range b.unmatched {
-		w.tx.do("unmatched.add", w.store.sensor, k.host.String(), k.day, k.kind, k.value, s.seen, nanos(s.first), nanos(s.last))
+		w.tx.do("unmatched.add", w.store.sensor, k.Host.String(), k.Day, k.Kind, k.Value, s.seen, nanos(s.first), nanos(s.last))
 	}
 	for _, a := range b.alerts.sorted() {
 		if a.Send != nil {

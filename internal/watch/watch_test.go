@@ -1,4 +1,4 @@
-package store
+package watch
 
 import (
 	"context"
@@ -7,17 +7,75 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
-
-	"avbeacon/capture"
-	"avbeacon/feeds"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"avbeacon/capture"
+	"avbeacon/capture/files"
+	"avbeacon/capture/observe"
+	"avbeacon/classify"
+	"avbeacon/feeds"
+	"avbeacon/internal/hosts"
+	"avbeacon/internal/names"
+	"avbeacon/internal/pipeline"
+	"avbeacon/internal/store"
 )
+
+var now = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+func catalog(t testing.TB) *feeds.Catalog {
+	t.Helper()
+	c, err := feeds.Embedded()
+	require.NoError(t, err)
+	return c
+}
+
+func open(t testing.TB) *store.Store {
+	t.Helper()
+	s, err := store.Open(filepath.Join(t.TempDir(), "memory.db"), store.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// kept flushes a store and returns how many records of unmatched values it has.
+func kept(t testing.TB, s *store.Store) int64 {
+	t.Helper()
+	require.NoError(t, s.Flush(context.Background(), now))
+	x, err := s.Stats(context.Background())
+	require.NoError(t, err)
+	return x.Rows["unmatched"]
+}
+
+func host(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}) }
+
+// hello is a TLS hello of a host to a server with a name.
+func hello(n int, name string) *capture.Observation {
+	return &capture.Observation{Kind: capture.Hello, Proto: capture.TLS, Transport: capture.TCP, FromClient: true, Time: now, Name: name,
+		Src: netip.AddrPortFrom(host(n), 40000), Dst: netip.MustParseAddrPort("203.0.113.7:443"), Host: capture.Host{Addr: host(n)}}
+}
+
+// read runs a capture through a pipeline, with or without a Watch, and returns its classifier.
+func read(t testing.TB, cat *feeds.Catalog, file string, w *Watch) *classify.Classifier {
+	t.Helper()
+	src := files.Open([]string{file}, files.Options{})
+	defer src.Close()
+	c := classify.New(classify.Options{Catalog: cat, IDKey: []byte("0123456789abcdef")})
+	p := &pipeline.Pipeline{Source: src, Hosts: hosts.New(hosts.Options{}), Names: names.New(names.Options{Interest: cat}), Classifier: c, Catalog: cat}
+	p.Capture = observe.Options{Workers: 1, Observer: observe.ObserverOptions{Interest: cat, Headers: cat.HeaderNames()}}
+	if w != nil {
+		p.Watch, p.Capture.Observer.Interest = w, w
+	}
+	_, err := p.Run(context.Background())
+	require.NoError(t, err)
+	return c
+}
 
 func private(a netip.Addr) bool { return a.IsPrivate() }
 
 func TestVendorLike(t *testing.T) {
-	w := NewWatch(open(t, tempFile(t), Options{}), catalog(t), private)
+	w := New(open(t), catalog(t), private)
 	for name, want := range map[string]bool{
 		"upd.example.com":               true,
 		"update7.example.com":           true,
@@ -38,36 +96,34 @@ func TestVendorLike(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() { w.Name(name) }), "it is asked for every name on the wire")
 }
 
-// What a Watch sees more changes no finding.
+// What a Watch sees in addition changes no finding.
 func TestFindingsAreTheSameWithAWatch(t *testing.T) {
 	cat := catalog(t)
-	for _, file := range captures(t) {
+	captures, err := filepath.Glob("../../testdata/pcap/*.pcap")
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(captures), 4)
+	total := int64(0)
+	for _, file := range captures {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			key := []byte("0123456789abcdef")
-			alone, beside := classifier(t, cat, key), classifier(t, cat, key)
-			read(t, alone, cat, cat, file, nil)
-			s := open(t, tempFile(t), Options{})
-			w := NewWatch(s, cat, private)
-			readWatched(t, beside, cat, w, file)
+			s := open(t)
+			alone, beside := read(t, cat, file, nil), read(t, cat, file, New(s, cat, private))
 			require.Equal(t, alone.Findings(), beside.Findings())
 			require.Equal(t, alone.Remarks(), beside.Remarks())
-			require.NoError(t, s.Flush(context.Background(), now))
-			t.Logf("%d kept", rows(t, s)["unmatched"])
+			total += kept(t, s)
 		})
 	}
+	require.Positive(t, total, "the Watch saw something")
 }
 
 // A name that matched nothing is found once a catalogue knows it, with its identifier hidden.
 func TestLaterCatalogueIsAppliedToThePast(t *testing.T) {
 	ctx := context.Background()
 	before, after := catalogOf(t, "old.example.com"), catalogOf(t, "new.example.com")
-	s := open(t, tempFile(t), Options{})
-	w := NewWatch(s, before, private)
+	s := open(t)
+	w := New(s, before, private)
 	say := func(name string) {
-		obs := hello(1, 1, now)
-		obs.Name = name
 		require.True(t, w.Name([]byte(name)))
-		w.Take(obs)
+		w.Take(hello(2, name))
 	}
 	say("x1.new.example.com") // under a vendor's domain
 	say("x1.new.example.com")
@@ -75,10 +131,10 @@ func TestLaterCatalogueIsAppliedToThePast(t *testing.T) {
 	require.NoError(t, s.Flush(ctx, now))
 	say("x1.new.example.com")
 	require.NoError(t, s.Flush(ctx, now))
-	past, err := s.Past(ctx, before)
+	past, err := PastOf(ctx, s, before)
 	require.NoError(t, err)
 	require.Empty(t, past)
-	past, err = s.Past(ctx, after)
+	past, err = PastOf(ctx, s, after)
 	require.NoError(t, err)
 	require.Len(t, past, 1)
 	require.Equal(t, "10.0.0.2", past[0].Host)
@@ -96,25 +152,22 @@ func catalogOf(t *testing.T, name string) *feeds.Catalog {
 }
 
 func TestUnmatchedIsBounded(t *testing.T) {
-	s := open(t, tempFile(t), Options{})
-	w := NewWatch(s, catalog(t), private)
-	for host := range 3 {
+	s := open(t)
+	w := New(s, catalog(t), private)
+	for n := range 3 {
 		for i := range 1000 {
-			obs := hello(host, i, now)
-			obs.Name = "update." + string(rune('a'+i%26)) + string(rune('a'+i/26%26)) + ".example.com"
-			w.Take(obs)
+			w.Take(hello(n, "update."+string(rune('a'+i%26))+string(rune('a'+i/26%26))+".example.com"))
 		}
 	}
-	require.NoError(t, s.Flush(context.Background(), now))
-	require.EqualValues(t, 3*valuesOfDay, rows(t, s)["unmatched"])
+	require.EqualValues(t, 3*valuesOfDay, kept(t, s))
 }
 
 func TestNamelessContactsAreKept(t *testing.T) {
-	s := open(t, tempFile(t), Options{})
-	w := NewWatch(s, catalog(t), private)
+	s := open(t)
+	w := New(s, catalog(t), private)
 	contact := func(change func(*capture.Observation)) {
 		obs := &capture.Observation{Kind: capture.Contact, Transport: capture.TCP, FromClient: true, Time: now, Marks: capture.NoName,
-			Src: netip.AddrPortFrom(addr(1), 1), Dst: netip.MustParseAddrPort("203.0.113.9:443"), Host: capture.Host{Addr: addr(1)},
+			Src: netip.AddrPortFrom(host(1), 1), Dst: netip.MustParseAddrPort("203.0.113.9:443"), Host: capture.Host{Addr: host(1)},
 			Flow: &capture.FlowRecord{Proto: capture.TLS, Outcome: capture.Established, Final: true}}
 		change(obs)
 		w.Note(obs)
@@ -126,11 +179,11 @@ func TestNamelessContactsAreKept(t *testing.T) {
 	contact(func(o *capture.Observation) { o.Flow.Outcome = capture.NoAnswer })
 	contact(func(o *capture.Observation) { o.Flow.Proto = capture.HTTP })
 	contact(func(o *capture.Observation) { o.Flow.Proto, o.Marks = capture.ProtoNone, 0 })
-	require.Len(t, s.waiting.unmatched, 1)
+	require.EqualValues(t, 1, kept(t, s))
 	contact(func(o *capture.Observation) {
 		o.Flow.Proto, o.Flow.InHeadLen, o.Dst = capture.ProtoNone, 4, netip.MustParseAddrPort("203.0.113.9:9999")
 	})
-	require.Len(t, s.waiting.unmatched, 2)
+	require.EqualValues(t, 2, kept(t, s))
 }
 
 const testVendor = `key: testvendor
