@@ -164,41 +164,17 @@ func newHostTable(most int) hostTable {
 // find gives the host at an address, nil where none is known.
 func (t *hostTable) find(a netip.Addr) *host { return t.byAddr.get(a) }
 
-// get gives the host at an address, made anew where none is known. obs, nil where it speaks of somebody else, tells by its
-// hardware address whether another machine is behind the address now.
+// get returns the host at an address and makes one if none is known. internal/hosts has resolved who is behind the source
+// address of obs: its machine number decides, not what the address meant before. obs is nil if it is about somebody else.
 func (t *hostTable) get(a netip.Addr, obs *capture.Observation) *host {
 	h := t.byAddr.get(a)
-	if obs != nil && obs.Host.Machine != 0 && obs.Host.Addr == a {
-		return t.numbered(a, h, obs)
-	}
-	own := obs != nil && obs.Host.Own && obs.Host.HasMAC && obs.Host.Addr == a
 	switch {
-	case own && (h == nil || !h.own || h.mac != obs.Host.MAC):
-		return t.join(a, h, obs.Host.MAC)
+	case obs != nil && obs.Host.Machine != 0 && obs.Host.Addr == a:
+		return t.numbered(a, h, obs)
 	case h != nil:
 		return h
 	}
 	return t.add(&host{key: a.String()}, a)
-}
-
-// join gives the machine with this MAC and puts the address under it. A host known by the address alone takes the MAC.
-func (t *hostTable) join(a netip.Addr, h *host, mac [6]byte) *host {
-	if known := t.byMAC[mac]; known != nil {
-		if h == nil || h.own || len(h.tracks) == 0 {
-			if h != nil && h != known && !h.own {
-				t.drop(h)
-			}
-			t.byAddr.set(a, known)
-			return known
-		}
-		return h // evidence under both: they stay apart
-	}
-	if h == nil || h.own {
-		h = t.add(&host{key: macText(mac)}, a)
-	}
-	h.mac, h.hasMAC, h.own = mac, true, true
-	t.byMAC[mac] = h
-	return h
 }
 
 func (t *hostTable) add(h *host, a netip.Addr) *host {
