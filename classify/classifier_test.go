@@ -40,7 +40,7 @@ func TestHostsAreBounded(t *testing.T) {
 	}
 	s := c.Stats()
 	require.LessOrEqual(t, s.Hosts, 100)
-	require.LessOrEqual(t, c.hosts.byAddr.len(), 100)
+	require.LessOrEqual(t, c.hosts.byAddr.used, 100)
 	require.Equal(t, uint64(5001-100), s.HostsEvicted)
 	require.Len(t, c.Findings(), 1, "a host with a finding outlives those without")
 }

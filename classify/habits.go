@@ -223,3 +223,131 @@ func (c *Classifier) seeFlow(obs *capture.Observation, client, server *host) {
 		}
 	}
 }
+
+// stream looks for questions that come at an even pace, many each second: a load generator's or a busy forwarder's. A
+// person's programs ask as many in one second, but then in bursts, and each from a port of its own.
+type stream struct {
+	even   bool   // such a stream was seen
+	second int64  // since 1970, of asked
+	asked  uint32 // in that second
+	most   uint32 // in one second of the run
+	sum    uint32 // in the run, asked left out
+	run    uint32 // seconds in a row before this one with streamPace questions or more
+}
+
+// What makes a stream.
+const (
+	streamPace = 10 // questions a second
+	streamRun  = 8  // seconds in a row
+	streamEven = 2  // times the mean, that the fullest second of a run may hold
+	streamPort = 50 // questions from one port at such a pace
+)
+
+// ask notes a question at a second since 1970. One that comes late is left out.
+func (s *stream) ask(at int64) {
+	switch {
+	case at == s.second:
+		s.asked++
+		return
+	case at < s.second:
+		return
+	case s.asked < streamPace:
+		s.run, s.sum, s.most = 0, 0, 0
+	default:
+		s.run, s.sum, s.most = s.run+1, s.sum+min(s.asked, 1<<20), max(s.most, s.asked)
+		s.even = s.even || s.run >= streamRun && uint64(s.most)*uint64(s.run) <= streamEven*uint64(s.sum)
+	}
+	if at != s.second+1 {
+		s.run, s.sum, s.most = 0, 0, 0
+	}
+	s.second, s.asked = at, 1
+}
+
+// flow takes a DNS flow. A client that asks one question from each port, or a few, makes none with many.
+func (s *stream) flow(rec *capture.FlowRecord) {
+	if rec.Lookups > 0 {
+		s.ask(rec.First.Unix())
+	}
+	seconds := uint32(min(max(rec.Last.Sub(rec.First)/time.Second, 0), 1<<20)) + 1
+	s.even = s.even || rec.Lookups >= streamPort && rec.Lookups >= streamPace*seconds
+}
+
+// relay pairs the flows that a host takes from inside the site with those that it opens to the outside: a proxy that says
+// nothing of itself opens one upstream flow for each client's, at once.
+type relay struct {
+	in, out     starts
+	taken, made uint32 // flows from inside, flows to the outside
+	paired      uint32
+}
+
+// starts keeps when the newest flows without a partner began, in nanoseconds since 1970. 0 is an empty place.
+type starts struct {
+	at   [16]int64
+	next uint8
+}
+
+func (s *starts) put(at int64) {
+	s.at[s.next] = at
+	s.next = (s.next + 1) % uint8(len(s.at))
+}
+
+// take takes out the start that is nearest to at, between from and to; false where there is none.
+func (s *starts) take(from, to, at int64) bool {
+	best := -1
+	for i, x := range s.at {
+		if x != 0 && x >= from && x <= to && (best < 0 || abs(x-at) < abs(s.at[best]-at)) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return false
+	}
+	s.at[best] = 0
+	return true
+}
+
+// What makes a proxy by its flows alone: how soon the upstream flow follows the client's, how many pairs there are, and
+// which shares of both sides they are at least. An upstream flow may seem to begin a little before, as clocks of two taps do.
+const (
+	relayDelay = int64(time.Second)
+	relayEarly = int64(20 * time.Millisecond)
+	leastPairs = 8
+)
+
+func (r *relay) takes(at int64) {
+	r.taken++
+	if r.out.take(at-relayEarly, at+relayDelay, at) {
+		r.paired++
+		return
+	}
+	r.in.put(at)
+}
+
+func (r *relay) opens(at int64) {
+	r.made++
+	if r.in.take(at-relayDelay, at+relayEarly, at) {
+		r.paired++
+		return
+	}
+	r.out.put(at)
+}
+
+// proxies says that most of what comes in goes out again, and little else does. nil is a host without flows of both sorts.
+func (r *relay) proxies() bool {
+	return r != nil && r.paired >= leastPairs && 4*r.paired >= 3*r.taken && 2*r.paired >= r.made
+}
+
+// noteRelay takes a flow that the host took from inside the site, or opened to the outside.
+func (d *habits) noteRelay(takes bool, at time.Time) {
+	if d.relay == nil {
+		if d.accepted == 0 || d.opened == 0 {
+			return
+		}
+		d.relay = &relay{}
+	}
+	if takes {
+		d.relay.takes(at.UnixNano())
+		return
+	}
+	d.relay.opens(at.UnixNano())
+}

@@ -3,6 +3,7 @@ package classify
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"avbeacon/capture"
@@ -241,4 +242,176 @@ func macText(m [6]byte) string {
 		b = append(b, hex[v>>4], hex[v&15])
 	}
 	return string(b)
+}
+
+// numbered gives the machine that internal/hosts has numbered, and puts the address under it. A host known by its address
+// alone takes the number; one that has another number stays as it is, with its evidence: it was another machine.
+func (t *hostTable) numbered(a netip.Addr, h *host, obs *capture.Observation) *host {
+	who := &obs.Host
+	if h == nil || h.number != who.Machine {
+		known := t.byNum[who.Machine]
+		if known == nil {
+			known = t.unnumbered(h, who)
+		}
+		switch {
+		case known == nil:
+			known = t.add(&host{key: keyOfMachine(h, obs)}, a)
+		case h != nil && h != known && h.number == 0 && len(h.tracks) == 0:
+			t.drop(h)
+		}
+		known.number = who.Machine
+		t.byNum[who.Machine] = known
+		t.byAddr.set(a, known)
+		h = known
+	}
+	if who.Own && who.HasMAC && (!h.own || h.mac != who.MAC) {
+		h.mac, h.hasMAC, h.own = who.MAC, true, true
+		t.byMAC[who.MAC] = h
+	}
+	return h
+}
+
+// unnumbered gives the host that a machine with a new number is: the one with its MAC, which an earlier run has left, or h,
+// the one at its address, unless that is known to be another machine. nil where there is none.
+func (t *hostTable) unnumbered(h *host, who *capture.Host) *host {
+	own := who.Own && who.HasMAC
+	if own {
+		if m := t.byMAC[who.MAC]; m != nil && m.number == 0 {
+			return m
+		}
+	}
+	if h != nil && h.number == 0 && !(own && h.own && h.mac != who.MAC) {
+		return h
+	}
+	return nil
+}
+
+// unplaced makes a machine of which a forwarder told the hardware address and nothing tells the address: it is shown with
+// the forwarder's, under which it is not found.
+func (t *hostTable) unplaced(obs *capture.Observation) *host {
+	if h := t.byMAC[obs.Host.MAC]; h != nil && h.number == 0 { // an earlier run's
+		h.number = obs.Host.Machine
+		t.byNum[h.number] = h
+		return h
+	}
+	if len(t.list) >= t.max {
+		t.evict()
+	}
+	h := &host{key: macText(obs.Host.MAC), addr: obs.Src.Addr(), at: len(t.list), mac: obs.Host.MAC, hasMAC: true, own: true, number: obs.Host.Machine}
+	t.list = append(t.list, h)
+	t.byNum[h.number], t.byMAC[h.mac] = h, h
+	return h
+}
+
+// keyOfMachine is the stable key of a machine first seen now: its own MAC, else its address; with the time where former,
+// the machine that had the address before, is called by it.
+func keyOfMachine(former *host, obs *capture.Observation) string {
+	if obs.Host.Own && obs.Host.HasMAC {
+		return macText(obs.Host.MAC)
+	}
+	key := obs.Host.Addr.String()
+	if former != nil {
+		key += "@" + strconv.FormatInt(obs.Time.Unix(), 10)
+	}
+	return key
+}
+
+// clientOf gives the host for which a forwarder asked; nil where the client that it names is none of the site's.
+func (c *Classifier) clientOf(obs *capture.Observation) *host {
+	who := &obs.Host
+	if who.Addr.IsValid() {
+		if !c.home(who.Addr) {
+			return nil
+		}
+		h := c.hosts.get(who.Addr, obs)
+		h.see(obs, who.Addr)
+		return h
+	}
+	h := c.hosts.byNum[who.Machine]
+	if h == nil {
+		h = c.hosts.unplaced(obs)
+	}
+	h.seeAt(h.addr, obs.Time)
+	if who.Name != "" {
+		h.name = who.Name
+	}
+	return h
+}
+
+// forwards counts a question that a forwarder asked for its client.
+func (c *Classifier) forwards(obs *capture.Observation) {
+	f := c.hosts.get(obs.Src.Addr(), nil)
+	f.seeAt(obs.Src.Addr(), obs.Time)
+	f.did.lookups++
+	c.asked(&f.did, obs.Time)
+}
+
+// shared is the range of carrier-grade NAT (RFC 6598).
+var shared = netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 0, 0}), 10)
+
+// DefaultHome lists the ranges that are the site's own where Options.Home names none: private (RFC 1918, RFC 4193),
+// link-local, loopback and carrier-grade NAT's.
+func DefaultHome() []netip.Prefix {
+	var list []netip.Prefix
+	for _, p := range []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "169.254.0.0/16", "fe80::/10", "127.0.0.0/8", "::1/128"} {
+		list = append(list, netip.MustParsePrefix(p))
+	}
+	return append(list, shared)
+}
+
+// home says whether an address is the site's own.
+func (c *Classifier) home(a netip.Addr) bool {
+	if c.opt.Home == nil {
+		return a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsLoopback() || shared.Contains(a)
+	}
+	for _, p := range c.opt.Home {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// sides gives client and server of an Observation.
+func sides(obs *capture.Observation) (client, server netip.AddrPort) {
+	if obs.FromClient || obs.Kind == capture.Contact {
+		return obs.Src, obs.Dst
+	}
+	return obs.Dst, obs.Src
+}
+
+// subject gives the host that an Observation says something about: the private or configured side where only the client
+// is, else the side that opened the flow. It is nil where a stranger calls in, and where there is no usable address.
+func (c *Classifier) subject(obs *capture.Observation) *host {
+	client, server := sides(obs)
+	a := client.Addr()
+	if !a.IsValid() || a.IsUnspecified() || a.IsMulticast() {
+		return nil
+	}
+	if !c.home(a) && c.home(server.Addr()) {
+		return nil
+	}
+	if obs.Marks&capture.ForClient != 0 {
+		if h := c.clientOf(obs); h != nil {
+			return h
+		}
+	}
+	h := c.hosts.get(a, obs)
+	h.see(obs, a)
+	return h
+}
+
+// called gives the host on the server's side, nil where it is of no interest: the site's own, and those outside that
+// have opened flows before.
+func (c *Classifier) called(server netip.Addr, obs *capture.Observation) *host {
+	if !server.IsValid() || server.IsMulticast() || server.IsUnspecified() {
+		return nil
+	}
+	if c.home(server) {
+		return c.hosts.get(server, nil)
+	}
+	if c.hosts.byAddr.stranger(server) {
+		return nil
+	}
+	return c.hosts.find(server)
 }

@@ -39,7 +39,7 @@ func TestAddrIndexAgainstMap(t *testing.T) {
 		if want[a] == h {
 			delete(want, a)
 		}
-		require.Equal(t, len(want), x.len())
+		require.Equal(t, len(want), x.used)
 	}
 	for n := range uint32(9000) {
 		require.True(t, want[anAddress(n)] == x.get(anAddress(n)))
@@ -47,7 +47,7 @@ func TestAddrIndexAgainstMap(t *testing.T) {
 	for a, h := range want {
 		x.drop(a, h)
 	}
-	require.Zero(t, x.len())
+	require.Zero(t, x.used)
 	for i := range x.slots {
 		require.Nil(t, x.slots[i].host)
 	}

@@ -2,6 +2,7 @@ package hosts
 
 import (
 	"math"
+	"net/netip"
 	"time"
 )
 
@@ -129,3 +130,124 @@ func (b *binding) end(at int64) { b.till, b.seen = at, math.MinInt64/2 }
 
 // disown takes the hardware address back.
 func (b *binding) disown() { b.own, b.mac, b.owner = notOwn, 0, nil }
+
+// claim is a piece of evidence that an address belongs to a hardware address from a time on.
+type claim struct {
+	mac   uint64
+	how   ownership
+	vlan  int32
+	at    int64
+	till  int64 // end of the lease, 0 where the evidence tells none
+	asked bool  // the client asked for the address: it is not given yet
+}
+
+// bind takes a claim for an address.
+func (h *Hosts) bind(a netip.Addr, c claim) {
+	if mac, universal, ok := ofIdentifier(a); ok && universal && mac != c.mac {
+		return // a bridge that rewrites hardware addresses: the address itself tells its own
+	}
+	if !bindable(a) || c.mac == 0 || c.mac>>40&1 != 0 || shared(c.mac) {
+		return
+	}
+	d, p := h.device(c.mac, c.at), a.As16()
+	if d.router || c.how == byReply && !h.believes(d, p, &c) {
+		return
+	}
+	x := h.address(p, c.at)
+	b := x.inVLAN(c.vlan)
+	h.unmask(b)
+	if b.own != notOwn && b.mac == c.mac {
+		b.renew(&c)
+		return
+	}
+	if b.own != notOwn && !b.over(c.at) && (c.how == byReply || c.asked) {
+		return // it is another's; a proxy answers, or a client would like to have it
+	}
+	h.hand(x, b, d, p, &c)
+}
+
+// bindable says that an address can be one machine's.
+func bindable(a netip.Addr) bool {
+	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+// believes says whether an ARP reply is evidence: the first address that a device answers for. One that answers for
+// several without ever speaking for itself is a proxy, and what it was believed before is taken back.
+func (h *Hosts) believes(d *device, p place, c *claim) bool {
+	if d.owns == 0 || d.at == p {
+		return true
+	}
+	if d.replied {
+		if x := h.addrs.get(d.at); x != nil {
+			if b := x.binding(0, c.mac); b.own == byReply && b.mac == c.mac {
+				b.disown()
+			}
+		}
+		d.machine, d.replied, d.at = 0, false, place{}
+	}
+	h.standsBefore(c.mac, p, c.at)
+	return false
+}
+
+// renew notes fresh evidence for what is known already.
+func (b *binding) renew(c *claim) {
+	b.own = max(b.own, c.how)
+	b.seen = max(b.seen, c.at)
+	if c.vlan != noVLAN {
+		b.vlan = c.vlan
+	}
+	if c.till != 0 {
+		b.till = c.till
+	}
+}
+
+// hand gives the address to a device: in place where nobody had it, as another VLAN's where its owner there is alive, else
+// by ending what it meant.
+func (h *Hosts) hand(x *address, b *binding, d *device, p place, c *claim) {
+	switch {
+	case b.own == byReply && c.how == bySight: // a proxy had answered for it
+		h.mistook(b, d)
+	case b.own != notOwn && c.vlan != noVLAN && b.vlan != noVLAN && c.vlan != b.vlan && c.at-b.seen <= usedOn:
+		h.stats.Split++
+		b = x.split(c.vlan, c.at)
+	case b.own != notOwn || b.machine != 0 && d.machine != 0 && b.machine != d.machine || b.over(c.at):
+		b = x.turn(b, c.at)
+	}
+	if b.machine == 0 {
+		b.machine = d.machine
+	}
+	if b.machine == 0 {
+		b.machine = h.another()
+	}
+	d.machine = b.machine
+	d.replied = c.how == byReply
+	d.owned(p)
+	b.own, b.mac, b.owner, b.till = notOwn, c.mac, d, 0
+	b.renew(c)
+	switch {
+	case d.name != "" && d.surety >= b.surety:
+		b.name, b.surety, b.named = d.name, d.surety, c.at
+	case b.name != "":
+		d.name, d.surety = b.name, b.surety
+	}
+}
+
+// mistook takes an address back from the proxy that answered for it. The machine that it was taken for goes on as the
+// owner's, unless the owner is known as another.
+func (h *Hosts) mistook(b *binding, owner *device) {
+	if b.owner.machine == b.machine {
+		b.owner.machine = 0
+	}
+	b.disown()
+	if owner.machine != 0 {
+		b.machine = owner.machine
+	}
+}
+
+// leaseEnd is when a lease that begins at a time ends, 0 where it is not told or never (RFC 2131 3.3).
+func leaseEnd(at int64, seconds uint32) int64 {
+	if seconds == 0 || seconds == 1<<32-1 {
+		return 0
+	}
+	return at + int64(seconds)*int64(time.Second)
+}
