@@ -35,7 +35,7 @@ func newAgentCache(c *feeds.Catalog) agentCache {
 	return agentCache{catalog: c, known: map[string]*agent{}}
 }
 
-// of gives what a User-Agent says; nil for none.
+// of returns what a User-Agent says; nil for none.
 func (c *agentCache) of(ua string) *agent {
 	if ua == "" {
 		return nil
@@ -97,7 +97,7 @@ func (t *track) is(product, version string) {
 	}
 }
 
-// agentVersion gives the first number in a User-Agent that is a product's version, and not that of a system or of what
+// agentVersion returns the first number in a User-Agent that is a product's version, and not that of a system or of what
 // browsers say for form's sake.
 func agentVersion(ua string) string {
 	if m := avgBuild.FindStringSubmatch(ua); m != nil {
@@ -111,7 +111,7 @@ func agentVersion(ua string) string {
 	return ""
 }
 
-// agentProduct gives the product that a User-Agent names by the vendor's own short word, "" where it names none.
+// agentProduct returns the product that a User-Agent names by the vendor's own short word, "" where it names none.
 func agentProduct(ua string) string {
 	for _, re := range [...]*regexp.Regexp{esetApp, avastEdition} {
 		if m := re.FindStringSubmatch(ua); m != nil {
@@ -121,7 +121,7 @@ func agentProduct(ua string) string {
 	return ""
 }
 
-// pathVersion gives the version that an update path names: /eset_upd/v10/, /xmlzone/release/1120/, /softw/90/.
+// pathVersion returns the version that an update path names: /eset_upd/v10/, /xmlzone/release/1120/, /softw/90/.
 func pathVersion(path string) string {
 	if m := wholePath.FindStringSubmatch(path); m != nil {
 		return m[1]
@@ -138,7 +138,7 @@ func pathVersion(path string) string {
 	return strconv.Itoa(n/10) + "." + strconv.Itoa(n%10)
 }
 
-// field gives the value behind a key in a query, "" where it is not there.
+// field returns the value behind a key in a query, "" where it is not there.
 func field(query, key string) string {
 	for len(query) > 0 {
 		var p string

@@ -15,7 +15,7 @@ import (
 	"avbeacon/feeds"
 )
 
-// finding makes the snapshot of a track; nil where there is no verdict.
+// finding makes the snapshot of a track; nil if there is no verdict.
 func (c *Classifier) finding(t *track) *Finding {
 	h := t.host
 	beacons := c.beacons(t)
@@ -173,7 +173,7 @@ func (c *Classifier) evidence(t *track, j judgement, f *Finding) []Evidence {
 	return out
 }
 
-// state says how the contact goes at the end of what was seen.
+// state returns how the contact goes at the end of what was seen.
 func (c *Classifier) state(t *track) State {
 	switch {
 	case c.quiet(t, c.lastTouch(t)):
@@ -186,7 +186,7 @@ func (c *Classifier) state(t *track) State {
 	return Active
 }
 
-// lastTouch is when the host last called the vendor or tried to: a name that is refused is an attempt too. Where look-ups
+// lastTouch is when the host last called the vendor or tried to: a name that is refused is an attempt too. Where DNS queries
 // are all that was seen they stand for contact.
 func (c *Classifier) lastTouch(t *track) time.Time {
 	if t.lastContact.IsZero() {
@@ -223,7 +223,7 @@ func (c *Classifier) quiet(t *track, since time.Time) bool {
 // cameBack notes a contact after a quiet time of 48 h or more.
 func (t *track) cameBack(at time.Time) { t.backSince(t.lastContact, at) }
 
-// askedAgain notes the same of a look-up, where look-ups are all that is seen.
+// askedAgain notes the same of a DNS query, where DNS queries are all that is seen.
 func (t *track) askedAgain(at time.Time) {
 	if t.contacts == 0 {
 		t.backSince(t.last, at)
@@ -236,7 +236,7 @@ func (t *track) backSince(before, at time.Time) {
 	}
 }
 
-// Of gives the finding of a host and vendor as it stands; nil where there is none.
+// Of returns the finding of a host and vendor as it stands; nil if there is none.
 func (c *Classifier) Of(a netip.Addr, v *feeds.Vendor) *Finding {
 	h := c.hosts.find(a)
 	if h == nil {
@@ -278,7 +278,7 @@ func (t *track) seeMember(g *sign) {
 
 // fallback follows a host through the resolvers that the vendor's products ask when the system's own one fails.
 type fallback struct {
-	failed      time.Time // when a look-up of the vendor's names at another resolver last failed
+	failed      time.Time // when a DNS query of the vendor's names at another resolver last failed
 	start, last time.Time // of the present run
 	step        int       // index in the vendor's list that the run has reached
 	seen        uint32    // bitmap of the steps in the run
@@ -340,7 +340,7 @@ func (t *track) noteFailure(l *lookup, r reply) {
 	t.fallback.fail(l.time)
 }
 
-// behaviour gives what the host did over time as pieces of evidence.
+// behaviour returns what the host did over time as pieces of evidence.
 func (c *Classifier) behaviour(t *track, sum *facts, f *Finding) []Evidence {
 	var out []Evidence
 	add := func(k Kind, value string, s feeds.Strength, w float64, n int, why string, args ...any) {
@@ -383,7 +383,7 @@ const aroundClock = 18
 
 func (t *track) failures(heard bool) uint32 { return t.tries.failures(heard) + t.asks.failures(heard) }
 
-// placesSeen says where home is, one piece a level.
+// placesSeen returns where home is, one piece a level.
 func (c *Classifier) placesSeen(t *track, f *Finding) []Evidence {
 	var n [place.M3 + 1]int
 	for i := range f.Destinations {

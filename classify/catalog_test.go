@@ -21,7 +21,7 @@ func nameOf(e *feeds.Entry) string {
 	return e.Pattern
 }
 
-// decides says whether an entry is the one that decides what its own name is.
+// decides reports whether an entry is the one that decides what its own name is.
 func decides(cat *feeds.Catalog, e *feeds.Entry) bool {
 	return slices.Contains(cat.MatchName(nameOf(e)), e)
 }

@@ -9,14 +9,14 @@ import (
 	"avbeacon/feeds"
 )
 
-// Options says what a Classifier works with. Zero limits take the defaults.
+// Options returns what a Classifier works with. Zero limits take the defaults.
 type Options struct {
 	Catalog *feeds.Catalog                    // needed
 	Locate  func(a netip.Addr) place.Location // nil: destinations have no place
 	Home    []netip.Prefix                    // the site's own addresses; nil: private, link-local and shared ranges
 	Sensor  string                            // part of finding IDs
 	IDKey   []byte                            // key of the hashes that stand for personal identifiers
-	// SensorAt is where the tap is, nil where that is not known. With it the shortest handshake with a destination bounds
+	// SensorAt is where the tap is, nil if that is not known. With it the shortest handshake with a destination bounds
 	// its distance, and can refute a place; see place.Location.Refute.
 	SensorAt *place.Point
 
@@ -24,7 +24,7 @@ type Options struct {
 	MaxEvidence     int // pieces of evidence a finding (64)
 	MaxDestinations int // destinations a finding (512)
 	MaxFlows        int // flows of interest remembered while open (16,384)
-	MaxPending      int // look-ups that wait for their answer (4,096)
+	MaxPending      int // DNS queries that wait for their answer (4,096)
 }
 
 // Stats counts what a Classifier did and lost.
@@ -129,7 +129,7 @@ func (c *Classifier) Observe(obs *capture.Observation) (f *Finding, changed bool
 	return c.Next()
 }
 
-// Next gives one more finding that the last Observe or Tick changed; false when there is none.
+// Next returns one more finding that the last Observe or Tick changed; false when there is none.
 func (c *Classifier) Next() (*Finding, bool) {
 	for len(c.changed) > 0 {
 		t := c.changed[0]
@@ -146,7 +146,7 @@ func (c *Classifier) Next() (*Finding, bool) {
 	return nil, false
 }
 
-// changes says whether a finding differs from what was told last, and notes it as told.
+// changes reports whether a finding differs from what was told last, and notes it as told.
 func (c *Classifier) changes(t *track) bool {
 	t.stirred = false
 	v, s, hour := c.judge(t, c.roles(t.host)).verdict, c.state(t), hourOf(c.now)
@@ -166,7 +166,7 @@ func (c *Classifier) discard() {
 	c.changed = c.changed[:0]
 }
 
-// Tick tells the Classifier that packet time has reached now, so that look-ups without an answer get judged.
+// Tick tells the Classifier that packet time has reached now, so that DNS queries without an answer get judged.
 func (c *Classifier) Tick(now time.Time) { c.advance(now) }
 
 func (c *Classifier) advance(now time.Time) {
@@ -183,7 +183,7 @@ func (c *Classifier) advance(now time.Time) {
 	}
 }
 
-// Findings gives every finding as it stands, sorted by host address and vendor. Look-ups that still wait are judged first.
+// Findings returns every finding as it stands, sorted by host address and vendor. DNS queries that still wait are judged first.
 func (c *Classifier) Findings() (all []*Finding) {
 	_ = c.Each(func(f *Finding) error { // it has no error of its own
 		all = append(all, f)
@@ -192,7 +192,7 @@ func (c *Classifier) Findings() (all []*Finding) {
 	return all
 }
 
-// Stats gives the counters.
+// Stats returns the counters.
 func (c *Classifier) Stats() Stats {
 	s := c.stats
 	s.Hosts = len(c.hosts.list)

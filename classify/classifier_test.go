@@ -81,7 +81,7 @@ func TestPendingLookupsAreBounded(t *testing.T) {
 	require.Empty(t, c.pending.open)
 }
 
-// A tap that sees each packet twice sees one look-up, and one answer to it.
+// A tap that sees each packet twice sees one DNS query, and one answer to it.
 func TestPacketsTwice(t *testing.T) {
 	c := New(Options{Catalog: embedded(t)})
 	q := helloFrom(addrOf(1), "ds.kaspersky.com", day)
@@ -219,7 +219,7 @@ func TestNoInterestCostsNothing(t *testing.T) {
 	require.Zero(t, n)
 }
 
-// quiet gives a flow record and a DNS answer of no concern.
+// quiet returns a flow record and a DNS answer of no concern.
 func quiet() (flow, answer *capture.Observation) {
 	host := addrOf(5)
 	answer = &capture.Observation{Kind: capture.Answer, Proto: capture.DNS, Transport: capture.UDP, Time: day, Frame: 1,

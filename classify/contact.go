@@ -69,7 +69,7 @@ func startOf(obs *capture.Observation) time.Time {
 	return obs.Flow.First
 }
 
-// nameless looks for signs in a flow that showed none on its way; nil where there are none.
+// nameless looks for signs in a flow that showed none on its way; nil if there are none.
 func (c *Classifier) nameless(obs *capture.Observation, h *host, k flowKey) *flow {
 	c.recordName(obs, h, k)
 	c.payload(obs, nil, k)
@@ -85,7 +85,7 @@ func (c *Classifier) nameless(obs *capture.Observation, h *host, k flowKey) *flo
 	return f
 }
 
-// flowSign begins a sign that a flow record bears.
+// flowSign begins a sign that a flow record has.
 func flowSign(obs *capture.Observation, e *feeds.Entry, k Kind, value string) sign {
 	g := signOf(obs, e, k, value)
 	g.time = startOf(obs)
@@ -95,7 +95,7 @@ func flowSign(obs *capture.Observation, e *feeds.Entry, k Kind, value string) si
 	return g
 }
 
-// recordName takes the name of a flow record: what its hello or request bore, or what a look-up gave the address.
+// recordName takes the name of a flow record: what its hello or request bore, or what a DNS query gave the address.
 func (c *Classifier) recordName(obs *capture.Observation, h *host, k flowKey) {
 	if obs.Name == "" {
 		return
@@ -176,13 +176,13 @@ func (c *Classifier) ports(obs *capture.Observation, h *host, k flowKey) {
 	}
 }
 
-// knownPeer says that the vendor's name or network is there beside the port, without which a port on the Internet says
+// knownPeer reports whether the vendor's name or network is there beside the port, without which a port on the Internet says
 // nothing.
 func (c *Classifier) knownPeer(e *feeds.Entry, p feeds.Peer) bool {
 	return c.opt.Catalog.InNetwork(p.Addr, e.Vendor) || ofVendor(c.opt.Catalog.MatchName(p.Name), e.Vendor)
 }
 
-// shell says that a flow opens as SSH does, which no vendor's console port speaks.
+// shell reports whether a flow opens as SSH does, which no vendor's console port speaks.
 func shell(r *capture.FlowRecord) bool {
 	return strings.HasPrefix(string(r.InHead[:]), "SSH-") || strings.HasPrefix(string(r.OutHead[:]), "SSH-")
 }
@@ -276,13 +276,13 @@ func (c *Classifier) blocked(t *track) bool {
 	return t.failures(heard) >= 3 && blocked(&t.tries, &t.asks, t.host.active.Back(blockedHours), heard)
 }
 
-// heard says that an answer to the host would have been seen: others were, or it is alone in the capture. Where several
+// heard reports whether an answer to the host would have been seen: others were, or it is alone in the capture. Where several
 // hosts ask and nobody is answered, the capture holds one side only.
 func (c *Classifier) heard(h *host) bool {
 	return h.did.answersGot > 0 || c.traffic.heard > 0 || !c.traffic.manyAsk
 }
 
-// endOf says whether a flow worked or failed; a one-sided or cut one did neither.
+// endOf reports whether a flow worked or failed; a one-sided or cut one did neither.
 func endOf(r *capture.FlowRecord) ending {
 	switch r.Outcome {
 	case capture.NoAnswer, capture.Refused:
@@ -316,7 +316,7 @@ type flow struct {
 	tool    string // the tool whose User-Agent was seen in it
 	browser bool   // ... or that of a person's browser
 	named   bool   // a server name was seen
-	derived bool   // a name that a look-up gave the address was taken
+	derived bool   // a name that a DNS query gave the address was taken
 	proxy   bool   // the server is a proxy
 	network bool   // its address was looked at
 	payload bool   // its first bytes were counted
@@ -385,7 +385,7 @@ func keyOf(obs *capture.Observation) flowKey {
 // reuse is after how long the same addresses and ports are another flow, where the end was not seen.
 const reuse = 24 * time.Hour
 
-// find gives the flow, nil where it is not remembered.
+// find returns the flow, nil if it is not remembered.
 func (t *flowTable) find(k flowKey) *flow {
 	if len(t.flows) == 0 {
 		return nil
@@ -393,7 +393,7 @@ func (t *flowTable) find(k flowKey) *flow {
 	return t.flows[k]
 }
 
-// get gives the flow, made anew where none is remembered.
+// get returns the flow, made if there is none remembered.
 func (t *flowTable) get(k flowKey, h *host, at time.Time) *flow {
 	if f := t.flows[k]; f != nil && at.Sub(f.start) < reuse {
 		return f

@@ -10,7 +10,7 @@ import (
 	"avbeacon/feeds"
 )
 
-// Verdict says how sure it is that the host itself runs the vendor's product. Greater is surer.
+// Verdict returns how sure it is that the host itself runs the vendor's product. Greater is surer.
 type Verdict uint8
 
 // The verdicts.
@@ -22,7 +22,7 @@ const (
 	Installed
 )
 
-// State says how the contact goes now, at the end of what was seen.
+// State returns how the contact goes now, at the end of what was seen.
 type State uint8
 
 // The states.
@@ -36,7 +36,7 @@ const (
 // HostRole is what a host does on the network.
 type HostRole uint8
 
-// The roles of hosts, in the order in which one leads: the first that fits is Finding.HostRole.
+// The roles of hosts, in the order in which one leads: the first that matches is Finding.HostRole.
 const (
 	HostUnknown HostRole = iota
 	HostResolver
@@ -83,7 +83,7 @@ const (
 	KindAgainst // what speaks against the host itself (Supports is false)
 )
 
-// Finding says that a host runs a vendor's product, or why it only looks so. It is keyed by host and vendor. A Finding
+// Finding reports whether a host runs a vendor's product, or why it only looks so. It is keyed by host and vendor. A Finding
 // handed out is a snapshot: the caller owns it, and it aliases only the immutable catalogue.
 type Finding struct {
 	ID             string        // stable for the same packets: hash of sensor, host key and vendor, hex
@@ -93,9 +93,9 @@ type Finding struct {
 
 	Host      FindingHost
 	HostRole  HostRole   // leading role
-	HostRoles []HostRole // all of them, leading first; empty where unknown
-	Behind    *Behind    // nil where the host speaks for itself
-	OEM       *OEM       // nil where the product is the vendor's own
+	HostRoles []HostRole // all of them, leading first; empty if unknown
+	Behind    *Behind    // nil if the host speaks for itself
+	OEM       *OEM       // nil if the product is the vendor's own
 
 	Verdict Verdict
 	State   State
@@ -118,7 +118,7 @@ type FindingHost struct {
 	Addresses []AddressSpan // all of them, oldest first
 	MAC       [6]byte       // valid iff HasMAC
 	HasMAC    bool
-	Name      string   // "" where unknown
+	Name      string   // "" if unknown
 	VLANs     []uint16 // sorted
 }
 
@@ -130,12 +130,12 @@ type AddressSpan struct {
 
 // Behind estimates how many machines stand behind the host.
 type Behind struct {
-	Estimate int // 0 where no estimate can be made
+	Estimate int // 0 if no estimate can be made
 	AtLeast  int
 	Words    string
 }
 
-// OEM says that the vendor's engine is part of another product.
+// OEM reports whether the vendor's engine is part of another product.
 type OEM struct {
 	Engine string // vendor key of the engine
 	In     string // the product it is built into
@@ -147,21 +147,21 @@ type Destination struct {
 	Address  netip.Addr
 	Port     uint16
 	Names    []string // sorted, identifiers hidden
-	ASN      uint32   // 0 where unknown
+	ASN      uint32   // 0 if unknown
 	Owner    string
-	RTT      time.Duration // least SYN to SYN-ACK time, 0 where not seen
+	RTT      time.Duration // least SYN to SYN-ACK time, 0 if not seen
 	Contacts uint64
 	Failed   uint64 // of the contacts: no answer, refused, reset or alert
 	Proxy    bool   // the address is a proxy's, not the vendor's
 	Place    place.Location
 }
 
-// Beacon says how regularly the host calls in one role.
+// Beacon returns how regularly the host calls in one role.
 type Beacon struct {
 	Role     feeds.Role
 	Score    float64       // 0 to 1; valid iff Scored
 	Scored   bool          // enough sessions to say
-	Period   time.Duration // median interval of session starts, 0 where there are less than two
+	Period   time.Duration // median interval of session starts, 0 if there are less than two
 	Sessions int
 	Words    string
 }
@@ -192,17 +192,17 @@ type FrameRef struct {
 	Frame uint64
 }
 
-// String gives the verdict in the report's words; "" for NoVerdict.
+// String returns the verdict in the report's words; "" for NoVerdict.
 func (v Verdict) String() string {
 	return [...]string{"", "visit", "possible", "likely", "installed"}[min(v, Installed)]
 }
 
-// String gives the state in the report's words.
+// String returns the state in the report's words.
 func (s State) String() string {
 	return [...]string{"active", "blocked", "quiet", "returned"}[min(s, Returned)]
 }
 
-// String gives the role in the report's words.
+// String returns the role in the report's words.
 func (r HostRole) String() string {
 	return [...]string{"unknown", "resolver", "proxy", "management", "nat", "server", "endpoint"}[min(r, HostEndpoint)]
 }
@@ -211,5 +211,5 @@ var kindWords = [...]string{"", "dns", "sni", "http_host", "connect", "derived_n
 	"path", "query", "user_agent", "header", "body", "payload", "port", "lan_port", "network", "several_roles",
 	"pool", "cadence", "day_and_night", "failed_attempts", "place", "resolver_fallback", "against"}
 
-// String gives the kind in the report's words.
+// String returns the kind in the report's words.
 func (k Kind) String() string { return kindWords[min(k, KindAgainst)] }

@@ -28,7 +28,7 @@ type habits struct {
 	lookups     uint32 // DNS questions seen, of interest or not, as far as they come here
 	answersGot  uint32
 	noRecursion uint32 // of lookups
-	iterative   uint32 // look-ups of interest that a server answered for itself alone
+	iterative   uint32 // DNS queries of interest that a server answered for itself alone
 	hour        int64  // of hourAsked
 	hourAsked   uint32
 
@@ -114,7 +114,7 @@ const (
 // editions is a set of editions of Windows.
 type editions uint8
 
-// editionOf reads the edition of Windows from a User-Agent ("Windows NT 6.1"); 0 where it tells none.
+// editionOf reads the edition of Windows from a User-Agent ("Windows NT 6.1"); 0 if it tells none.
 func editionOf(ua string) editions {
 	_, v, ok := strings.Cut(ua, "Windows NT ")
 	if !ok {
@@ -128,7 +128,7 @@ func editionOf(ua string) editions {
 	return 0
 }
 
-// systemOf reads the operating system from a User-Agent; 0 where it tells none.
+// systemOf reads the operating system from a User-Agent; 0 if it tells none.
 func systemOf(ua string) systems {
 	switch {
 	case strings.Contains(ua, "Windows NT"), strings.HasPrefix(ua, "Microsoft-CryptoAPI/"), strings.HasPrefix(ua, "Windows-Update-Agent/"):
@@ -169,10 +169,10 @@ func (c *Classifier) askedInFlow(h *host, rec *capture.FlowRecord) {
 	d.mostAsked = max(d.mostAsked, d.flowHourAsked)
 }
 
-// asked says how many questions the host asked, by whichever count saw most.
+// asked returns how many questions the host asked, by whichever count saw most.
 func (d *habits) asked() uint32 { return max(d.lookups, d.answersGot, d.dnsFlows) }
 
-// asksAsResolver says that it asks servers to answer for themselves, as only resolvers do.
+// asksAsResolver reports whether it asks servers to answer for themselves, as only resolvers do.
 func (d *habits) asksAsResolver() bool {
 	if d.noRecursion > 0 && 2*d.noRecursion >= d.lookups {
 		return true
@@ -180,7 +180,7 @@ func (d *habits) asksAsResolver() bool {
 	return d.iterative >= 2 && 2*d.iterative >= d.lookups && 2*d.opened <= d.lookups
 }
 
-// seeFlow notes a flow's end for the roles of both sides; server is nil where it is of no interest.
+// seeFlow notes a flow's end for the roles of both sides; server is nil if it is of no interest.
 func (c *Classifier) seeFlow(obs *capture.Observation, client, server *host) {
 	rec := obs.Flow
 	dns := rec.Proto == capture.DNS || rec.Proto == capture.MDNS || rec.Proto == capture.LLMNR || rec.Proto == capture.NBNS
@@ -291,7 +291,7 @@ func (s *starts) put(at int64) {
 	s.next = (s.next + 1) % uint8(len(s.at))
 }
 
-// take takes out the start that is nearest to at, between from and to; false where there is none.
+// take takes out the start that is nearest to at, between from and to; false if there is none.
 func (s *starts) take(from, to, at int64) bool {
 	best := -1
 	for i, x := range s.at {
@@ -332,7 +332,7 @@ func (r *relay) opens(at int64) {
 	r.out.put(at)
 }
 
-// proxies says that most of what comes in goes out again, and little else does. nil is a host without flows of both sorts.
+// proxies reports whether most of what comes in goes out again, and little else does. nil is a host without flows of both sorts.
 func (r *relay) proxies() bool {
 	return r != nil && r.paired >= leastPairs && 4*r.paired >= 3*r.taken && 2*r.paired >= r.made
 }

@@ -38,7 +38,7 @@ func TestAttempts(t *testing.T) {
 	require.False(t, blocked(&few, &none, first+1, true), "those before the success do not count")
 }
 
-// A look-up without an answer fails where an answer would have been seen.
+// A DNS query without an answer fails where an answer would have been seen.
 func TestSilenceFailsWhereAnswersWouldBeSeen(t *testing.T) {
 	var a, none attempts
 	for range 3 {

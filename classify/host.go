@@ -26,7 +26,7 @@ type host struct {
 	mac     [6]byte
 	hasMAC  bool
 	own     bool   // mac is the machine's own, so that it joins addresses
-	number  uint32 // internal/hosts' for the machine, 0 where the address alone is known
+	number  uint32 // internal/hosts' for the machine, 0 if the address alone is known
 	name    string
 	vlans   []uint16
 	remarks []*remark
@@ -96,7 +96,7 @@ func (h *host) moved(a netip.Addr, at time.Time) {
 // seen is when the host was seen last.
 func (h *host) seen() time.Time { return time.Unix(0, h.newest).UTC() }
 
-// addresses gives the spans, in the order in which they began.
+// addresses returns the spans, in the order in which they began.
 func (h *host) addresses() []AddressSpan {
 	out := slices.Clone(h.spans)
 	if n := len(out); n > 0 {
@@ -122,7 +122,7 @@ func (h *host) seeVLAN(id uint16) {
 	h.vlans[at] = id
 }
 
-// track gives what is remembered of a vendor on this host, nil where nothing is.
+// track returns what is remembered of a vendor on this host, nil if nothing is.
 func (h *host) track(v *feeds.Vendor) *track {
 	for _, t := range h.tracks {
 		if t.vendor == v {
@@ -162,7 +162,7 @@ func newHostTable(most int) hostTable {
 	return hostTable{byAddr: newAddrIndex(), byMAC: map[[6]byte]*host{}, byNum: map[uint32]*host{}, max: most}
 }
 
-// find gives the host at an address, nil where none is known.
+// find returns the host at an address, nil if none is known.
 func (t *hostTable) find(a netip.Addr) *host { return t.byAddr.get(a) }
 
 // get returns the host at an address and makes one if none is known. internal/hosts has resolved who is behind the source
@@ -204,7 +204,7 @@ func (t *hostTable) evict() {
 	t.evicted++
 }
 
-// worse says that a is to go before b.
+// worse reports whether a is to go before b.
 func worse(a, b *host) bool {
 	if (len(a.tracks) == 0) != (len(b.tracks) == 0) { // a remark keeps nobody
 		return len(a.tracks) == 0
@@ -244,7 +244,7 @@ func macText(m [6]byte) string {
 	return string(b)
 }
 
-// numbered gives the machine that internal/hosts has numbered, and puts the address under it. A host known by its address
+// numbered returns the machine that internal/hosts has numbered, and puts the address under it. A host known by its address
 // alone takes the number; one that has another number stays as it is, with its evidence: it was another machine.
 func (t *hostTable) numbered(a netip.Addr, h *host, obs *capture.Observation) *host {
 	who := &obs.Host
@@ -271,8 +271,8 @@ func (t *hostTable) numbered(a netip.Addr, h *host, obs *capture.Observation) *h
 	return h
 }
 
-// unnumbered gives the host that a machine with a new number is: the one with its MAC, which an earlier run has left, or h,
-// the one at its address, unless that is known to be another machine. nil where there is none.
+// unnumbered returns the host that a machine with a new number is: the one with its MAC, which an earlier run has left, or h,
+// the one at its address, unless that is known to be another machine. nil if there is none.
 func (t *hostTable) unnumbered(h *host, who *capture.Host) *host {
 	own := who.Own && who.HasMAC
 	if own {
@@ -286,7 +286,7 @@ func (t *hostTable) unnumbered(h *host, who *capture.Host) *host {
 	return nil
 }
 
-// unplaced makes a machine of which a forwarder told the hardware address and nothing tells the address: it is shown with
+// unplaced makes a machine of which a forwarder told the MAC address and nothing tells the address: it is shown with
 // the forwarder's, under which it is not found.
 func (t *hostTable) unplaced(obs *capture.Observation) *host {
 	if h := t.byMAC[obs.Host.MAC]; h != nil && h.number == 0 { // an earlier run's
@@ -316,7 +316,7 @@ func keyOfMachine(former *host, obs *capture.Observation) string {
 	return key
 }
 
-// clientOf gives the host for which a forwarder asked; nil where the client that it names is none of the site's.
+// clientOf returns the host for which a forwarder asked; nil if the client that it names is none of the site's.
 func (c *Classifier) clientOf(obs *capture.Observation) *host {
 	who := &obs.Host
 	if who.Addr.IsValid() {
@@ -359,7 +359,7 @@ func DefaultHome() []netip.Prefix {
 	return append(list, shared)
 }
 
-// home says whether an address is the site's own.
+// home reports whether an address is the site's own.
 func (c *Classifier) home(a netip.Addr) bool {
 	if c.opt.Home == nil {
 		return a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsLoopback() || shared.Contains(a)
@@ -372,7 +372,7 @@ func (c *Classifier) home(a netip.Addr) bool {
 	return false
 }
 
-// sides gives client and server of an Observation.
+// sides returns client and server of an Observation.
 func sides(obs *capture.Observation) (client, server netip.AddrPort) {
 	if obs.FromClient || obs.Kind == capture.Contact {
 		return obs.Src, obs.Dst
@@ -380,8 +380,8 @@ func sides(obs *capture.Observation) (client, server netip.AddrPort) {
 	return obs.Dst, obs.Src
 }
 
-// subject gives the host that an Observation says something about: the private or configured side where only the client
-// is, else the side that opened the flow. It is nil where a stranger calls in, and where there is no usable address.
+// subject returns the host that an Observation says something about: the private or configured side where only the client
+// is, else the side that opened the flow. It is nil if a stranger calls in, and where there is no usable address.
 func (c *Classifier) subject(obs *capture.Observation) *host {
 	client, server := sides(obs)
 	a := client.Addr()
@@ -401,7 +401,7 @@ func (c *Classifier) subject(obs *capture.Observation) *host {
 	return h
 }
 
-// called gives the host on the server's side, nil where it is of no interest: the site's own, and those outside that
+// called returns the host on the server's side, nil if it is of no interest: the site's own, and those outside that
 // have opened flows before.
 func (c *Classifier) called(server netip.Addr, obs *capture.Observation) *host {
 	if !server.IsValid() || server.IsMulticast() || server.IsUnspecified() {

@@ -45,7 +45,7 @@ func (c *Classifier) lookup(obs *capture.Observation) {
 	c.await(l)
 }
 
-// await remembers a look-up until its answer comes, or comes again.
+// await remembers a DNS query until its answer comes, or comes again.
 func (c *Classifier) await(l *lookup) {
 	if out := c.pending.add(l); out != nil {
 		c.stats.PendingEvicted++
@@ -57,7 +57,7 @@ func frameOf(obs *capture.Observation) FrameRef {
 	return FrameRef{Input: obs.Input, Frame: obs.Frame}
 }
 
-// asks gives the vendors' entries for the name in question, where the question is of a kind that a client asks; what is
+// asks returns the vendors' entries for the name in question, where the question is of a kind that a client asks; what is
 // not is remarked on the host.
 func (c *Classifier) asks(obs *capture.Observation, h *host) []*feeds.Entry {
 	if obs.Name == "" || obs.DNS == nil || len(obs.DNS.Questions) == 0 {
@@ -77,12 +77,12 @@ func (c *Classifier) asks(obs *capture.Observation, h *host) []*feeds.Entry {
 	return mine
 }
 
-// asksFor says whether a question may be a product's.
+// asksFor reports whether a question may be a product's.
 func asksFor(e *feeds.Entry, obs *capture.Observation) bool {
 	return clientType(e, obs.DNS.Questions[0].QType) && !serverName(e, obs.Name) && searchList(e, obs.Name) != surelyAppended
 }
 
-// clientType says whether a client's product asks this type. DS, MX, NS, PTR and TXT are asked by resolvers and mail
+// clientType reports whether a client's product asks this type. DS, MX, NS, PTR and TXT are asked by resolvers and mail
 // servers; TXT counts where the catalogue says that the product asks it.
 func clientType(e *feeds.Entry, qtype string) bool {
 	switch qtype {
@@ -94,7 +94,7 @@ func clientType(e *feeds.Entry, qtype string) bool {
 	return false
 }
 
-// serverName says that the name is a name server's own (dns2.example.com) under a vendor's catch-all entry.
+// serverName reports whether the name is a name server's own (dns2.example.com) under a vendor's catch-all entry.
 func serverName(e *feeds.Entry, name string) bool {
 	if e.Match != feeds.Suffix || e.Strength == feeds.Strong {
 		return false
@@ -245,7 +245,7 @@ func replyOf(obs *capture.Observation) reply {
 	return answered
 }
 
-// leadsNowhere says that all addresses are those that blockers answer with.
+// leadsNowhere reports whether all addresses are those that blockers answer with.
 func leadsNowhere(as []netip.Addr) bool {
 	for _, a := range as {
 		if !a.IsUnspecified() && !a.IsLoopback() {
@@ -255,7 +255,7 @@ func leadsNowhere(as []netip.Addr) bool {
 	return len(as) > 0
 }
 
-// judgeLookup makes signs of a look-up, now that its answer is known.
+// judgeLookup makes signs of a DNS query, now that its answer is known.
 func (c *Classifier) judgeLookup(l *lookup, r reply) {
 	if r == authoritative {
 		l.host.did.iterative++
@@ -283,7 +283,7 @@ func (c *Classifier) judgeLookup(l *lookup, r reply) {
 	}
 }
 
-// oneLookup counts a look-up for a vendor, however many entries its name matches.
+// oneLookup counts a DNS query for a vendor, however many entries its name matches.
 func (c *Classifier) oneLookup(t *track, l *lookup, r reply) {
 	for _, e := range l.entries {
 		if e.Vendor == t.vendor && e.Strength >= feeds.Medium {
@@ -296,7 +296,7 @@ func (c *Classifier) oneLookup(t *track, l *lookup, r reply) {
 	t.lookups++
 }
 
-// end says whether a look-up worked or failed.
+// end reports whether a DNS query worked or failed.
 func (r reply) end() ending {
 	switch r {
 	case resolved:
@@ -339,7 +339,7 @@ func (c *Classifier) noteList(h *host, t *track, l *lookup) {
 	}
 }
 
-// answerWait is how long a look-up waits for its answer: what resolvers wait before they give up (RFC 1035 7.2 and the
+// answerWait is how long a DNS query waits for its answer: what resolvers wait before they give up (RFC 1035 7.2 and the
 // usual 5 s of stub resolvers).
 const answerWait = 5 * time.Second
 
@@ -362,10 +362,10 @@ type lookup struct {
 	through     netip.Addr // the forwarder that asked for the host, invalid where it asked itself
 	server      netip.Addr
 	gone        bool   // judged
-	ttl         uint32 // of the answer, seconds; 0 where it has none
+	ttl         uint32 // of the answer, seconds; 0 if it has none
 }
 
-// reply is how a look-up was answered.
+// reply is how a DNS query was answered.
 type reply uint8
 
 const (
@@ -377,7 +377,7 @@ const (
 	authoritative       // by a server that answers for itself alone: AA or a referral, without RA
 )
 
-// pendingTable holds look-ups until their answer comes, and a while longer, so that a packet captured twice is known again.
+// pendingTable holds DNS queries until their answer comes, and a while longer, so that a packet captured twice is known again.
 // When full the oldest is judged without an answer.
 type pendingTable struct {
 	open  map[lookupKey]*lookup
@@ -388,7 +388,7 @@ func newPendingTable(most int) pendingTable {
 	return pendingTable{open: map[lookupKey]*lookup{}, order: newFIFO[*lookup](most)}
 }
 
-// add puts a look-up in, unless it is there already: a question sent or captured again. The one it gives back (nil where
+// add puts a DNS query in, unless it is there already: a question sent or captured again. The one it gives back (nil where
 // there is room) is to be judged now.
 func (t *pendingTable) add(l *lookup) (out *lookup) {
 	if t.open[l.key] != nil {
@@ -412,7 +412,7 @@ func (t *pendingTable) pop() *lookup {
 	return l
 }
 
-// take gives the look-up that an answer belongs to, nil where none waits; again says that it was answered before.
+// take returns the DNS query that an answer belongs to, nil if none waits; again says that it was answered before.
 func (t *pendingTable) take(k lookupKey) (l *lookup, again bool) {
 	l = t.open[k]
 	if l == nil || l.gone {
@@ -422,7 +422,7 @@ func (t *pendingTable) take(k lookupKey) (l *lookup, again bool) {
 	return l, false
 }
 
-// oldest takes the look-up that waits longest.
+// oldest takes the DNS query that waits longest.
 func (t *pendingTable) oldest() (*lookup, bool) {
 	for t.order.n > 0 {
 		if l := t.pop(); !l.gone {
@@ -433,7 +433,7 @@ func (t *pendingTable) oldest() (*lookup, bool) {
 	return nil, false
 }
 
-// expired takes the look-up that waits longest, if it waited long enough.
+// expired takes the DNS query that waits longest, if it waited long enough.
 func (t *pendingTable) expired(now time.Time) (*lookup, bool) {
 	for t.order.n > 0 && now.Sub(t.order.peek().time) >= answerWait {
 		if l := t.pop(); !l.gone {

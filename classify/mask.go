@@ -13,14 +13,14 @@ import (
 // masker puts keyed hashes in the place of what identifies a person or a machine.
 type masker struct{ key []byte }
 
-// hide gives what stands in the place of an identifier: a tilde and 12 hex digits of HMAC-SHA256.
+// hide returns what stands in the place of an identifier: a tilde and 12 hex digits of HMAC-SHA256.
 func (m *masker) hide(id string) string {
 	h := hmac.New(sha256.New, m.key)
 	h.Write([]byte(id))
 	return "~" + hex.EncodeToString(h.Sum(nil)[:6])
 }
 
-// name gives a host name with its identifiers hidden.
+// name returns a host name with its identifiers hidden.
 func (m *masker) name(e *feeds.Entry, name string) string {
 	name = e.Hide(name, m.hide)
 	if e.Match == feeds.Suffix && e.Mask == "" { // a catch-all: an exact name is nobody's
@@ -34,7 +34,7 @@ func (m *masker) name(e *feeds.Entry, name string) string {
 	return uuid.ReplaceAllStringFunc(name, m.hide)
 }
 
-// text gives a User-Agent or path with its identifiers hidden: by the entry's rule, then whatever looks like one.
+// text returns a User-Agent or path with its identifiers hidden: by the entry's rule, then whatever looks like one.
 func (m *masker) text(e *feeds.Entry, s string) string {
 	s = e.Hide(s, m.hide)
 	s = named.ReplaceAllStringFunc(s, func(t string) string {
@@ -46,7 +46,7 @@ func (m *masker) text(e *feeds.Entry, s string) string {
 	return longRun.ReplaceAllStringFunc(s, m.hide)
 }
 
-// query gives the keys of a query with every value hidden, or what the entry's own rule leaves of it.
+// query returns the keys of a query with every value hidden, or what the entry's own rule leaves of it.
 func (m *masker) query(e *feeds.Entry, q string) string {
 	if e.Mask != "" {
 		return m.text(e, q)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bearing gives values with an identifier in them for the masks whose sample has none.
+// bearing returns values with an identifier in them for the masks whose sample has none.
 var bearing = map[string]string{
 	`^(AVGINET|AVGDM|AVGSETUP)`:                    "AVGINET9-WVSXX86 90 BUILD=707 LIC=9I-ASXNN-X4WGW",
 	`(^|&)act-(pid|pv|pcid|lic-[a-z]+|local|ksn)=`: "act-pid=kis&act-pcid=FEEDFACE01",
@@ -25,7 +25,7 @@ var bearing = map[string]string{
 	`^AntiVir-NGUpd/`:                              "AntiVir-NGUpd/10.0.0.37 (PERS; WKS; 0123456789abcdef0123456789abcdef01234567)",
 }
 
-// identified gives a value that the entry matches, and the identifiers in it.
+// identified returns a value that the entry matches, and the identifiers in it.
 func identified(t *testing.T, e *feeds.Entry) (value string, ids []string) {
 	value = e.Sample
 	switch {

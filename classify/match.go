@@ -95,7 +95,7 @@ func (c *Classifier) certificate(obs *capture.Observation) {
 	c.names(obs, h, strings.TrimPrefix(strings.ToLower(obs.Cert.SubjectCN), "*."), KindCertificate, feeds.Medium)
 }
 
-// feedsName says whether a common name can be a host's.
+// feedsName reports whether a common name can be a host's.
 func feedsName(cn string) bool {
 	return strings.Contains(cn, ".") && !strings.ContainsAny(cn, " /@") && len(cn) <= 255
 }
@@ -170,7 +170,7 @@ func (c *Classifier) requestSigns(obs *capture.Observation, h *host, a *agent, t
 	}
 }
 
-// nameFor gives the name to be kept with the destination: only one that the entry itself matched may be shown, as its
+// nameFor returns the name to be kept with the destination: only one that the entry itself matched may be shown, as its
 // rule for hiding is known.
 func nameFor(f *found, name string) string {
 	if f.kind == KindHTTPHost || f.kind == KindConnect {
@@ -232,7 +232,7 @@ func (c *Classifier) findInRequest(obs *capture.Observation, h *host, a *agent) 
 	return list
 }
 
-// pathOf gives a request target from its path on.
+// pathOf returns a request target from its path on.
 func pathOf(uri string) string {
 	rest, absolute := strings.CutPrefix(uri, "http://")
 	if !absolute {
@@ -244,7 +244,7 @@ func pathOf(uri string) string {
 	return "/"
 }
 
-// pathStrength says how much a path says: in full towards the vendor's own names, networks and bare addresses; at most
+// pathStrength returns how much a path says: in full towards the vendor's own names, networks and bare addresses; at most
 // medium towards other names (a mirror, or another site with such a path) and from a person's browser.
 func (c *Classifier) pathStrength(e *feeds.Entry, p feeds.Peer, named []*feeds.Entry, a *agent) feeds.Strength {
 	if a != nil && a.browser {
@@ -256,7 +256,7 @@ func (c *Classifier) pathStrength(e *feeds.Entry, p feeds.Peer, named []*feeds.E
 	return min(e.Strength, feeds.Medium)
 }
 
-// queryStrength says how much a query says: in full only towards the vendor's own names.
+// queryStrength returns how much a query says: in full only towards the vendor's own names.
 func queryStrength(e *feeds.Entry, p feeds.Peer, named []*feeds.Entry) feeds.Strength {
 	if p.Name == "" || ofVendor(named, e.Vendor) {
 		return e.Strength
@@ -294,7 +294,7 @@ func (c *Classifier) response(obs *capture.Observation) {
 	}
 }
 
-// printable gives the first n bytes of a magic as text.
+// printable returns the first n bytes of a magic as text.
 func printable(b []byte, n int) string {
 	const hex = "0123456789abcdef"
 	var out []byte
@@ -317,7 +317,7 @@ func (c *Classifier) identity(obs *capture.Observation) {
 	c.hosts.get(a, obs).see(obs, a)
 }
 
-// destination gives the record of an address and port that the host called for the vendor.
+// destination returns the record of an address and port that the host called for the vendor.
 func (c *Classifier) destination(t *track, at netip.AddrPort) *Destination {
 	if d := t.dest(at); d != &t.noDest {
 		return d
@@ -332,7 +332,7 @@ func (c *Classifier) destination(t *track, at netip.AddrPort) *Destination {
 	return d
 }
 
-// dest gives the record of a destination; one that is thrown away where there is none.
+// dest returns the record of a destination; one that is thrown away where there is none.
 func (t *track) dest(at netip.AddrPort) *Destination {
 	for _, d := range t.dests {
 		if d.Address == at.Addr() && d.Port == at.Port() {

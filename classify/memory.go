@@ -7,7 +7,7 @@ import (
 
 // What keeps a Classifier's memory, and that of who asks it, small where there are very many findings.
 
-// Each gives every finding as it stands to do, in the order of Findings and one at a time, so that never all are held. It
+// Each returns every finding as it stands to do, in the order of Findings and one at a time, so that never all are held. It
 // ends with the first error of do, which must not call the Classifier.
 func (c *Classifier) Each(do func(*Finding) error) error {
 	for p, ok := c.pending.oldest(); ok; p, ok = c.pending.oldest() {
@@ -64,7 +64,7 @@ func (c *Classifier) letGo() {
 	}
 }
 
-// Rest gives the pieces that changed since Changed was last called, and all open flows and look-ups that wait: with what was
+// Rest returns the pieces that changed since Changed was last called, and all open flows and DNS queries that wait: with what was
 // handed out before it is the whole memory. It is called last.
 func (s *Saver) Rest() []Saved {
 	out := s.Changed(false)
@@ -72,7 +72,7 @@ func (s *Saver) Rest() []Saved {
 	return out
 }
 
-// Pieces gives the whole memory for Restore alone: no piece has its Finding.
+// Pieces returns the whole memory for Restore alone: no piece has its Finding.
 func (c *Classifier) Pieces() []Saved {
 	k := knownIn(c.opt.Catalog)
 	out := []Saved{{Data: c.open(k, true)}}

@@ -15,7 +15,7 @@ type addrIndex struct {
 	used  int
 	seed  [2]uint64
 	seen  []uint64 // a bit for each address that was ever set: most strangers can be told without a look
-	drops int      // since seen was made anew
+	drops int      // since seen was made again
 }
 
 type addrSlot struct {
@@ -34,7 +34,7 @@ func newAddrIndex() addrIndex {
 
 func hashOf(a netip.Addr) uint64 { return capture.HashAddr(a) }
 
-// stranger says that no host is at an address; where one may be it is false.
+// stranger reports whether no host is at an address; where one may be it is false.
 func (x *addrIndex) stranger(a netip.Addr) bool {
 	i := hashOf(a) >> 44
 	return x.seen[i/64]&(1<<(i%64)) == 0
@@ -52,7 +52,7 @@ func (x *addrIndex) home(a netip.Addr) uint64 {
 	return (high ^ low) & uint64(len(x.slots)-1)
 }
 
-// find gives the slot of an address, or the empty one where it would stand.
+// find returns the slot of an address, or the empty one where it would stand.
 func (x *addrIndex) find(a netip.Addr) uint64 { return x.findFrom(x.home(a), a) }
 
 func (x *addrIndex) findFrom(i uint64, a netip.Addr) uint64 {
@@ -62,7 +62,7 @@ func (x *addrIndex) findFrom(i uint64, a netip.Addr) uint64 {
 	return i
 }
 
-// get gives the host at an address, nil where none is.
+// get returns the host at an address, nil if none is.
 func (x *addrIndex) get(a netip.Addr) *host { return x.slots[x.find(a)].host }
 
 func (x *addrIndex) set(a netip.Addr, h *host) {

@@ -14,7 +14,7 @@ import (
 // Remark says of a host why something that looks like an antivirus is none, where no finding says it.
 type Remark struct {
 	Host        netip.Addr
-	Vendor      *feeds.Vendor // nil where it is no vendor's: threat intelligence, a script in web pages
+	Vendor      *feeds.Vendor // nil if it is no vendor's: threat intelligence, a script in web pages
 	Kind        RemarkKind
 	Words       string // a whole sentence
 	Count       uint64
@@ -35,7 +35,7 @@ const (
 	RemarkWeak                         // weak signs alone
 )
 
-// String gives the kind in the report's words.
+// String returns the kind in the report's words.
 func (k RemarkKind) String() string {
 	return [...]string{"crawler", "marked_name", "other_records", "search_list", "name_server", "weak_signs"}[min(k, RemarkWeak)]
 }
@@ -113,7 +113,7 @@ func (h *host) notAsked(e *feeds.Entry, obs *capture.Observation) {
 	}
 }
 
-// Remarks gives what looks like an antivirus and is none, sorted by host, vendor and kind. Hosts and vendors with a finding
+// Remarks returns what looks like an antivirus and is none, sorted by host, vendor and kind. Hosts and vendors with a finding
 // have their reasons there and no remark about weak signs.
 func (c *Classifier) Remarks() []Remark {
 	var out []Remark
@@ -145,7 +145,7 @@ func keyOfVendor(v *feeds.Vendor) string {
 	return v.Key
 }
 
-// weakSigns says what a track shows that has no verdict.
+// weakSigns returns what a track shows that has no verdict.
 func (c *Classifier) weakSigns(t *track) (Remark, bool) {
 	if len(t.evidence) == 0 || c.judge(t, c.roles(t.host)).verdict != NoVerdict {
 		return Remark{}, false

@@ -10,7 +10,7 @@ import (
 	"avbeacon/classify/beacon"
 )
 
-// beating gives a beat of n starts, a step of seconds apart.
+// beating returns a beat of n starts, a step of seconds apart.
 func beating(n int, step int64, flows bool) *beat {
 	at := int64(1_700_000_000)
 	b := &beat{starts: []int64{at}, last: at, since: at, flows: flows}

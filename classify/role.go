@@ -17,7 +17,7 @@ const (
 	manyAskedDNSOnly = 500
 )
 
-// roles gives what the host does, leading role first. It is empty where too little was seen.
+// roles returns what the host does, leading role first. It is empty where too little was seen.
 func (c *Classifier) roles(h *host) []HostRole {
 	d := &h.did
 	var rs []HostRole
@@ -35,7 +35,7 @@ func (c *Classifier) roles(h *host) []HostRole {
 	return rs
 }
 
-// manages says that the host took flows on two console ports of a vendor, on one from several machines, or on one while
+// manages reports whether the host took flows on two console ports of a vendor, on one from several machines, or on one while
 // it calls that vendor itself.
 func (c *Classifier) manages(h *host) bool {
 	d := &h.did
@@ -61,14 +61,14 @@ func (c *Classifier) resolver(d *habits) bool {
 // fewFlows is how many flows a capture has at most that holds DNS alone, but for strays.
 const fewFlows = 5
 
-// dnsAlone says that the capture holds hardly anything but DNS, by what the other hosts do: one that asks for all of them
+// dnsAlone reports whether the capture holds hardly anything but DNS, by what the other hosts do: one that asks for all of them
 // would tip the scales by itself.
 func (c *Classifier) dnsAlone(d *habits) bool {
 	all, own := max(c.traffic.lookups, c.traffic.flowLookups), uint64(d.asked())
 	return c.traffic.flows < fewFlows || 10*c.traffic.flows < all-min(all, own)
 }
 
-// initialTTL gives the class of the value a packet started with: 32, 64, 128 or 255.
+// initialTTL returns the class of the value a packet started with: 32, 64, 128 or 255.
 func initialTTL(ttl uint8) int {
 	switch {
 	case ttl <= 32:
@@ -81,7 +81,7 @@ func initialTTL(ttl uint8) int {
 	return 3
 }
 
-// behind estimates who stands behind a host of these roles; nil where it speaks for itself.
+// behind estimates who stands behind a host of these roles; nil if it speaks for itself.
 func behind(h *host, roles []HostRole) *Behind {
 	if len(roles) == 0 {
 		return nil
@@ -113,7 +113,7 @@ func crowd(n int, does, did string) *Behind {
 	return b
 }
 
-// capsAt gives the verdict beyond which a host of this leading role cannot come.
+// capsAt returns the verdict beyond which a host of this leading role cannot come.
 func capsAt(r HostRole) Verdict {
 	if r == HostResolver || r == HostProxy {
 		return Possible
@@ -121,7 +121,7 @@ func capsAt(r HostRole) Verdict {
 	return Installed
 }
 
-// hasRole says whether a role counts as one of its own: what is unknown does not, and what a person does neither.
+// hasRole reports whether a role counts as one of its own: what is unknown does not, and what a person does neither.
 func hasRole(r feeds.Role) bool {
 	return r != feeds.RoleUnknown && r != feeds.RoleWeb && r != feeds.RoleDownload
 }
@@ -161,11 +161,11 @@ func (d *habits) machines() (m machines, ttlsDecide bool) {
 	return m, m.classes >= 2 && sure >= 2
 }
 
-// natted says that several machines show. What a single machine can show too (a second system in a browser's User-Agent, a
+// natted reports whether several machines show. What a single machine can show too (a second system in a browser's User-Agent, a
 // TTL that changes with the way) needs a second witness.
 func natted(d *habits) bool { return d.phases >= 2 || nattedBeside(d) }
 
-// nattedBeside says that something other than the phases of a beat shows it.
+// nattedBeside reports whether something other than the phases of a beat shows it.
 func nattedBeside(d *habits) bool {
 	m, ttlsDecide := d.machines()
 	agents := m.systems >= 2 || m.editions >= 2
@@ -204,8 +204,8 @@ type installs struct {
 	seen  smallSet
 }
 
-// installation notes the id of an installation that a sign bears. Two that take turns are two machines; one that follows
-// another may be the same machine, installed anew.
+// installation notes the id of an installation that a sign has. Two that take turns are two machines; one that follows
+// another may be the same machine, installed again.
 func (t *track) installation(e *feeds.Entry, value string) {
 	if !identifies(e) {
 		return
@@ -242,7 +242,7 @@ func (t *track) installation(e *feeds.Entry, value string) {
 	t.installs = append(t.installs, u)
 }
 
-// identifies says that what the entry hides is an installation's or a machine's own. Other values that are hidden whole
+// identifies reports whether what the entry hides is an installation's or a machine's own. Other values that are hidden whole
 // may be new each time.
 func identifies(e *feeds.Entry) bool {
 	switch {

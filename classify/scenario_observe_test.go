@@ -16,7 +16,7 @@ func (p *scenarioParser) add(after time.Duration, o capture.Observation, a *act)
 	o.Time = p.at.Add(after)
 	o.Frame = uint64(len(p.s.events) + 1)
 	o.Host = capture.Host{Addr: o.Src.Addr(), MAC: a.mac, HasMAC: a.hasMAC, Own: a.hasMAC}
-	if a.hasMAC { // a number per hardware address, as internal/hosts assigns them
+	if a.hasMAC { // a number per MAC address, as internal/hosts assigns them
 		o.Host.Machine = 1 + uint32(binary.BigEndian.Uint16(a.mac[4:]))
 	}
 	if !o.FromClient {

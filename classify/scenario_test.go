@@ -54,7 +54,7 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
-// check gives what is wrong, "" where nothing is.
+// check returns what is wrong, "" where nothing is.
 func (w *want) check(found []*Finding, remarks []Remark) string {
 	text := strings.Join(w.fields, " ")
 	switch w.kind {

@@ -15,7 +15,7 @@ const (
 	barResolver     // a resolver asked it
 	barBuiltin      // part of the operating system
 	barOEM          // part of another product
-	barOther        // another host's look-up named the address
+	barOther        // another host's DNS query named the address
 )
 
 // sign is one sighting of one catalogue entry.
@@ -26,8 +26,8 @@ type sign struct {
 	strength feeds.Strength // as the entry has it, or less
 	time     time.Time
 	frame    FrameRef
-	flow     *flow    // nil for a look-up
-	ttl      uint32   // of the answer to a look-up, seconds; 0 where it has none
+	flow     *flow    // nil for a DNS query
+	ttl      uint32   // of the answer to a DNS query, seconds; 0 if it has none
 	asked    question // valid iff flow is nil
 	bar      bar
 	tool     string // valid iff bar is barTool
@@ -69,9 +69,9 @@ type session struct {
 	tool        bool   // a tool's flow
 	pages       uint32 // signs of a person on flows: what a page loads
 	lookStrong  uint32
-	lookRoles   uint32 // roles of strong look-ups
-	lookMedium  bool   // a medium or strong look-up
-	lookAll     uint32 // roles of medium or strong look-ups
+	lookRoles   uint32 // roles of strong DNS queries
+	lookMedium  bool   // a medium or strong DNS query
+	lookAll     uint32 // roles of medium or strong DNS queries
 	cloudPort   bool   // a console port in the vendor's own network
 	lanPort     bool
 	strongRoles uint32 // roles of strong signs on flows
@@ -83,7 +83,7 @@ const sessionGap = int64(30 * time.Second)
 // maxSessions is how many sessions a track keeps one by one; older ones are summed up.
 const maxSessions = 24
 
-// sessionAt gives the session that a start falls into, made anew where none does. Late starts are borne: they find their
+// sessionAt returns the session that a start falls into, made again where none does. Late starts are borne: they find their
 // own session while it is kept one by one.
 func (t *track) sessionAt(at int64) *session {
 	for i := len(t.sessions) - 1; i >= 0; i-- {
@@ -143,9 +143,9 @@ func (s *session) noteLookup(g *sign, role uint32) {
 type facts struct {
 	twoKinds     family // strong kinds of the first session that showed two
 	flowSessions int    // with a strong sign on a flow
-	lookSessions int    // with a strong look-up
+	lookSessions int    // with a strong DNS query
 	strongBoth   int    // sessions with a strong sign of either sort
-	lookups      uint32 // strong look-ups
+	lookups      uint32 // strong DNS queries
 	lookRoles    uint32
 	medium       family
 	roles        uint32
@@ -153,7 +153,7 @@ type facts struct {
 	lastPortHour int64
 	lanSessions  int
 	pages        uint32 // most of one session
-	toolLookups  bool   // medium or strong look-ups that a tool's flow explains
+	toolLookups  bool   // medium or strong DNS queries that a tool's flow explains
 }
 
 // fold adds one session.

@@ -19,7 +19,7 @@ type Saved struct {
 
 	Who     *FindingHost // the host, valid iff Vendor is "" and Host is not
 	Seen    time.Time    // ... and when it was last seen
-	Finding *Finding     // as it stands; nil where there is no verdict or Vendor is ""
+	Finding *Finding     // as it stands; nil if there is no verdict or Vendor is ""
 	Beats   []Starts     // when contact was made; valid iff Vendor is set
 }
 
@@ -31,10 +31,10 @@ type Starts struct {
 
 // snapshotVersion is the first byte of Saved.Data. Older ones are read, later ones are not. What was added since:
 //
-//	2  look-ups without an answer, types and ids of look-ups, even streams of questions, whether anybody is answered
+//	2  DNS queries without an answer, types and ids of DNS queries, even streams of questions, whether anybody is answered
 const snapshotVersion = 2
 
-// busyTable is how many open flows, and how many waiting look-ups, each piecemeal snapshot holds at most; a whole one holds
+// busyTable is how many open flows, and how many waiting DNS queries, each piecemeal snapshot holds at most; a whole one holds
 // all.
 const busyTable = 2048
 
@@ -60,7 +60,7 @@ func (s *Saver) Fresh() {
 	}
 }
 
-// Changed gives the pieces that changed since it was last called, found by cheap sums over counters and times; whole gives
+// Changed returns the pieces that changed since it was last called, found by cheap sums over counters and times; whole gives
 // every piece. The cost is some 100 ns a host and finding, and some 10 us a piece that changed.
 func (s *Saver) Changed(whole bool) []Saved {
 	out := []Saved{{Data: s.c.open(s.known, whole)}}
@@ -145,7 +145,7 @@ func (c *Classifier) reaches(x *coder, t *track) {
 	}
 }
 
-// Restored says what Restore did with what it was given.
+// Restored returns what Restore did with what it was given.
 type Restored struct {
 	Hosts, Findings int // pieces taken up; a finding may have no verdict yet
 	Unknown         int // findings of vendors that the catalogue has no more
@@ -228,7 +228,7 @@ func (t *hostTable) forget(h *host) {
 	}
 }
 
-// known gives the addresses that the host is known by. One that was only called has no span.
+// known returns the addresses that the host is known by. One that was only called has no span.
 func (h *host) known() []netip.Addr {
 	out := []netip.Addr{h.addr}
 	for _, s := range h.spans {
@@ -256,7 +256,7 @@ func (r *restorer) track(p *Saved) {
 	r.Findings++
 }
 
-// open packs what belongs to no single host: the clock, what the traffic as a whole holds, open flows and look-ups that
+// open packs what belongs to no single host: the clock, what the traffic as a whole holds, open flows and DNS queries that
 // wait.
 func (c *Classifier) open(k *known, whole bool) []byte {
 	return pack(func(x *coder) {
@@ -334,7 +334,7 @@ func (c *Classifier) clock(x *coder) {
 	}
 }
 
-// all gives the flows that are open, in the order in which they came.
+// all returns the flows that are open, in the order in which they came.
 func (t *flowTable) all() []*flowSlot {
 	var out []*flowSlot
 	for i := range t.order.n {
@@ -346,7 +346,7 @@ func (t *flowTable) all() []*flowSlot {
 	return out
 }
 
-// all gives the look-ups that are remembered, in the order in which they came.
+// all returns the DNS queries that are remembered, in the order in which they came.
 func (t *pendingTable) all() []*lookup {
 	var out []*lookup
 	for i := range t.order.n {

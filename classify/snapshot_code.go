@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ErrSnapshot says that bytes are no snapshot, or one of another version.
+// ErrSnapshot reports whether bytes are no snapshot, or one of another version.
 var ErrSnapshot = errors.New("not a snapshot that can be read")
 
 // coder writes values to bytes or reads them back: each type names its fields once, for both ways. Numbers are varints,
@@ -35,10 +35,10 @@ func (c *coder) fail(what string) {
 	c.b = nil
 }
 
-// since says that the form has what a version added.
+// since reports whether the form has what a version added.
 func (c *coder) since(version uint8) bool { return c.form >= version }
 
-// end says whether all was read, and well.
+// end reports whether all was read, and well.
 func (c *coder) end() error {
 	if c.reads && c.err == nil && len(c.b) > 0 {
 		c.fail("bytes left over")

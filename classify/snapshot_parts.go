@@ -312,7 +312,7 @@ func (t *track) codeBehaviour(c *coder, k *known) {
 	k.entry(c, &t.oem)
 }
 
-// code is a beat; its rhythm is judged anew.
+// code is a beat; its rhythm is judged again.
 func (b *beat) code(c *coder) {
 	codeMost(c, &b.role, feeds.RoleCDN)
 	list(c, &b.starts, maxBeats, func(v *int64) { code(c, v) })

@@ -155,7 +155,7 @@ func FuzzRestore(f *testing.F) {
 func TestSnapshotKnowsEveryField(t *testing.T) {
 	for _, c := range []struct {
 		of     any
-		fields int // saved, and those that are not: places in tables, caches, what is looked up anew
+		fields int // saved, and those that are not: places in tables, caches, what is looked up again
 	}{
 		{track{}, 41}, {host{}, 17}, {habits{}, 31}, {session{}, 16}, {facts{}, 13}, {beat{}, 10}, {flow{}, 10}, {lookup{}, 12}, {fallback{}, 9},
 		{relay{}, 5}, {Evidence{}, 17}, {Destination{}, 10}, {remark{}, 2}, {Remark{}, 8}, {traffic{}, 6}, {attempts{}, 2}, {beacon.Hours{}, 3}, {attemptHour{}, 4}, {stream{}, 6}, {turns{}, 4},

@@ -40,14 +40,14 @@ type track struct {
 	past     facts // sessions that are no longer kept one by one
 	beats    []beat
 	tries    attempts             // flows
-	asks     attempts             // look-ups: answered with addresses, or in vain
+	asks     attempts             // DNS queries: answered with addresses, or in vain
 	barred   [barOther + 1]uint32 // medium or strong signs by what bars them
 	tool     string
 	visited  [feeds.RoleCDN + 1]bool // a person's signs by role: web site, download, content
 	console  []consoleUse
 	oem      *feeds.Entry
-	asked    int64 // seconds since 1970 of the last look-up
-	listed   int   // vendors in the list that was being checked, 0 where none
+	asked    int64 // seconds since 1970 of the last DNS query
+	listed   int   // vendors in the list that was being checked, 0 if none
 	lookedUp recentNames
 
 	product, version string
@@ -66,8 +66,8 @@ type beat struct {
 	role   feeds.Role
 	starts []int64 // seconds since 1970, in order, at most maxBeats
 	last   int64   // last start, so that closer ones join
-	flows  bool    // starts are of flows; else of look-ups
-	ttl    uint32  // of the answers to look-ups, the longest, seconds; 0 where none was seen
+	flows  bool    // starts are of flows; else of DNS queries
+	ttl    uint32  // of the answers to DNS queries, the longest, seconds; 0 if none was seen
 
 	since   int64 // first start of all
 	earlier int   // sessions that starts no longer hold
@@ -107,7 +107,7 @@ type recentNames [4]struct {
 	question
 }
 
-// sameLookup is how close questions for one name and different types, or sent again under the same id, are one look-up.
+// sameLookup is how close questions for one name and different types, or sent again under the same id, are one DNS query.
 const sameLookup = int64(5 * time.Second)
 
 func (r *recentNames) again(name string, at int64, q question) bool {
@@ -131,7 +131,7 @@ func (r *recentNames) again(name string, at int64, q question) bool {
 
 func abs(d int64) int64 { return max(d, -d) }
 
-// trackOf gives the track of a vendor on a host, made anew where there is none.
+// trackOf returns the track of a vendor on a host, made again where there is none.
 func (c *Classifier) trackOf(h *host, v *feeds.Vendor) *track {
 	if t := h.track(v); t != nil {
 		return t
@@ -173,7 +173,7 @@ func (c *Classifier) bars(t *track, g *sign) {
 	}
 }
 
-// addedOn says that the host runs a system that has no antivirus built in, so that one was added.
+// addedOn reports whether the host runs a system that has no antivirus built in, so that one was added.
 func (h *host) addedOn() bool {
 	return h.did.systems&(macOS|linux) != 0 && h.did.systems&windows == 0
 }
@@ -284,7 +284,7 @@ func (c *Classifier) beat(t *track, g *sign) {
 	t.beats = append(t.beats, beat{role: role, last: at, since: at, starts: []int64{at}, flows: g.flow != nil, ttl: g.ttl})
 }
 
-// start adds a start. The first flow throws away what look-ups alone had shown: those are scored only where nothing else
+// start adds a start. The first flow throws away what DNS queries alone had shown: those are scored only where nothing else
 // was seen.
 func (b *beat) start(at int64, flow bool) {
 	b.judged = b.judged && !flow && b.flows
@@ -335,7 +335,7 @@ func (c *Classifier) queue(t *track) {
 	}
 }
 
-// due says whether it is worth a look if the finding changed.
+// due reports whether it is worth a look if the finding changed.
 func (t *track) due(now time.Time) bool { return t.stirred || hourOf(now) != t.toldHour }
 
 func hourOf(t time.Time) int64 { return floorDiv(t.Unix(), 3600) }
@@ -357,7 +357,7 @@ type attempts struct {
 type attemptHour struct {
 	hour     int64
 	ok, fail uint32
-	mute     uint32 // look-ups without an answer: failed where the capture would show one
+	mute     uint32 // DNS queries without an answer: failed where the capture would show one
 }
 
 // ending is how an attempt ended.
@@ -367,7 +367,7 @@ const (
 	unknownEnd ending = iota // one-sided, cut, or answered without an address
 	worked
 	missed
-	silent // a look-up without an answer
+	silent // a DNS query without an answer
 )
 
 func (a *attempts) add(t time.Time, how ending) {
@@ -393,7 +393,7 @@ func (s *attemptHour) failed(heard bool) uint32 {
 	return s.fail
 }
 
-// slot gives the counter of an hour, nil for one older than those kept.
+// slot returns the counter of an hour, nil for one older than those kept.
 func (a *attempts) slot(hour int64) *attemptHour {
 	at := a.n
 	for at > 0 && a.slots[at-1].hour > hour {
@@ -416,8 +416,8 @@ func (a *attempts) slot(hour int64) *attemptHour {
 	return &a.slots[at]
 }
 
-// blocked says that nothing worked from an hour on, and that three attempts or more have failed since anything did: flows, or
-// look-ups where none was answered.
+// blocked reports whether nothing worked from an hour on, and that three attempts or more have failed since anything did: flows, or
+// DNS queries where none was answered.
 func blocked(flows, lookups *attempts, from int64, heard bool) bool {
 	ok, fail := flows.since(from, heard)
 	answered, refused := lookups.since(from, heard)
@@ -446,7 +446,7 @@ func (a *attempts) failures(heard bool) (n uint32) {
 	return n
 }
 
-// lastFailure gives the newest hour with a failure; false where there is none.
+// lastFailure returns the newest hour with a failure; false if there is none.
 func (a *attempts) lastFailure(heard bool) (hour int64, any bool) {
 	for i := a.n - 1; i >= 0; i-- {
 		if a.slots[i].failed(heard) > 0 {
@@ -456,7 +456,7 @@ func (a *attempts) lastFailure(heard bool) (hour int64, any bool) {
 	return 0, false
 }
 
-// rhythm says how regular a beat of the host is. It is judged anew where there was a start since, or an hour in which the
+// rhythm returns how regular a beat of the host is. It is judged again where there was a start since, or an hour in which the
 // host was active.
 func (h *host) rhythm(b *beat) beacon.Result {
 	nat := nattedBeside(&h.did)

@@ -167,7 +167,7 @@ func (c *Classifier) callsVendor(u consoleUse, v *feeds.Vendor) bool {
 	return t != nil && t.calls()
 }
 
-// calls says that the host called or looked up a strong name of the vendor.
+// calls reports whether the host called or looked up a strong name of the vendor.
 func (t *track) calls() bool {
 	f := t.facts()
 	return f.flowSessions > 0 || f.lookups > 0
@@ -199,7 +199,7 @@ func roleList(set uint32) string {
 	return strings.Join(out, ", ")
 }
 
-// weight says how much one sighting of a sign weighs, 0 to 1. It orders evidence and is shown beside it; the verdict
+// weight returns how much one sighting of a sign weighs, 0 to 1. It orders evidence and is shown beside it; the verdict
 // itself is read from kinds, roles and sessions (verdict.go), never from a sum.
 func weight(k Kind, s feeds.Strength) float64 {
 	base := [...]float64{feeds.None: 0, feeds.Weak: 0.1, feeds.Medium: 0.4, feeds.Strong: 0.9}[min(s, feeds.Strong)]
@@ -229,7 +229,7 @@ var kindWeight = [...]float64{
 	KindAgainst:     0,
 }
 
-// behaviourWeight says how much a piece of behaviour weighs beside the signs it is made of. A beat's is multiplied by its
+// behaviourWeight returns how much a piece of behaviour weighs beside the signs it is made of. A beat's is multiplied by its
 // score.
 func behaviourWeight(k Kind) float64 {
 	switch k {
@@ -245,7 +245,7 @@ func behaviourWeight(k Kind) float64 {
 	return 0
 }
 
-// reasons gives the sentences that carry a verdict, the deciding one first.
+// reasons returns the sentences that carry a verdict, the deciding one first.
 func (c *Classifier) reasons(t *track, f *Finding, j judgement) []string {
 	out := []string{j.why}
 	out = append(out, j.caps...)
@@ -286,7 +286,7 @@ func times(n uint64) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// barSentences says what did not count, where that is not the verdict's own reason.
+// barSentences returns what did not count, where that is not the verdict's own reason.
 func (c *Classifier) barSentences(t *track, f *Finding) (out []string) {
 	say := func(n uint32, s string) {
 		if n > 0 && !strings.Contains(s, "%") {

@@ -109,7 +109,7 @@ func Grade(a netip.Addr, opinions []feeds.Opinion) Location {
 	return l
 }
 
-// meaningless says why no location is meaningful for the address, "" if one is.
+// meaningless returns why no location is meaningful for the address, "" if one is.
 func meaningless(opinions []feeds.Opinion) string {
 	for i := range opinions {
 		switch o := &opinions[i]; {

@@ -15,7 +15,7 @@ func (p Point) Valid() bool {
 	return math.Abs(p.Lat) <= 90 && math.Abs(p.Lon) <= 180 // false for NaN
 }
 
-// Refutation says why a location cannot be true.
+// Refutation returns why a location cannot be true.
 type Refutation struct {
 	RTT   time.Duration // least round-trip time seen
 	MaxKM float64       // how far away the machine that answered can be at most

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// ownership is how it is known that a hardware address is an address's own.
+// ownership is how it is known that a MAC address is an address's own.
 type ownership uint8
 
 const (
@@ -33,10 +33,10 @@ const noVLAN = -1
 type binding struct {
 	from    int64
 	seen    int64   // last packet from it
-	till    int64   // end of the lease, 0 where none is known
+	till    int64   // end of the lease, 0 if none is known
 	mac     uint64  // valid iff own
 	owner   *device // valid iff own
-	machine uint32  // 0 where only the address is known
+	machine uint32  // 0 if only the address is known
 	vlan    int32
 	own     ownership
 	surety  surety
@@ -47,7 +47,7 @@ type binding struct {
 // usedOn is the longest break with which an address that is used beyond its lease still counts as renewed unseen.
 const usedOn = int64(time.Hour)
 
-// over says that the lease had ended by a time, and that the address was not used on.
+// over reports whether the lease had ended by a time, and that the address was not used on.
 func (b *binding) over(at int64) bool { return b.till != 0 && at > b.till && at-b.seen > usedOn }
 
 // keptBindings is how many meanings of one address stay on record, and in how many VLANs it may have one.
@@ -60,7 +60,7 @@ type address struct {
 	others []binding // of the same address in other VLANs: another network's machines
 }
 
-// binding gives the meaning for a packet: that with its hardware address, that in its VLAN, the latest.
+// binding returns the meaning for a packet: that with its MAC address, that in its VLAN, the latest.
 func (x *address) binding(vlan uint16, mac uint64) *binding {
 	if len(x.others) == 0 || x.now.own != notOwn && x.now.mac == mac {
 		return &x.now
@@ -73,7 +73,7 @@ func (x *address) binding(vlan uint16, mac uint64) *binding {
 	return x.inVLAN(int32(vlan))
 }
 
-// inVLAN gives the meaning in a VLAN; the latest where there is none of its own.
+// inVLAN returns the meaning in a VLAN; the latest where there is none of its own.
 func (x *address) inVLAN(vlan int32) *binding {
 	if x.now.vlan == vlan {
 		return &x.now
@@ -115,7 +115,7 @@ func (x *address) last() int64 {
 	return last
 }
 
-// address gives what is remembered of an address, made anew where nothing is.
+// address returns what is remembered of an address, made if there is none.
 func (h *Hosts) address(p place, at int64) *address {
 	x := h.addrs.get(p)
 	if x == nil {
@@ -128,23 +128,23 @@ func (h *Hosts) address(p place, at int64) *address {
 // end is the end of an address's lease, now.
 func (b *binding) end(at int64) { b.till, b.seen = at, math.MinInt64/2 }
 
-// disown takes the hardware address back.
+// disown takes the MAC address back.
 func (b *binding) disown() { b.own, b.mac, b.owner = notOwn, 0, nil }
 
-// claim is a piece of evidence that an address belongs to a hardware address from a time on.
+// claim is a piece of evidence that an address belongs to a MAC address from a time on.
 type claim struct {
 	mac   uint64
 	how   ownership
 	vlan  int32
 	at    int64
-	till  int64 // end of the lease, 0 where the evidence tells none
+	till  int64 // end of the lease, 0 if the evidence tells none
 	asked bool  // the client asked for the address: it is not given yet
 }
 
 // bind takes a claim for an address.
 func (h *Hosts) bind(a netip.Addr, c claim) {
 	if mac, universal, ok := ofIdentifier(a); ok && universal && mac != c.mac {
-		return // a bridge that rewrites hardware addresses: the address itself tells its own
+		return // a bridge that rewrites MAC addresses: the address itself tells its own
 	}
 	if !bindable(a) || c.mac == 0 || c.mac>>40&1 != 0 || shared(c.mac) {
 		return
@@ -166,12 +166,12 @@ func (h *Hosts) bind(a netip.Addr, c claim) {
 	h.hand(x, b, d, p, &c)
 }
 
-// bindable says that an address can be one machine's.
+// bindable reports whether an address can be one machine's.
 func bindable(a netip.Addr) bool {
 	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
-// believes says whether an ARP reply is evidence: the first address that a device answers for. One that answers for
+// believes reports whether an ARP reply is evidence: the first address that a device answers for. One that answers for
 // several without ever speaking for itself is a proxy, and what it was believed before is taken back.
 func (h *Hosts) believes(d *device, p place, c *claim) bool {
 	if d.owns == 0 || d.at == p {
@@ -201,7 +201,7 @@ func (b *binding) renew(c *claim) {
 	}
 }
 
-// hand gives the address to a device: in place where nobody had it, as another VLAN's where its owner there is alive, else
+// hand returns the address to a device: in place where nobody had it, as another VLAN's where its owner there is alive, else
 // by ending what it meant.
 func (h *Hosts) hand(x *address, b *binding, d *device, p place, c *claim) {
 	switch {
@@ -244,7 +244,7 @@ func (h *Hosts) mistook(b *binding, owner *device) {
 	}
 }
 
-// leaseEnd is when a lease that begins at a time ends, 0 where it is not told or never (RFC 2131 3.3).
+// leaseEnd is when a lease that begins at a time ends, 0 if it is not told or never (RFC 2131 3.3).
 func leaseEnd(at int64, seconds uint32) int64 {
 	if seconds == 0 || seconds == 1<<32-1 {
 		return 0

@@ -7,7 +7,7 @@ import (
 	"avbeacon/capture"
 )
 
-// A router's hardware address stands in front of more addresses within an hour than one machine has beside those that
+// A router's MAC address stands in front of more addresses within an hour than one machine has beside those that
 // are known to be its own.
 const (
 	mostV4   = 4
@@ -15,7 +15,7 @@ const (
 	frontFor = int64(time.Hour)
 )
 
-// device is one hardware address.
+// device is one MAC address.
 type device struct {
 	last    int64
 	v4      [mostV4]fronted
@@ -30,7 +30,7 @@ type device struct {
 	before  place // the one before it; valid iff owns > 1
 }
 
-// fronted is an address that was seen behind a hardware address.
+// fronted is an address that was seen behind a MAC address.
 type fronted struct {
 	hash   uint32 // of the address, never 0
 	minute uint32 // since 1970, when it was last seen
@@ -70,7 +70,7 @@ func forget(list []fronted, hash uint32) {
 	}
 }
 
-// front notes the hardware address beside an address that is not known to be its own, and takes a router's away.
+// front notes the MAC address beside an address that is not known to be its own, and takes a router's away.
 func (h *Hosts) front(who *capture.Host, p place, at int64) (router bool) {
 	if !who.HasMAC {
 		return false
@@ -149,7 +149,7 @@ func (h *Hosts) unmask(b *binding) {
 	b.disown()
 }
 
-// device gives what is remembered of a hardware address, made anew where nothing is.
+// device returns what is remembered of a MAC address, made if there is none.
 func (h *Hosts) device(mac uint64, at int64) *device {
 	d := h.devices.get(mac)
 	if d == nil {
@@ -160,7 +160,7 @@ func (h *Hosts) device(mac uint64, at int64) *device {
 	return d
 }
 
-// shared says that several machines take turns behind a hardware address: of VRRP and CARP (RFC 9568 7.3, for IPv4 and
+// shared reports whether several machines take turns behind a MAC address: of VRRP and CARP (RFC 9568 7.3, for IPv4 and
 // IPv6), of Cisco's HSRP 1 and 2, HSRP for IPv6 and GLBP (as in Cisco's documents on them). It is no machine's own.
 func shared(mac uint64) bool {
 	switch mac >> 8 {
@@ -170,7 +170,7 @@ func shared(mac uint64) bool {
 	return mac>>12 == 0x00000c9ff || mac>>12 == 0x000573a00 || mac>>24 == 0x0007b4
 }
 
-// macOf is the hardware address beside a Host as a number, 0 where there is none.
+// macOf is the MAC address beside a Host as a number, 0 if there is none.
 func macOf(who *capture.Host) uint64 {
 	if !who.HasMAC {
 		return 0
@@ -178,7 +178,7 @@ func macOf(who *capture.Host) uint64 {
 	return packMAC(who.MAC)
 }
 
-// packMAC is a hardware address as a number, which maps find fastest.
+// packMAC is a MAC address as a number, which maps find fastest.
 func packMAC(m [6]byte) uint64 {
 	return uint64(m[0])<<40 | uint64(m[1])<<32 | uint64(m[2])<<24 | uint64(m[3])<<16 | uint64(m[4])<<8 | uint64(m[5])
 }

@@ -1,9 +1,9 @@
-// Package hosts knows which machine is behind a source address now: by hardware address and name, as ARP, neighbour
+// Package hosts knows which machine is behind a source address now: by MAC address and name, as ARP, neighbour
 // discovery, DHCP, mDNS, LLMNR and NetBIOS tell. Observations go in and come out with their Host completed.
 //
-// A hardware address is taken for an address's own only by what no router passes on or says for others: the sender of
+// A MAC address is taken for an address's own only by what no router passes on or says for others: the sender of
 // an ARP request, neighbour discovery, DHCP, link-local addresses and multicasts, and interface identifiers made of it.
-// So machines are never joined because one router's hardware address stands before them all.
+// So machines are never joined because one router's MAC address stands before them all.
 package hosts
 
 import (
@@ -15,7 +15,7 @@ import (
 
 // Options bounds a Hosts. Zero values take the defaults.
 type Options struct {
-	// MaxHosts is how many addresses with a name or an owner are remembered (131,072), how many hardware addresses and how
+	// MaxHosts is how many addresses with a name or an owner are remembered (131,072), how many MAC addresses and how
 	// many names; the longest unseen of a sample goes.
 	MaxHosts int
 }
@@ -27,14 +27,14 @@ type Known struct {
 	Name    string
 	Machine uint32  // see capture.Host
 	MAC     [6]byte // valid iff HasMAC
-	HasMAC  bool    // the hardware address is known to be this address's own
+	HasMAC  bool    // the MAC address is known to be this address's own
 }
 
 // Stats counts what a Hosts holds and lost.
 type Stats struct {
 	Addresses int
 	MACs      int
-	Routers   int    // hardware addresses in front of many addresses
+	Routers   int    // MAC addresses in front of many addresses
 	Machines  uint32 // numbers given
 	Ended     uint64 // leases that ended before another machine was seen at the address
 	Split     uint64 // addresses that two machines have, each in a VLAN of its own
@@ -69,8 +69,8 @@ func New(opt Options) *Hosts {
 	}
 }
 
-// Stamp learns from an Observation and completes its Host: which machine it is, its name, and whether the hardware address
-// beside it is its own. A router's hardware address is taken away.
+// Stamp learns from an Observation and completes its Host: which machine it is, its name, and whether the MAC address
+// beside it is its own. A router's MAC address is taken away.
 func (h *Hosts) Stamp(obs *capture.Observation) {
 	at := obs.Time.UnixNano()
 	if obs.Marks&capture.Plain == 0 {
@@ -113,7 +113,7 @@ func (h *Hosts) Stamp(obs *capture.Observation) {
 	h.complete(who, a, b, at)
 }
 
-// complete fills in what is known of a Host whose packet does not bear its own hardware address.
+// complete fills in what is known of a Host whose packet does not bear its own MAC address.
 func (h *Hosts) complete(who *capture.Host, a *address, b *binding, at int64) {
 	h.unmask(b)
 	if b.over(at) {
@@ -128,7 +128,7 @@ func (h *Hosts) complete(who *capture.Host, a *address, b *binding, at int64) {
 	}
 }
 
-// Machine says which machine is behind an address now; 0 where that is not known.
+// Machine returns which machine is behind an address now; 0 if that is not known.
 func (h *Hosts) Machine(a netip.Addr, vlan uint16) uint32 {
 	if !a.IsValid() {
 		return 0
@@ -139,7 +139,7 @@ func (h *Hosts) Machine(a netip.Addr, vlan uint16) uint32 {
 	return 0
 }
 
-// Lookup says what an address meant at a time; false where nothing is known, or where its lease had ended. Of an address
+// Lookup returns what an address meant at a time; false if nothing is known, or where its lease had ended. Of an address
 // that several machines have it speaks of the one in the VLAN seen last.
 func (h *Hosts) Lookup(a netip.Addr, at time.Time) (Known, bool) {
 	x := h.addrs.get(a.As16())
@@ -160,23 +160,23 @@ func (h *Hosts) Lookup(a netip.Addr, at time.Time) (Known, bool) {
 	return k, true
 }
 
-// Stats gives the counters.
+// Stats returns the counters.
 func (h *Hosts) Stats() Stats {
 	s := h.stats
 	s.Addresses, s.MACs, s.Machines = h.addrs.len(), h.devices.len(), h.number
 	return s
 }
 
-// another gives the number of a machine that was not known before.
+// another returns the number of a machine that was not known before.
 func (h *Hosts) another() uint32 {
 	h.number++
 	h.recent.change()
 	return h.number
 }
 
-// forClient makes a forwarder's question speak of the client that asked, where EDNS names it: by hardware address (what
+// forClient makes a forwarder's question speak of the client that asked, where EDNS names it: by MAC address (what
 // dnsmasq adds), or by a client subnet of one address (RFC 7871 6). The forwarder stays in Src, and ForClient says so.
-// Where the client's address is not known its hardware address and its machine alone are told.
+// Where the client's address is not known its MAC address and its machine alone are told.
 func (h *Hosts) forClient(obs *capture.Observation) {
 	d := obs.DNS
 	who := capture.Host{VLAN: obs.Host.VLAN}
@@ -194,7 +194,7 @@ func (h *Hosts) forClient(obs *capture.Observation) {
 	obs.Marks |= capture.ForClient
 }
 
-// ofDevice completes a Host of which the hardware address alone is sure.
+// ofDevice completes a Host of which the MAC address alone is sure.
 func (h *Hosts) ofDevice(who *capture.Host, at int64) {
 	mac := packMAC(who.MAC)
 	h.bind(who.Addr, claim{mac: mac, how: bySight, vlan: noVLAN, at: at})

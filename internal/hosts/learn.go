@@ -21,9 +21,9 @@ func (h *Hosts) learn(obs *capture.Observation, at int64) {
 	}
 }
 
-// onLink learns from packets that no router passes on, so that the hardware address beside their source is its own:
+// onLink learns from packets that no router passes on, so that the MAC address beside their source is its own:
 // those from a link-local address or to a link-local multicast or everybody (RFC 4291 2.5.6, RFC 5771 4, RFC 4007 9).
-// An interface identifier that is made of a hardware address (RFC 4291 appendix A) tells it wherever it is seen.
+// An interface identifier that is made of a MAC address (RFC 4291 appendix A) tells it wherever it is seen.
 func (h *Hosts) onLink(obs *capture.Observation, at int64) {
 	src := obs.Src.Addr()
 	if obs.HasSrcMAC && (src.Is6() && src.IsLinkLocalUnicast() || staysOnLink(obs.Dst.Addr())) {
@@ -36,7 +36,7 @@ func (h *Hosts) onLink(obs *capture.Observation, at int64) {
 	}
 }
 
-// staysOnLink says that no router passes on what is sent to an address.
+// staysOnLink reports whether no router passes on what is sent to an address.
 func staysOnLink(a netip.Addr) bool {
 	return a.IsLinkLocalMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
@@ -44,7 +44,7 @@ func staysOnLink(a netip.Addr) bool {
 // vlanOf is the network of an Observation's source: the packet's.
 func vlanOf(obs *capture.Observation) int32 { return int32(obs.Host.VLAN) }
 
-// ofIdentifier gives the hardware address that an IPv6 interface identifier was made of: ff:fe in its middle, and the
+// ofIdentifier returns the MAC address that an IPv6 interface identifier was made of: ff:fe in its middle, and the
 // universal bit inverted. One in 65,536 random identifiers, which are not universal (RFC 4941 3.2.1), looks so too.
 func ofIdentifier(a netip.Addr) (mac uint64, universal, ok bool) {
 	p := a.As16()
@@ -108,7 +108,7 @@ func (h *Hosts) ndp(obs *capture.Observation, n *wire.NDP, c claim) {
 	h.bind(subject, c)
 }
 
-// dhcp learns a name for a hardware address, and which address it has until when.
+// dhcp learns a name for a MAC address, and which address it has until when.
 func (h *Hosts) dhcp(d *wire.DHCP, at int64) {
 	parsed, err := net.ParseMAC(d.MAC)
 	if err != nil || len(parsed) != 6 {
@@ -190,7 +190,7 @@ func (h *Hosts) nbns(obs *capture.Observation, n *wire.NBNS, at int64) {
 		if b.name == n.Name {
 			b.named = at
 		}
-		return // the workgroup's name bears the same suffix
+		return // the workgroup's name has the same suffix
 	}
 	h.call(a, b, n.Name, byNBNS, at)
 }
@@ -218,7 +218,7 @@ func (h *Hosts) announced(obs *capture.Observation, at int64) {
 	}
 }
 
-// announces says that an address of a name is the sender's own, or stands in one message under one name with it.
+// announces reports whether an address of a name is the sender's own, or stands in one message under one name with it.
 func announces(name string, a, src netip.Addr, all []wire.DNSRecord) bool {
 	if a == src {
 		return true
@@ -231,7 +231,7 @@ func announces(name string, a, src netip.Addr, all []wire.DNSRecord) bool {
 	return false
 }
 
-// sister gives the machine of another address of the same name in one message, 0 where none is known.
+// sister returns the machine of another address of the same name in one message, 0 if none is known.
 func (h *Hosts) sister(name string, all []wire.DNSRecord, obs *capture.Observation) uint32 {
 	for i := range all {
 		if r := &all[i]; r.Addr.IsValid() && r.Name == name {

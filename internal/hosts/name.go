@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// title is a name and the machine that bears it.
+// title is a name and the machine that has it.
 type title struct {
 	machine uint32
 	at      place // the latest address with it
@@ -17,10 +17,10 @@ type title struct {
 // machine: while both speak there are two, of two networks or of one image.
 const nameMoved = int64(10 * time.Minute)
 
-// renamed is after how long without its name an address that bears another one of the same kind is another machine's.
+// renamed is after how long without its name an address that has another one of the same kind is another machine's.
 const renamed = int64(2 * time.Hour)
 
-// call gives a meaning of an address a name: the latest of the surest kind. A name joins addresses of which no hardware
+// call returns a meaning of an address a name: the latest of the surest kind. A name joins addresses of which no hardware
 // address is known.
 func (h *Hosts) call(a netip.Addr, b *binding, name string, s surety, at int64) {
 	name = clean(name)
@@ -46,7 +46,7 @@ func (h *Hosts) call(a netip.Addr, b *binding, name string, s surety, at int64) 
 	}
 }
 
-// anotherBehind says that a hardware address stands before two machines, as a repeater that rewrites all its stations'
+// anotherBehind reports whether a MAC address stands before two machines, as a repeater that rewrites all its stations'
 // does: two addresses of one family under it bear different names of one kind at a time.
 func (h *Hosts) anotherBehind(b *binding, p place, name string, s surety, at int64) bool {
 	d := b.owner
@@ -80,7 +80,7 @@ func (h *Hosts) joinByName(p place, b *binding, name string, at int64) {
 	t.machine, t.at, t.last = b.machine, p, at
 }
 
-// elsewhere says that a name's machine is not the one at p: it has a hardware address of its own, or still speaks from
+// elsewhere reports whether a name's machine is not the one at p: it has a MAC address of its own, or still speaks from
 // another address of the same family.
 func (h *Hosts) elsewhere(t *title, p place, b *binding, at int64) bool {
 	x := h.addrs.get(t.at)
@@ -96,7 +96,7 @@ func (h *Hosts) elsewhere(t *title, p place, b *binding, at int64) bool {
 	return isV4(t.at) == isV4(p) && at-x.last() <= nameMoved
 }
 
-// common says that a name is what many machines are called as they come.
+// common reports whether a name is what many machines are called as they come.
 func common(name string) bool {
 	switch n := strings.ToLower(name); n {
 	case "localhost", "localhost.localdomain", "android", "iphone", "ipad", "macbook", "macbook-pro", "macbook-air", "imac", "apple-tv",
@@ -110,7 +110,7 @@ func common(name string) bool {
 // longestName bounds what is kept of a name.
 const longestName = 128
 
-// clean gives a host name fit for display: its first part where it ends in .local.
+// clean returns a host name fit for display: its first part where it ends in .local.
 func clean(name string) string {
 	name = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSpace(name), "."), ".local")
 	if len(name) > longestName || name == "" {

@@ -7,8 +7,8 @@ import (
 	"avbeacon/capture"
 )
 
-// recent knows which pairs of hardware address and address were looked at within the same ten minutes, while nothing new
-// was learnt, and whether the hardware address was a router's: another flow of no concern between the same machines tells
+// recent knows which pairs of MAC address and address were looked at within the same ten minutes, while nothing new
+// was learnt, and whether the MAC address was a router's: another flow of no concern between the same machines tells
 // nothing more. It forgets at any time. Addresses whose machine is known are not among them.
 type recent struct {
 	sets    []recentSet
@@ -27,7 +27,7 @@ func newRecent() recent { return recent{sets: make([]recentSet, recentSets)} }
 // change makes every pair new again.
 func (r *recent) change() { r.changes++ }
 
-// look says whether a pair is there, and whether its hardware address was a router's. pair is what hash gave.
+// look reports whether a pair is there, and whether its MAC address was a router's. pair is what hash gave.
 func (r *recent) look(pair uint64) (router, ok bool) {
 	set := r.set(pair)
 	for i := range set {
@@ -86,13 +86,13 @@ type ring[K comparable, V any] struct {
 
 func newRing[K comparable, V any]() ring[K, V] { return ring[K, V]{entries: map[K]V{}} }
 
-// get gives an entry, the zero value where there is none.
+// get returns an entry, the zero value where there is none.
 func (r *ring[K, V]) get(k K) V { return r.entries[k] }
 
 func (r *ring[K, V]) len() int { return len(r.keys) }
 
 // add puts an entry in that is not there yet. Where most are there already, the longest unseen of those next in turn goes.
-// It says how many went.
+// It returns how many went.
 func (r *ring[K, V]) add(k K, v V, most int, last func(V) int64) (evicted uint64) {
 	if len(r.keys) >= most {
 		r.evict(last)

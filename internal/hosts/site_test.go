@@ -23,7 +23,7 @@ func newSite(t *testing.T) *site { return &site{t: t, h: New(Options{}), at: noo
 
 func (s *site) wait(d time.Duration) *site { s.at = s.at.Add(d); return s }
 
-// flow stamps a packet from an address, with a hardware address beside it unless mac is 0, in a VLAN.
+// flow stamps a packet from an address, with a MAC address beside it unless mac is 0, in a VLAN.
 func (s *site) flow(a string, mac byte, vlan uint16) capture.Host {
 	o := packet(netip.MustParseAddr(a), [6]byte{}, s.at)
 	o.Host.VLAN = vlan

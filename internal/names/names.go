@@ -41,7 +41,7 @@ type Stats struct {
 	Evicted   uint64
 	Unlearned uint64 // addresses that a later answer gave to another name
 	Derived   uint64
-	Others    uint64 // names that another host's look-up gave
+	Others    uint64 // names that another host's DNS query gave
 }
 
 // place is an address as maps find it fastest; IPv4 is v4-mapped.
@@ -54,7 +54,7 @@ type pair struct{ host, addr place }
 // learned is what an address meant and when, in nanoseconds since 1970.
 type learned struct {
 	name       string // "" once unlearned
-	machine    uint32 // whose look-up it was, where it stands under an address; 0: not known
+	machine    uint32 // whose DNS query it was, where it stands under an address; 0: not known
 	host       place  // the address that asked
 	from, till int64
 }
@@ -63,7 +63,7 @@ type learned struct {
 type Names struct {
 	opt   Options
 	pairs map[pair]*learned
-	last  map[place]*learned // by address alone: the last look-up of any host
+	last  map[place]*learned // by address alone: the last DNS query of any host
 	order []pair             // ring
 	next  int
 	hot   hotSet
@@ -99,7 +99,7 @@ func (n *Names) Stamp(obs *capture.Observation) {
 	}
 }
 
-// hidden says that a flow did not show its name: its protocol has none, or its hello bore none. A hello or request without
+// hidden reports whether a flow did not show its name: its protocol has none, or its hello bore none. A hello or request without
 // a name of interest had another name, so that it must not take this one.
 func hidden(obs *capture.Observation) bool {
 	switch obs.Flow.Proto {
@@ -111,7 +111,7 @@ func hidden(obs *capture.Observation) bool {
 	return true
 }
 
-// whose gives the host's side of a pair: the machine where it is known, and the address.
+// whose returns the host's side of a pair: the machine where it is known, and the address.
 func whose(host netip.Addr, machine uint32) (as, at place) {
 	at = host.As16()
 	if machine == 0 {
@@ -145,7 +145,7 @@ func (n *Names) answer(obs *capture.Observation) {
 	}
 }
 
-// named gives the name that an answer's addresses stand for: the one asked for, or that of its chain of aliases which is
+// named returns the name that an answer's addresses stand for: the one asked for, or that of its chain of aliases which is
 // of interest.
 func (n *Names) named(obs *capture.Observation) string {
 	if n.opt.Interest == nil || obs.DNS == nil || n.wants(obs.Name) {
@@ -167,7 +167,7 @@ func (n *Names) named(obs *capture.Observation) string {
 
 func (n *Names) wants(name string) bool { return n.opt.Interest.Name([]byte(name)) }
 
-// ttlOf gives the shortest TTL, in seconds, of the addresses and of the aliases that lead to them.
+// ttlOf returns the shortest TTL, in seconds, of the addresses and of the aliases that lead to them.
 func ttlOf(m *wire.DNS) uint32 {
 	if m == nil {
 		return leastTTL
@@ -267,7 +267,7 @@ func (n *Names) flow(obs *capture.Observation) {
 	}
 }
 
-// own gives what this very host learned of an address. What it learned before its machine was known stands under its
+// own returns what this very host learned of an address. What it learned before its machine was known stands under its
 // address, and is taken for its own once; another machine that gets the address later has no part in it.
 func (n *Names) own(host netip.Addr, machine uint32, server place) *learned {
 	as, at := whose(host, machine)
@@ -283,14 +283,14 @@ func (n *Names) own(host netip.Addr, machine uint32, server place) *learned {
 	return l
 }
 
-// of says that a machine may have learned this.
+// of reports whether a machine may have learned this.
 func (l *learned) of(machine uint32) bool {
 	return l.machine == 0 || machine == 0 || l.machine == machine
 }
 
 func (l *learned) covers(at int64) bool { return l.name != "" && at >= l.from-early && at <= l.till }
 
-// Stats gives the counters.
+// Stats returns the counters.
 func (n *Names) Stats() Stats {
 	s := n.stats
 	s.Pairs = len(n.pairs)

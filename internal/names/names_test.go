@@ -36,7 +36,7 @@ func flow(host netip.Addr, at time.Time, p capture.Proto) *capture.Observation {
 		Dst: netip.AddrPortFrom(there, 443), Host: capture.Host{Addr: host}, Flow: &capture.FlowRecord{First: at, Proto: p, Final: true}}
 }
 
-// marked gives a flow record a mark.
+// marked returns a flow record a mark.
 func marked(o *capture.Observation, m capture.Marks) *capture.Observation {
 	o.Marks |= m
 	return o
@@ -183,7 +183,7 @@ func TestAnswersOfEveryTransport(t *testing.T) {
 	}
 }
 
-// of gives an Observation the number of the machine behind its host.
+// of returns an Observation the number of the machine behind its host.
 func of(o *capture.Observation, machine uint32) *capture.Observation {
 	o.Host.Machine = machine
 	return o

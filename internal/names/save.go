@@ -23,7 +23,7 @@ const (
 // partOf spreads what was learned over the parts, by the address that asked: the number of its machine is of this run alone.
 func partOf(host, addr place) uint8 { return addr[15] ^ addr[14] ^ host[15] }
 
-// Changed gives the parts that changed since it was last called, whole but for what explains nothing any more at packet
+// Changed returns the parts that changed since it was last called, whole but for what explains nothing any more at packet
 // time now.
 func (n *Names) Changed(now time.Time) []Piece {
 	if n.changed == [parts]bool{} {
@@ -63,7 +63,7 @@ type saved struct {
 }
 
 // Restore takes up the parts that an earlier run gave, before the first Observation. What cannot be read is left out; the
-// error says that there was such. Data may be hostile.
+// error reports whether there was such. Data may be hostile.
 func (n *Names) Restore(pieces []Piece) (err error) {
 	var all []saved
 	for _, p := range pieces {
@@ -100,7 +100,7 @@ func readPiece(b []byte) (list []saved, ok bool) {
 	return list, true
 }
 
-// readSaved reads one pair and says how many bytes it had; 0 where it is none.
+// readSaved reads one pair and says how many bytes it had; 0 if it is none.
 func readSaved(b []byte) (s saved, size int) {
 	const fixed = 32
 	if len(b) < fixed {

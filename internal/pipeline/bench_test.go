@@ -31,7 +31,7 @@ func spine(tb testing.TB) *Pipeline {
 	}
 }
 
-// machine is the nth machine of a site of 100,000, and its hardware address.
+// machine is the nth machine of a site of 100,000, and its MAC address.
 func machine(n int) (netip.Addr, [6]byte) {
 	n++
 	var m [8]byte
@@ -92,7 +92,7 @@ func concerned(machines, count int) []capture.Observation {
 	return list[:count]
 }
 
-// given teaches the spine the machines' hardware addresses and names by DHCP.
+// given teaches the spine the machines' MAC addresses and names by DHCP.
 func given(tb testing.TB, p *Pipeline, machines int) {
 	for n := range machines {
 		a, mac := machine(n)

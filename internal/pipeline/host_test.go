@@ -42,7 +42,7 @@ func (o *office) arp(a string, n byte, vlan uint16) {
 		MAC: mac(n), HasMAC: true}, ID: &capture.IdentityDetail{ARP: &wire.ARP{Sender: addr, SenderMAC: mac(n)}}})
 }
 
-// calls is a TLS flow of an address to a vendor, with no hardware address beside it.
+// calls is a TLS flow of an address to a vendor, with no MAC address beside it.
 func (o *office) calls(a, name string, vlan uint16) {
 	o.n++
 	src := netip.AddrPortFrom(netip.MustParseAddr(a), 30000+o.n)
@@ -54,7 +54,7 @@ func (o *office) calls(a, name string, vlan uint16) {
 	o.take(obs)
 }
 
-// found gives the findings of Kaspersky by the hosts' names.
+// found returns the findings of Kaspersky by the hosts' names.
 func (o *office) found() map[string]*classify.Finding {
 	out := map[string]*classify.Finding{}
 	for _, f := range o.p.Classifier.Findings() {

@@ -129,7 +129,7 @@ func (p *Pipeline) tell(finding *classify.Finding, changed bool) error {
 	return nil
 }
 
-// hidesDNS says that a name is a DNS over HTTPS resolver's.
+// hidesDNS reports whether a name is a DNS over HTTPS resolver's.
 func (p *Pipeline) hidesDNS(name string) bool {
 	for _, e := range p.Catalog.MatchName(name) {
 		if e.Vendor == nil && e.Mark == "doh" {
