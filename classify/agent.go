@@ -9,7 +9,7 @@ import (
 	"avbeacon/feeds"
 )
 
-// agent is what a User-Agent says, whoever sends it.
+// agent is what a User-Agent shows, whoever sends it.
 type agent struct {
 	entries []*feeds.Entry // of vendors
 	tool    string
@@ -19,7 +19,7 @@ type agent struct {
 	hash    uint32
 }
 
-// agentCache remembers what User-Agents say: a network sends few different ones, and each costs many expressions.
+// agentCache caches agents: a network sends few different User-Agents, and each costs many expressions.
 type agentCache struct {
 	catalog *feeds.Catalog
 	known   map[string]*agent
@@ -35,7 +35,7 @@ func newAgentCache(c *feeds.Catalog) agentCache {
 	return agentCache{catalog: c, known: map[string]*agent{}}
 }
 
-// of returns what a User-Agent says; nil for none.
+// of returns what a User-Agent shows; nil for "".
 func (c *agentCache) of(ua string) *agent {
 	if ua == "" {
 		return nil
@@ -59,8 +59,8 @@ func (c *agentCache) of(ua string) *agent {
 	return a
 }
 
-// version reads product and version from a request, where they stand in the open: in the User-Agent or the query, else in
-// the path, which often names the major version alone.
+// version reads product and version from a request: from the User-Agent or the query, else from the path, which often has the major
+// version only.
 func (c *Classifier) version(t *track, obs *capture.Observation, g *sign) {
 	if g.bar != barNone || g.flow != nil && g.flow.tool != "" {
 		return
@@ -87,7 +87,7 @@ func (c *Classifier) version(t *track, obs *capture.Observation, g *sign) {
 	}
 }
 
-// is takes what a User-Agent or a query told; "" is nothing.
+// is sets what a User-Agent or a query named; "" changes nothing.
 func (t *track) is(product, version string) {
 	if product != "" {
 		t.product = product
@@ -97,8 +97,8 @@ func (t *track) is(product, version string) {
 	}
 }
 
-// agentVersion returns the first number in a User-Agent that is a product's version, and not that of a system or of what
-// browsers say for form's sake.
+// agentVersion returns the first number in a User-Agent that is a product's version, not an operating system's or one that
+// browsers send for compatibility.
 func agentVersion(ua string) string {
 	if m := avgBuild.FindStringSubmatch(ua); m != nil {
 		return m[1] + " build " + m[2]
@@ -111,7 +111,7 @@ func agentVersion(ua string) string {
 	return ""
 }
 
-// agentProduct returns the product that a User-Agent names by the vendor's own short word, "" where it names none.
+// agentProduct returns the product that a User-Agent names by the vendor's own short word, "" if it names none.
 func agentProduct(ua string) string {
 	for _, re := range [...]*regexp.Regexp{esetApp, avastEdition} {
 		if m := re.FindStringSubmatch(ua); m != nil {
@@ -138,7 +138,7 @@ func pathVersion(path string) string {
 	return strconv.Itoa(n/10) + "." + strconv.Itoa(n%10)
 }
 
-// field returns the value behind a key in a query, "" where it is not there.
+// field returns the value behind a key in a query, "" if it is absent.
 func field(query, key string) string {
 	for len(query) > 0 {
 		var p string
@@ -162,17 +162,16 @@ var (
 	plainWord    = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]{0,15}$`)
 )
 
-// turns follows the versions that one program's User-Agent names. An update goes one way; versions that take turns are two
-// machines'.
+// turns follows the versions that one program's User-Agent names. Updates go one way; alternating versions are two machines'.
 type turns struct {
 	program uint32 // the User-Agent without its numbers: some change with every update of signatures
 	last    uint32
 	seen    smallSet
-	back    uint8 // how often one came back after another
+	back    uint8 // how often an older version came back
 }
 
 // maxPrograms is how many programs of one vendor are followed on a host, and enoughTurns how often an older version must come
-// back: once may be a program that was put back.
+// back: once may be a downgrade.
 const (
 	maxPrograms = 4
 	enoughTurns = 2

@@ -15,7 +15,7 @@ import (
 	"avbeacon/feeds"
 )
 
-// finding makes the snapshot of a track; nil if there is no verdict.
+// finding makes the Finding of a track; nil if there is no verdict.
 func (c *Classifier) finding(t *track) *Finding {
 	h := t.host
 	beacons := c.beacons(t)
@@ -48,7 +48,7 @@ func (h *host) snapshot() FindingHost {
 	return f
 }
 
-// oemOf tells of the other product, where its engine is all there is.
+// oemOf returns the product that contains the engine, if the engine is all that was seen.
 func (t *track) oemOf(v Verdict) *OEM {
 	if t.oem == nil || v > Possible {
 		return nil
@@ -99,7 +99,7 @@ func beatWords(b *beat, r beacon.Result) string {
 	switch {
 	case b.flows || r.Reason == beacon.Cache:
 		return r.Words
-	case r.Scored && b.ttl > 0: // and no cache made them
+	case r.Scored && b.ttl > 0: // the times are not those of a cache
 		return r.Words + "; from DNS queries only"
 	}
 	return r.Words + "; from DNS queries only, whose times a cache can shape"
@@ -173,7 +173,7 @@ func (c *Classifier) evidence(t *track, j judgement, f *Finding) []Evidence {
 	return out
 }
 
-// state returns how the contact goes at the end of what was seen.
+// state returns the state of the contact at the end of what was seen.
 func (c *Classifier) state(t *track) State {
 	switch {
 	case c.quiet(t, c.lastTouch(t)):
@@ -186,8 +186,8 @@ func (c *Classifier) state(t *track) State {
 	return Active
 }
 
-// lastTouch is when the host last called the vendor or tried to: a name that is refused is an attempt too. Where DNS queries
-// are all that was seen they stand for contact.
+// lastTouch is when the host last connected to the vendor or tried to; a name that is refused is an attempt too. If only DNS queries
+// were seen, they count as contact.
 func (c *Classifier) lastTouch(t *track) time.Time {
 	if t.lastContact.IsZero() {
 		return t.last
@@ -203,7 +203,7 @@ func (c *Classifier) lastTouch(t *track) time.Time {
 	return later(t.lastContact, refused)
 }
 
-// otherwiseSeen is in how many hours a host must have been seen for its silence towards a vendor to mean anything.
+// otherwiseSeen is in how many hours a host must have been seen for its silence towards a vendor to count.
 const otherwiseSeen = 3
 
 func (c *Classifier) quiet(t *track, since time.Time) bool {
@@ -223,7 +223,7 @@ func (c *Classifier) quiet(t *track, since time.Time) bool {
 // cameBack notes a contact after a quiet time of 48 h or more.
 func (t *track) cameBack(at time.Time) { t.backSince(t.lastContact, at) }
 
-// askedAgain notes the same of a DNS query, where DNS queries are all that is seen.
+// askedAgain notes the same of a DNS query, if only DNS queries are seen.
 func (t *track) askedAgain(at time.Time) {
 	if t.contacts == 0 {
 		t.backSince(t.last, at)
@@ -236,7 +236,7 @@ func (t *track) backSince(before, at time.Time) {
 	}
 }
 
-// Of returns the finding of a host and vendor as it stands; nil if there is none.
+// Of returns the present finding of a host and vendor; nil if there is none.
 func (c *Classifier) Of(a netip.Addr, v *feeds.Vendor) *Finding {
 	h := c.hosts.find(a)
 	if h == nil {
@@ -248,16 +248,16 @@ func (c *Classifier) Of(a netip.Addr, v *feeds.Vendor) *Finding {
 	return nil
 }
 
-// What a host does over time supports or explains its verdict. It is shown beside the signs that it is made of and is no
-// sign of its own, with one exception: the documented order of fallback resolvers, which counts as a kind of medium sign.
+// What a host does over time supports or explains its verdict. It is shown beside the evidence that it is derived from and does not
+// count again, with one exception: the documented order of fallback resolvers is a kind of medium evidence.
 
-// pool is the distinct members of one numbered pool that the host called.
+// pool is the distinct names of one numbered pool that the host used.
 type pool struct {
 	entry   *feeds.Entry
 	members []uint32 // hashes of names
 }
 
-// maxMembers bounds a pool: no known one has more names.
+// maxMembers bounds a pool: no known pool has more names.
 const maxMembers = 100
 
 // seeMember notes a member of a numbered pool.
@@ -276,9 +276,9 @@ func (t *track) seeMember(g *sign) {
 	}
 }
 
-// fallback follows a host through the resolvers that the vendor's products ask when the system's own one fails.
+// fallback follows a host through the resolvers that the vendor's products query when the system's own one fails.
 type fallback struct {
-	failed      time.Time // when a DNS query of the vendor's names at another resolver last failed
+	failed      time.Time // when a DNS query for the vendor's names to another resolver last failed
 	start, last time.Time // of the present run
 	step        int       // index in the vendor's list that the run has reached
 	seen        uint32    // bitmap of the steps in the run
@@ -287,14 +287,14 @@ type fallback struct {
 	first, till time.Time // of best
 }
 
-// A run of fallback questions: how far apart they may be, and how far from the failure that they follow. Products wait some
-// seconds for each resolver.
+// A run of fallback queries: how far apart they may be, and how far from the failure that caused them. Products wait some seconds for
+// each resolver.
 const (
 	fallbackGap    = 2 * time.Minute
-	fallbackMedium = 3 // resolvers in the documented order that make a medium sign: one or two are many people's choice
+	fallbackMedium = 3 // resolvers in the documented order that make medium evidence: many people choose one or two
 )
 
-// ask notes a question for the vendor's names to one of the fallback resolvers.
+// ask notes a query for the vendor's names to one of the fallback resolvers.
 func (f *fallback) ask(step int, at time.Time) {
 	if f.seen == 0 || at.Sub(f.last) > fallbackGap || step < f.step {
 		f.seen, f.start, f.caused = 0, at, false
@@ -304,13 +304,13 @@ func (f *fallback) ask(step int, at time.Time) {
 	f.credit()
 }
 
-// fail notes a failure, which may be known only after the questions that it caused.
+// fail notes a failure, which may become known after the queries that it caused.
 func (f *fallback) fail(at time.Time) {
 	f.failed = later(f.failed, at)
 	f.credit()
 }
 
-// credit keeps the present run if a failure caused it and no longer one is known.
+// credit keeps the present run if a failure caused it and it is the longest so far.
 func (f *fallback) credit() {
 	if gap := f.start.Sub(f.failed); f.seen != 0 && !f.failed.IsZero() && gap >= 0 && gap <= fallbackGap {
 		f.caused = true
@@ -320,10 +320,10 @@ func (f *fallback) credit() {
 	}
 }
 
-// steps returns how many resolvers were asked in order after a failure.
+// steps returns how many resolvers were queried in order after a failure.
 func (f *fallback) steps() int { return bits.OnesCount32(f.best) }
 
-// noteFallback takes a question for one of the vendor's names, as soon as it is asked.
+// noteFallback takes a query for one of the vendor's names as soon as it is seen.
 func (c *Classifier) noteFallback(l *lookup, server netip.Addr) {
 	for _, e := range l.entries {
 		if step := slices.Index(e.Vendor.Fallback, server); step >= 0 && step < 32 {
@@ -377,13 +377,12 @@ func (c *Classifier) behaviour(t *track, sum *facts, f *Finding) []Evidence {
 	return append(out, t.fallbackSeen()...)
 }
 
-// aroundClock is at how many of the day's 24 hours contact must be seen to be called one by day and by night: no office is
-// open that long.
+// aroundClock is how many of the day's 24 hours need contact for "by day and by night": no office is open that long.
 const aroundClock = 18
 
 func (t *track) failures(heard bool) uint32 { return t.tries.failures(heard) + t.asks.failures(heard) }
 
-// placesSeen returns where home is, one piece a level.
+// placesSeen returns where the destinations are, one piece of evidence per level.
 func (c *Classifier) placesSeen(t *track, f *Finding) []Evidence {
 	var n [place.M3 + 1]int
 	for i := range f.Destinations {
@@ -401,7 +400,7 @@ func (c *Classifier) placesSeen(t *track, f *Finding) []Evidence {
 	return out
 }
 
-// fallbackSeen tells of the vendor's fallback resolvers.
+// fallbackSeen returns the use of the vendor's fallback resolvers as evidence.
 func (t *track) fallbackSeen() []Evidence {
 	n := t.fallback.steps()
 	if n == 0 {

@@ -9,20 +9,20 @@ import (
 	"avbeacon/feeds"
 )
 
-// Options returns what a Classifier works with. Zero limits take the defaults.
+// Options configure a Classifier. Zero limits take the defaults.
 type Options struct {
-	Catalog *feeds.Catalog                    // needed
+	Catalog *feeds.Catalog                    // required
 	Locate  func(a netip.Addr) place.Location // nil: destinations have no place
 	Home    []netip.Prefix                    // the site's own addresses; nil: private, link-local and shared ranges
 	Sensor  string                            // part of finding IDs
-	IDKey   []byte                            // key of the hashes that stand for personal identifiers
-	// SensorAt is where the tap is, nil if that is not known. With it the shortest handshake with a destination bounds
-	// its distance, and can refute a place; see place.Location.Refute.
+	IDKey   []byte                            // key of the hashes that replace personal identifiers
+	// SensorAt is where the tap is, nil if unknown. With it, the shortest handshake with a destination bounds its distance and
+	// can refute a place; see place.Location.Refute.
 	SensorAt *place.Point
 
 	MaxHosts        int // hosts remembered (131,072)
-	MaxEvidence     int // pieces of evidence a finding (64)
-	MaxDestinations int // destinations a finding (512)
+	MaxEvidence     int // pieces of evidence per finding (64)
+	MaxDestinations int // destinations per finding (512)
 	MaxFlows        int // flows of interest remembered while open (16,384)
 	MaxPending      int // DNS queries that wait for their answer (4,096)
 }
@@ -31,16 +31,16 @@ type Options struct {
 type Stats struct {
 	Observations     uint64
 	Hosts            int    // remembered now
-	HostsEvicted     uint64 // the longest unseen of a sample of 32, first those without a finding
+	HostsEvicted     uint64 // the longest unseen of a sample of 32; those without a finding go first
 	FlowsEvicted     uint64 // the oldest; such a flow may count twice
 	PendingEvicted   uint64 // the oldest; judged without its answer
 	EvidenceDropped  uint64 // the newest beyond MaxEvidence; it counts for the verdict all the same
 	DestDropped      uint64 // the newest beyond MaxDestinations
-	InboundIgnored   uint64 // flows that came in from outside
+	InboundIgnored   uint64 // connections from outside
 	ChangesDiscarded uint64 // changes that nobody fetched with Next
 }
 
-// Classifier judges. It is not safe for concurrent use: one goroutine owns it.
+// Classifier holds all state. It is not safe for concurrent use: one goroutine owns it.
 type Classifier struct {
 	opt     Options
 	hosts   hostTable
@@ -59,17 +59,17 @@ type Classifier struct {
 	touched int64 // what Ahead read, so that it is not optimised away
 }
 
-// traffic is what the capture as a whole holds.
+// traffic counts what the capture as a whole holds: whether answers are visible at all, and whether it is DNS only.
 type traffic struct {
-	flows       uint64 // that are not DNS
-	lookups     uint64 // questions seen one by one
-	flowLookups uint64 // questions, counted by DNS flow
-	heard       uint64 // answers and flows that were answered
-	asker       uint32 // the first host that asked DNS
+	flows       uint64 // other than DNS
+	lookups     uint64 // queries seen one by one
+	flowLookups uint64 // queries, by the counts of DNS flows
+	heard       uint64 // answers, and flows that were answered
+	asker       uint32 // the first host that sent a DNS query
 	manyAsk     bool   // others did too
 }
 
-// asks notes that a host asks DNS.
+// asks notes that a host sends DNS queries.
 func (t *traffic) asks(a netip.Addr) {
 	h := hashAddr(a)
 	if t.asker == 0 {
@@ -102,8 +102,8 @@ func limit(v *int, otherwise int) {
 	}
 }
 
-// Observe takes one Observation into account. It returns the finding that changed by it: a new verdict, new evidence,
-// a new hour. Where one Observation changes several findings, Next gives the others. The Observation is not kept.
+// Observe takes one Observation into account and returns the finding that it changed: a new verdict, new evidence or a new hour.
+// If it changed several findings, Next returns the others. The Observation is not kept.
 func (c *Classifier) Observe(obs *capture.Observation) (f *Finding, changed bool) {
 	c.stats.Observations++
 	c.discard()
@@ -129,7 +129,7 @@ func (c *Classifier) Observe(obs *capture.Observation) (f *Finding, changed bool
 	return c.Next()
 }
 
-// Next returns one more finding that the last Observe or Tick changed; false when there is none.
+// Next returns one more finding that the last Observe or Tick changed; false if there is none.
 func (c *Classifier) Next() (*Finding, bool) {
 	for len(c.changed) > 0 {
 		t := c.changed[0]
@@ -146,7 +146,7 @@ func (c *Classifier) Next() (*Finding, bool) {
 	return nil, false
 }
 
-// changes reports whether a finding differs from what was told last, and notes it as told.
+// changes reports whether a finding differs from the one announced last, and notes it as announced.
 func (c *Classifier) changes(t *track) bool {
 	t.stirred = false
 	v, s, hour := c.judge(t, c.roles(t.host)).verdict, c.state(t), hourOf(c.now)
@@ -166,7 +166,7 @@ func (c *Classifier) discard() {
 	c.changed = c.changed[:0]
 }
 
-// Tick tells the Classifier that packet time has reached now, so that DNS queries without an answer get judged.
+// Tick advances packet time to now, so that DNS queries without an answer are judged.
 func (c *Classifier) Tick(now time.Time) { c.advance(now) }
 
 func (c *Classifier) advance(now time.Time) {
@@ -183,7 +183,7 @@ func (c *Classifier) advance(now time.Time) {
 	}
 }
 
-// Findings returns every finding as it stands, sorted by host address and vendor. DNS queries that still wait are judged first.
+// Findings returns every present finding, sorted by host address and vendor. DNS queries that wait for an answer are judged first.
 func (c *Classifier) Findings() (all []*Finding) {
 	_ = c.Each(func(f *Finding) error { // it has no error of its own
 		all = append(all, f)

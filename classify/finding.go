@@ -1,5 +1,22 @@
-// Package classify turns Observations into Findings: which host runs whose antivirus, how sure that is and why. It does
-// no I/O, starts nothing and knows no time but the packets'.
+// Package classify turns Observations into Findings: which host runs whose antivirus, how sure that is and why. Observations go in
+// by Classifier.Observe, with the host already resolved by internal/hosts and names by internal/names; changed Findings come
+// out. It does no I/O, starts no goroutine and knows packet time only.
+//
+// An Observation becomes signs, one for each catalogue entry that it matches (match.go, lookups.go, contact.go). A sign joins the
+// track of its host and vendor, in a session (track.go, sign.go). The verdict is read from the sessions (verdict.go), and
+// build.go makes the Finding. Read finding.go for what comes out, then Classifier.Observe, then verdict.go.
+//
+//	finding.go     the vocabulary: Finding, Evidence, kinds, verdicts
+//	classifier.go  Options, New, Observe, Tick, Next; memory.go what keeps it small
+//	match.go       names, hellos, certificates, HTTP: signs on connections
+//	contact.go     flow records: outcomes, ports, payloads; the table of open flows
+//	lookups.go     DNS queries and answers; search lists; the table of queries that wait
+//	agent.go       what a User-Agent shows: product, version, operating system
+//	sign.go        signs and sessions; track.go one vendor on one host
+//	verdict.go     verdicts, reasons, weights; build.go Findings and evidence of behaviour
+//	host.go        the table of hosts; near.go its index by address; habits.go what a host does, role.go what that makes it
+//	remark.go      look-alikes that are not findings; mask.go hides identifiers
+//	snapshot*.go   the memory saved and restored
 package classify
 
 import (
@@ -10,19 +27,19 @@ import (
 	"avbeacon/feeds"
 )
 
-// Verdict returns how sure it is that the host itself runs the vendor's product. Greater is surer.
+// Verdict is how sure it is that the host itself runs the vendor's product. Greater is surer.
 type Verdict uint8
 
 // The verdicts.
 const (
-	NoVerdict Verdict = iota // weak signs alone: no finding
+	NoVerdict Verdict = iota // only weak evidence: no finding
 	Visit                    // only what a person with a browser causes
 	Possible
 	Likely
 	Installed
 )
 
-// State returns how the contact goes now, at the end of what was seen.
+// State is the state of the contact at the end of what was seen.
 type State uint8
 
 // The states.
@@ -47,31 +64,31 @@ const (
 	HostEndpoint
 )
 
-// Kind is what kind of sign a piece of evidence is. Two kinds in one session weigh more than one sign twice.
+// Kind is the kind of a piece of evidence. Two kinds in one session prove more than one kind twice.
 type Kind uint8
 
-// The kinds of evidence. Lookup, SNI, HTTPHost, Connect and Derived all show a name: together they are one kind of sign.
+// The kinds of evidence. Lookup, SNI, HTTPHost, Connect and Derived all show a name: for counting they are one kind (see family).
 const (
 	KindNone        Kind = iota
-	KindLookup           // a DNS question for the name
+	KindLookup           // a DNS query for the name
 	KindSNI              // TLS or QUIC server name
 	KindHTTPHost         // HTTP Host
 	KindConnect          // target of an HTTP CONNECT
 	KindDerived          // name that this host last resolved to the address
 	KindOther            // name that another host resolved to the address
-	KindCertificate      // common name of a leaf where no server name was seen
+	KindCertificate      // common name of a leaf certificate if no server name was seen
 	KindIssuer           // issuer of a server's certificate
 	KindPath             // path of an HTTP request
 	KindQuery            // query of an HTTP request
 	KindUserAgent
 	KindHeader  // name of an HTTP request header
 	KindBody    // first bytes of an HTTP response's body
-	KindPayload // first bytes of a nameless flow
+	KindPayload // first bytes of a connection without a name
 	KindPort    // port on the Internet
 	KindLANPort // port inside the site
 	KindNetwork // address in a vendor's network
 
-	// What the host did over time: made of the signs above, and shown beside them (behaviour.go).
+	// What the host did over time: derived from the evidence above and shown beside it (build.go).
 	KindRoles    // several roles of one vendor
 	KindPool     // several members of a numbered pool
 	KindBeat     // regular contact
@@ -80,39 +97,39 @@ const (
 	KindPlace    // where the destinations are
 	KindFallback // the vendor's fallback resolvers, in the documented order after a failure
 
-	KindAgainst // what speaks against the host itself (Supports is false)
+	KindAgainst // evidence against the host itself (Supports is false)
 )
 
-// Finding reports whether a host runs a vendor's product, or why it only looks so. It is keyed by host and vendor. A Finding
-// handed out is a snapshot: the caller owns it, and it aliases only the immutable catalogue.
+// Finding says that a host runs a vendor's product, or why it only looks as if it did. Its key is host and vendor. It is a
+// snapshot: the caller owns it, and it aliases only the immutable catalogue.
 type Finding struct {
 	ID             string        // stable for the same packets: hash of sensor, host key and vendor, hex
 	Vendor         *feeds.Vendor // never nil
-	Product        string        // "" where nothing tells it
-	ProductVersion string        // "" where nothing tells it
+	Product        string        // "" if unknown
+	ProductVersion string        // "" if unknown
 
 	Host      FindingHost
 	HostRole  HostRole   // leading role
 	HostRoles []HostRole // all of them, leading first; empty if unknown
-	Behind    *Behind    // nil if the host speaks for itself
+	Behind    *Behind    // nil if the host acts for itself
 	OEM       *OEM       // nil if the product is the vendor's own
 
 	Verdict Verdict
 	State   State
 
 	FirstSeen, LastSeen time.Time
-	Contacts            uint64 // flows and attempts
-	Lookups             uint64 // DNS questions, counted apart
+	Contacts            uint64 // connections and attempts
+	Lookups             uint64 // DNS queries, counted separately
 
 	Destinations []Destination // by contacts, most first; then by address and port
 	Beacons      []Beacon      // by role
 	Evidence     []Evidence    // strongest first
 	Reasons      []string      // whole sentences
-	// Dropped counts what did not fit: pieces of evidence and destinations beyond the limits.
+	// Dropped counts pieces of evidence and destinations beyond the limits.
 	Dropped uint64
 }
 
-// FindingHost is the host that a finding speaks of.
+// FindingHost is the host of a finding.
 type FindingHost struct {
 	Address   netip.Addr    // the latest
 	Addresses []AddressSpan // all of them, oldest first
@@ -122,27 +139,27 @@ type FindingHost struct {
 	VLANs     []uint16 // sorted
 }
 
-// AddressSpan is a time in which the host was seen at an address.
+// AddressSpan is a period in which the host had an address.
 type AddressSpan struct {
 	Address  netip.Addr
 	From, To time.Time
 }
 
-// Behind estimates how many machines stand behind the host.
+// Behind estimates how many machines are behind the host's address.
 type Behind struct {
 	Estimate int // 0 if no estimate can be made
 	AtLeast  int
 	Words    string
 }
 
-// OEM reports whether the vendor's engine is part of another product.
+// OEM says that the vendor's engine is part of another product.
 type OEM struct {
 	Engine string // vendor key of the engine
 	In     string // the product it is built into
 	Source string
 }
 
-// Destination is one address and port that the host called for the vendor.
+// Destination is one address and port of the vendor that the host connected to.
 type Destination struct {
 	Address  netip.Addr
 	Port     uint16
@@ -156,33 +173,33 @@ type Destination struct {
 	Place    place.Location
 }
 
-// Beacon returns how regularly the host calls in one role.
+// Beacon is how regular the host's contact for names of one role is.
 type Beacon struct {
 	Role     feeds.Role
 	Score    float64       // 0 to 1; valid iff Scored
-	Scored   bool          // enough sessions to say
-	Period   time.Duration // median interval of session starts, 0 if there are less than two
+	Scored   bool          // there were enough sessions
+	Period   time.Duration // median interval of session starts, 0 with fewer than two
 	Sessions int
 	Words    string
 }
 
-// Evidence is one kind of sign with one value, however often it was seen.
+// Evidence is one kind with one value, however often it was seen.
 type Evidence struct {
 	Kind        Kind
 	Value       string // identifiers hidden
 	Role        feeds.Role
-	Strength    feeds.Strength // of one sighting, after what speaks against it
-	Supports    bool           // false: it speaks against the host itself
-	Weight      float64        // of one sighting, see weights.go
+	Strength    feeds.Strength // of one sighting, after what weakens it
+	Supports    bool           // false: it is evidence against the host itself
+	Weight      float64        // of one sighting, see weight
 	Count       uint64
 	First, Last time.Time
 	Frames      []FrameRef // the first few
-	Source      string     // where the catalogue has it from
+	Source      string     // source of the catalogue entry
 	Date        string     // when that source was read
 	Pattern     string     // the catalogue entry's pattern
-	File        string     // where that entry stands; "" where the evidence is of no one entry
+	File        string     // file of that entry; "" if the evidence has no single entry
 	Line        int
-	Note        string // what the catalogue remarks on it
+	Note        string // the entry's note
 	Why         string // one sentence
 }
 

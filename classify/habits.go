@@ -10,45 +10,45 @@ import (
 	"avbeacon/feeds"
 )
 
-// habits is how a host behaves, whatever the vendors: what host roles are read from.
+// habits is how a host behaves, independent of vendors. Its role is derived from it.
 type habits struct {
-	// What a client's flows touch stands first: see host.
-	opened        uint32 // flows that are not DNS
-	mostAsked     uint32 // questions in one hour
+	// What a client's flows touch comes first: see host.
+	opened        uint32 // flows other than DNS
+	mostAsked     uint32 // queries in one hour
 	dnsFlows      uint32 // packets to DNS servers in DNS flows
-	flowHourAsked uint32 // questions in DNS flows that ended in flowHour
+	flowHourAsked uint32 // queries in DNS flows that ended in flowHour
 	flowHour      int64
 	relay         *relay
 	ttls          [6]ttlCount
 	flowStream    stream // of DNS flows
 
-	accepted uint32 // flows that are not DNS
-	stream   stream // of questions seen one by one
+	accepted uint32 // flows other than DNS
+	stream   stream // of queries seen one by one
 
-	lookups     uint32 // DNS questions seen, of interest or not, as far as they come here
+	lookups     uint32 // DNS queries seen, of interest or not
 	answersGot  uint32
 	noRecursion uint32 // of lookups
-	iterative   uint32 // DNS queries of interest that a server answered for itself alone
+	iterative   uint32 // DNS queries of interest that an authoritative server answered
 	hour        int64  // of hourAsked
 	hourAsked   uint32
 
 	answeredFlows uint32 // DNS flows in which it answered
 	answersGiven  uint32
-	askers        smallSet // who asked it
+	askers        smallSet // who queried it
 
-	proxied  uint32 // CONNECT and absolute requests that it took
-	via      uint32 // requests that it sent with Via or X-Forwarded-For
+	proxied  uint32 // CONNECT and absolute-form requests received
+	via      uint32 // requests sent with Via or X-Forwarded-For
 	clients  smallSet
 	systems  systems
 	editions editions
 
-	installations uint8         // of one product, that took turns
-	versions      uint8         // of one program, that took turns
-	phases        uint8         // machines that keep one beat each
+	installations uint8         // of one product, alternating
+	versions      uint8         // of one program, alternating
+	phases        uint8         // machines, by the phases of one beat
 	console       *feeds.Vendor // of consoles
 	agents        smallSet
-	consoles      smallSet // vendor LAN ports on which it took flows
-	managed       smallSet // who opened them
+	consoles      smallSet // vendor LAN ports on which it accepted connections
+	managed       smallSet // clients of those
 }
 
 // smallSet counts distinct values up to its size.
@@ -114,7 +114,7 @@ const (
 // editions is a set of editions of Windows.
 type editions uint8
 
-// editionOf reads the edition of Windows from a User-Agent ("Windows NT 6.1"); 0 if it tells none.
+// editionOf reads the edition of Windows from a User-Agent ("Windows NT 6.1"); 0 if it names none.
 func editionOf(ua string) editions {
 	_, v, ok := strings.Cut(ua, "Windows NT ")
 	if !ok {
@@ -128,7 +128,7 @@ func editionOf(ua string) editions {
 	return 0
 }
 
-// systemOf reads the operating system from a User-Agent; 0 if it tells none.
+// systemOf reads the operating system from a User-Agent; 0 if it names none.
 func systemOf(ua string) systems {
 	switch {
 	case strings.Contains(ua, "Windows NT"), strings.HasPrefix(ua, "Microsoft-CryptoAPI/"), strings.HasPrefix(ua, "Windows-Update-Agent/"):
@@ -143,7 +143,7 @@ func systemOf(ua string) systems {
 	return 0
 }
 
-// asked counts a question of the host.
+// asked counts a DNS query of the host.
 func (c *Classifier) asked(d *habits, at time.Time) {
 	c.traffic.lookups++
 	d.stream.ask(at.Unix())
@@ -155,7 +155,7 @@ func (c *Classifier) asked(d *habits, at time.Time) {
 	d.mostAsked = max(d.mostAsked, d.hourAsked)
 }
 
-// askedInFlow counts the questions of a DNS flow, of which only those of interest come here one by one.
+// askedInFlow counts the queries of a DNS flow. Only those of interest arrive here one by one.
 func (c *Classifier) askedInFlow(h *host, rec *capture.FlowRecord) {
 	d := &h.did
 	c.traffic.flowLookups += uint64(rec.Lookups)
@@ -169,10 +169,10 @@ func (c *Classifier) askedInFlow(h *host, rec *capture.FlowRecord) {
 	d.mostAsked = max(d.mostAsked, d.flowHourAsked)
 }
 
-// asked returns how many questions the host asked, by whichever count saw most.
+// asked returns how many DNS queries the host sent, by whichever count saw most.
 func (d *habits) asked() uint32 { return max(d.lookups, d.answersGot, d.dnsFlows) }
 
-// asksAsResolver reports whether it asks servers to answer for themselves, as only resolvers do.
+// asksAsResolver reports whether it queries authoritative servers, as only resolvers do.
 func (d *habits) asksAsResolver() bool {
 	if d.noRecursion > 0 && 2*d.noRecursion >= d.lookups {
 		return true
@@ -224,26 +224,26 @@ func (c *Classifier) seeFlow(obs *capture.Observation, client, server *host) {
 	}
 }
 
-// stream looks for questions that come at an even pace, many each second: a load generator's or a busy forwarder's. A
-// person's programs ask as many in one second, but then in bursts, and each from a port of its own.
+// stream detects queries at an even pace, many each second: those of a load generator or a busy forwarder. A person's programs send
+// as many in one second, but in bursts, and each from its own port.
 type stream struct {
 	even   bool   // such a stream was seen
 	second int64  // since 1970, of asked
 	asked  uint32 // in that second
 	most   uint32 // in one second of the run
 	sum    uint32 // in the run, asked left out
-	run    uint32 // seconds in a row before this one with streamPace questions or more
+	run    uint32 // seconds in a row before this one with streamPace queries or more
 }
 
 // What makes a stream.
 const (
-	streamPace = 10 // questions a second
+	streamPace = 10 // queries a second
 	streamRun  = 8  // seconds in a row
-	streamEven = 2  // times the mean, that the fullest second of a run may hold
-	streamPort = 50 // questions from one port at such a pace
+	streamEven = 2  // the fullest second of a run, at most, as a multiple of the mean
+	streamPort = 50 // queries from one port at such a pace
 )
 
-// ask notes a question at a second since 1970. One that comes late is left out.
+// ask notes a query at a second since 1970. Late ones are ignored.
 func (s *stream) ask(at int64) {
 	switch {
 	case at == s.second:
@@ -263,7 +263,7 @@ func (s *stream) ask(at int64) {
 	s.second, s.asked = at, 1
 }
 
-// flow takes a DNS flow. A client that asks one question from each port, or a few, makes none with many.
+// flow takes a DNS flow. Ordinary clients send one query or a few from each port, never many.
 func (s *stream) flow(rec *capture.FlowRecord) {
 	if rec.Lookups > 0 {
 		s.ask(rec.First.Unix())
@@ -272,15 +272,15 @@ func (s *stream) flow(rec *capture.FlowRecord) {
 	s.even = s.even || rec.Lookups >= streamPort && rec.Lookups >= streamPace*seconds
 }
 
-// relay pairs the flows that a host takes from inside the site with those that it opens to the outside: a proxy that says
-// nothing of itself opens one upstream flow for each client's, at once.
+// relay pairs connections that a host accepts from inside the site with those that it opens to the outside. A proxy that does not
+// announce itself opens one upstream connection for each client's, at once.
 type relay struct {
 	in, out     starts
-	taken, made uint32 // flows from inside, flows to the outside
+	taken, made uint32 // connections from inside, connections to the outside
 	paired      uint32
 }
 
-// starts keeps when the newest flows without a partner began, in nanoseconds since 1970. 0 is an empty place.
+// starts holds when the newest unpaired connections began, nanoseconds since 1970; 0 is an empty slot.
 type starts struct {
 	at   [16]int64
 	next uint8
@@ -291,7 +291,7 @@ func (s *starts) put(at int64) {
 	s.next = (s.next + 1) % uint8(len(s.at))
 }
 
-// take takes out the start that is nearest to at, between from and to; false if there is none.
+// take removes the start nearest to at, between from and to; false if there is none.
 func (s *starts) take(from, to, at int64) bool {
 	best := -1
 	for i, x := range s.at {
@@ -306,8 +306,8 @@ func (s *starts) take(from, to, at int64) bool {
 	return true
 }
 
-// What makes a proxy by its flows alone: how soon the upstream flow follows the client's, how many pairs there are, and
-// which shares of both sides they are at least. An upstream flow may seem to begin a little before, as clocks of two taps do.
+// What makes a proxy by its connections alone: how soon the upstream one follows the client's, and how many pairs there are. An
+// upstream connection may seem to begin a little earlier, because the clocks of two taps differ.
 const (
 	relayDelay = int64(time.Second)
 	relayEarly = int64(20 * time.Millisecond)
@@ -332,12 +332,13 @@ func (r *relay) opens(at int64) {
 	r.out.put(at)
 }
 
-// proxies reports whether most of what comes in goes out again, and little else does. nil is a host without flows of both sorts.
+// proxies reports whether most of what comes in goes out again, and little else does. A nil relay is a host without connections in
+// both directions.
 func (r *relay) proxies() bool {
 	return r != nil && r.paired >= leastPairs && 4*r.paired >= 3*r.taken && 2*r.paired >= r.made
 }
 
-// noteRelay takes a flow that the host took from inside the site, or opened to the outside.
+// noteRelay notes a connection that the host accepted from inside the site (takes), or opened to the outside.
 func (d *habits) noteRelay(takes bool, at time.Time) {
 	if d.relay == nil {
 		if d.accepted == 0 || d.opened == 0 {

@@ -11,27 +11,27 @@ import (
 	"avbeacon/feeds"
 )
 
-// host is what is remembered of one machine. What every flow record touches stands first, in two lines of the cache, and
-// what those of DNS touch beside it in the third.
+// host is one machine. Fields that every flow record touches come first, in two cache lines; the third has those that records
+// of DNS touch too.
 type host struct {
-	active beacon.Hours
-	addr   netip.Addr // the latest
-	newest int64      // nanoseconds since 1970: when it was last seen
-	began  int64      // as newest: from when on it was at addr; valid iff placed
-	placed bool       // addr is the last of spans
-	did    habits
+	active  beacon.Hours
+	addr    netip.Addr // the latest
+	newest  int64      // nanoseconds since 1970: when it was last seen
+	began   int64      // as newest: since when it has been at addr; valid iff spanned
+	spanned bool       // addr is the last of spans
+	did     habits
 
-	key     string // stable: the MAC where it is known to be the machine's own, else the first address
+	key     string // stable: the MAC if known to be the machine's own when first seen, else the first address; part of finding ids
 	spans   []AddressSpan
 	mac     [6]byte
 	hasMAC  bool
-	own     bool   // mac is the machine's own, so that it joins addresses
-	number  uint32 // internal/hosts' for the machine, 0 if the address alone is known
+	own     bool   // mac is the machine's own
+	number  uint32 // machine number of internal/hosts; 0 if only the address is known
 	name    string
 	vlans   []uint16
 	remarks []*remark
 	tracks  []*track // in the order in which they began
-	at      int      // place in hostTable.list
+	at      int      // index in hostTable.list
 }
 
 // maxSpans is how many addresses of one host stay on record; the oldest goes.
@@ -43,7 +43,7 @@ func (h *host) see(obs *capture.Observation, a netip.Addr) {
 	if obs.Marks&capture.Plain != 0 || obs.Host.Addr != a {
 		return
 	}
-	if !h.own { // hosts takes a router's address away once it knows
+	if !h.own { // internal/hosts removes a router's MAC once it knows
 		h.mac, h.hasMAC = obs.Host.MAC, obs.Host.HasMAC
 	}
 	if obs.Host.Name != "" {
@@ -60,7 +60,7 @@ func (h *host) seeAt(a netip.Addr, at time.Time) {
 	if last, any := h.active.Newest(); !any || now/int64(time.Hour) != last || now < 0 {
 		h.active.Set(at.Unix())
 	}
-	if h.placed && a == h.addr {
+	if h.spanned && a == h.addr {
 		h.newest = max(h.newest, now)
 		if now < h.began { // a flow's record comes when the flow is over, and has the time when it began
 			h.began, h.spans[len(h.spans)-1].From = now, at
@@ -72,13 +72,13 @@ func (h *host) seeAt(a netip.Addr, at time.Time) {
 	h.newest = max(h.newest, now)
 }
 
-// moved notes that the host has another address than before. The present one is the last of spans, and its span ends
-// when the host was last seen.
+// moved notes that the host has another address than before. The present one is the last of spans; its span ends when the host
+// was last seen.
 func (h *host) moved(a netip.Addr, at time.Time) {
 	if n := len(h.spans); n > 0 {
 		h.spans[n-1].To = later(h.spans[n-1].To, h.seen())
 	}
-	h.addr, h.placed = a, true
+	h.addr, h.spanned = a, true
 	for i := range h.spans {
 		if s := h.spans[i]; s.Address == a {
 			s.To = later(s.To, at)
@@ -146,8 +146,8 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// hostTable finds hosts by address and by MAC. It is bounded: when full it lets go the longest unseen of a sample,
-// first among those without a finding.
+// hostTable holds the hosts by address and by machine number. byMAC only finds hosts of an earlier run again, which have no
+// number yet. It is bounded: when full, the longest unseen of a sample goes, those without a finding first.
 type hostTable struct {
 	byAddr  addrIndex
 	byMAC   map[[6]byte]*host
@@ -206,7 +206,7 @@ func (t *hostTable) evict() {
 
 // worse reports whether a is to go before b.
 func worse(a, b *host) bool {
-	if (len(a.tracks) == 0) != (len(b.tracks) == 0) { // a remark keeps nobody
+	if (len(a.tracks) == 0) != (len(b.tracks) == 0) { // remarks alone keep no host
 		return len(a.tracks) == 0
 	}
 	return a.newest < b.newest
@@ -244,8 +244,8 @@ func macText(m [6]byte) string {
 	return string(b)
 }
 
-// numbered returns the machine that internal/hosts has numbered, and puts the address under it. A host known by its address
-// alone takes the number; one that has another number stays as it is, with its evidence: it was another machine.
+// numbered returns the host with the machine number in obs and indexes it by the address. A host known only by its address takes
+// the number. One with another number keeps its evidence: it was another machine.
 func (t *hostTable) numbered(a netip.Addr, h *host, obs *capture.Observation) *host {
 	who := &obs.Host
 	if h == nil || h.number != who.Machine {
@@ -271,8 +271,8 @@ func (t *hostTable) numbered(a netip.Addr, h *host, obs *capture.Observation) *h
 	return h
 }
 
-// unnumbered returns the host that a machine with a new number is: the one with its MAC, which an earlier run has left, or h,
-// the one at its address, unless that is known to be another machine. nil if there is none.
+// unnumbered returns the host that takes a new machine number: the one with its MAC, left by an earlier run, or h, the one at its
+// address, unless h is known to be another machine; nil if there is none.
 func (t *hostTable) unnumbered(h *host, who *capture.Host) *host {
 	own := who.Own && who.HasMAC
 	if own {
@@ -286,10 +286,10 @@ func (t *hostTable) unnumbered(h *host, who *capture.Host) *host {
 	return nil
 }
 
-// unplaced makes a machine of which a forwarder told the MAC address and nothing tells the address: it is shown with
-// the forwarder's, under which it is not found.
-func (t *hostTable) unplaced(obs *capture.Observation) *host {
-	if h := t.byMAC[obs.Host.MAC]; h != nil && h.number == 0 { // an earlier run's
+// withoutAddress makes a host known only by the MAC that a forwarder sent in EDNS. It reports the forwarder's address, but is not
+// indexed by it.
+func (t *hostTable) withoutAddress(obs *capture.Observation) *host {
+	if h := t.byMAC[obs.Host.MAC]; h != nil && h.number == 0 { // of an earlier run
 		h.number = obs.Host.Machine
 		t.byNum[h.number] = h
 		return h
@@ -303,8 +303,8 @@ func (t *hostTable) unplaced(obs *capture.Observation) *host {
 	return h
 }
 
-// keyOfMachine is the stable key of a machine first seen now: its own MAC, else its address; with the time where former,
-// the machine that had the address before, is called by it.
+// keyOfMachine returns the stable key of a machine first seen now: its own MAC, else its address, with the time added if former,
+// another machine, had the address before.
 func keyOfMachine(former *host, obs *capture.Observation) string {
 	if obs.Host.Own && obs.Host.HasMAC {
 		return macText(obs.Host.MAC)
@@ -316,7 +316,7 @@ func keyOfMachine(former *host, obs *capture.Observation) string {
 	return key
 }
 
-// clientOf returns the host for which a forwarder asked; nil if the client that it names is none of the site's.
+// clientOf returns the host that a forwarder names as its client; nil if that client is not of the site.
 func (c *Classifier) clientOf(obs *capture.Observation) *host {
 	who := &obs.Host
 	if who.Addr.IsValid() {
@@ -329,7 +329,7 @@ func (c *Classifier) clientOf(obs *capture.Observation) *host {
 	}
 	h := c.hosts.byNum[who.Machine]
 	if h == nil {
-		h = c.hosts.unplaced(obs)
+		h = c.hosts.withoutAddress(obs)
 	}
 	h.seeAt(h.addr, obs.Time)
 	if who.Name != "" {
@@ -338,7 +338,7 @@ func (c *Classifier) clientOf(obs *capture.Observation) *host {
 	return h
 }
 
-// forwards counts a question that a forwarder asked for its client.
+// forwards counts a query that a forwarder sent for its client.
 func (c *Classifier) forwards(obs *capture.Observation) {
 	f := c.hosts.get(obs.Src.Addr(), nil)
 	f.seeAt(obs.Src.Addr(), obs.Time)
@@ -349,7 +349,7 @@ func (c *Classifier) forwards(obs *capture.Observation) {
 // shared is the range of carrier-grade NAT (RFC 6598).
 var shared = netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 0, 0}), 10)
 
-// DefaultHome lists the ranges that are the site's own where Options.Home names none: private (RFC 1918, RFC 4193),
+// DefaultHome lists the ranges that are the site's own if Options.Home is nil: private (RFC 1918, RFC 4193),
 // link-local, loopback and carrier-grade NAT's.
 func DefaultHome() []netip.Prefix {
 	var list []netip.Prefix
@@ -380,8 +380,8 @@ func sides(obs *capture.Observation) (client, server netip.AddrPort) {
 	return obs.Dst, obs.Src
 }
 
-// subject returns the host that an Observation says something about: the private or configured side where only the client
-// is, else the side that opened the flow. It is nil if a stranger calls in, and where there is no usable address.
+// subject returns the host that an Observation is about: the client. It is nil if the connection comes from outside, and if there is
+// no usable address.
 func (c *Classifier) subject(obs *capture.Observation) *host {
 	client, server := sides(obs)
 	a := client.Addr()
@@ -401,8 +401,7 @@ func (c *Classifier) subject(obs *capture.Observation) *host {
 	return h
 }
 
-// called returns the host on the server's side, nil if it is of no interest: the site's own, and those outside that
-// have opened flows before.
+// called returns the host on the server's side: one of the site, or one outside that has opened connections before; else nil.
 func (c *Classifier) called(server netip.Addr, obs *capture.Observation) *host {
 	if !server.IsValid() || server.IsMulticast() || server.IsUnspecified() {
 		return nil

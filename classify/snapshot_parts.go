@@ -79,7 +79,7 @@ func (h *host) code(c *coder, k *known) {
 		c.instant(&s.To)
 	})
 	if n := len(h.spans); n > 0 {
-		h.placed, h.began = h.spans[n-1].Address == h.addr, h.spans[n-1].From.UnixNano()
+		h.spanned, h.began = h.spans[n-1].Address == h.addr, h.spans[n-1].From.UnixNano()
 	}
 	c.bytes(h.mac[:])
 	c.flag(&h.hasMAC)
