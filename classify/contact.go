@@ -11,7 +11,7 @@ import (
 	"avbeacon/feeds"
 )
 
-// contact takes a flow record: the outcome of a flow that was seen to begin, or all there is of one without a name.
+// contact takes a flow record: the outcome of a connection that was seen to begin, or all that is known of one without a name.
 func (c *Classifier) contact(obs *capture.Observation) {
 	if obs.Flow == nil {
 		return
@@ -54,7 +54,7 @@ func (c *Classifier) contact(obs *capture.Observation) {
 	}
 }
 
-// goesOn notes that a flow was still open: one that is kept open for days is no silence.
+// goesOn notes that a connection was still open: one kept open for days is not silence.
 func (f *flow) goesOn(at time.Time) {
 	for _, t := range f.tracks {
 		t.last, t.lastContact = later(t.last, at), later(t.lastContact, at)
@@ -69,7 +69,7 @@ func startOf(obs *capture.Observation) time.Time {
 	return obs.Flow.First
 }
 
-// nameless looks for signs in a flow that showed none on its way; nil if there are none.
+// nameless looks for evidence in the record of a connection that showed none while open; nil if there is none.
 func (c *Classifier) nameless(obs *capture.Observation, h *host, k flowKey) *flow {
 	c.recordName(obs, h, k)
 	c.payload(obs, nil, k)
@@ -85,7 +85,7 @@ func (c *Classifier) nameless(obs *capture.Observation, h *host, k flowKey) *flo
 	return f
 }
 
-// flowSign begins a sign that a flow record has.
+// flowSign begins a sign of a flow record.
 func flowSign(obs *capture.Observation, e *feeds.Entry, k Kind, value string) sign {
 	g := signOf(obs, e, k, value)
 	g.time = startOf(obs)
@@ -95,7 +95,7 @@ func flowSign(obs *capture.Observation, e *feeds.Entry, k Kind, value string) si
 	return g
 }
 
-// recordName takes the name of a flow record: what its hello or request bore, or what a DNS query gave the address.
+// recordName takes the name of a flow record: that of its hello or request, or the one that a DNS query gave the address.
 func (c *Classifier) recordName(obs *capture.Observation, h *host, k flowKey) {
 	if obs.Name == "" {
 		return
@@ -122,7 +122,7 @@ func (c *Classifier) recordName(obs *capture.Observation, h *host, k flowKey) {
 	}
 }
 
-// payload looks at the first bytes of a flow without a known protocol. f is the flow where it has signs already.
+// payload looks at the first bytes of a connection without a known protocol. f is the flow if it has signs already.
 func (c *Classifier) payload(obs *capture.Observation, f *flow, k flowKey) {
 	r := obs.Flow
 	if r.Proto != capture.ProtoNone || r.OutHeadLen == 0 && r.InHeadLen == 0 || f != nil && f.payload {
@@ -147,7 +147,7 @@ func (c *Classifier) payload(obs *capture.Observation, f *flow, k flowKey) {
 	}
 }
 
-// ports looks at the server's port: of a vendor's console inside the site, or of one in a vendor's network.
+// ports looks at the server's port: that of a vendor's console inside the site, or of one in a vendor's network.
 func (c *Classifier) ports(obs *capture.Observation, h *host, k flowKey) {
 	r := obs.Flow
 	lan := c.home(obs.Dst.Addr())
@@ -176,13 +176,12 @@ func (c *Classifier) ports(obs *capture.Observation, h *host, k flowKey) {
 	}
 }
 
-// knownPeer reports whether the vendor's name or network is there beside the port, without which a port on the Internet says
-// nothing.
+// knownPeer reports whether the vendor's name or network goes with the port. Without it a port on the Internet proves nothing.
 func (c *Classifier) knownPeer(e *feeds.Entry, p feeds.Peer) bool {
 	return c.opt.Catalog.InNetwork(p.Addr, e.Vendor) || ofVendor(c.opt.Catalog.MatchName(p.Name), e.Vendor)
 }
 
-// shell reports whether a flow opens as SSH does, which no vendor's console port speaks.
+// shell reports whether a connection opens with SSH, which no vendor's console port uses.
 func shell(r *capture.FlowRecord) bool {
 	return strings.HasPrefix(string(r.InHead[:]), "SSH-") || strings.HasPrefix(string(r.OutHead[:]), "SSH-")
 }
@@ -218,7 +217,7 @@ func (c *Classifier) noteConsole(t *track, obs *capture.Observation) {
 	}
 }
 
-// networks notes that the address is in a vendor's own network. That is weak, whatever the entry says.
+// networks notes that the address is in a vendor's own network. That is weak evidence, whatever the entry's strength.
 func (c *Classifier) networks(obs *capture.Observation, f *flow, k flowKey) {
 	if f.network {
 		return
@@ -241,7 +240,7 @@ func networkText(e *feeds.Entry) string {
 	return e.Pattern
 }
 
-// outcome counts how a flow went for every vendor it is a contact of.
+// outcome counts how a connection ended, for each vendor it is a contact with.
 func (c *Classifier) outcome(obs *capture.Observation, f *flow, k flowKey) {
 	how := endOf(obs.Flow)
 	c.noteTrip(k.server.Addr(), obs.Flow.RTT, f, how == worked)
@@ -268,7 +267,7 @@ func (c *Classifier) attempt(t *track, in *attempts, at time.Time, how ending) {
 	t.stirred = t.stirred || c.blocked(t) != was
 }
 
-// blockedHours is how many of the host's active hours show no success where its product is blocked.
+// blockedHours is how many of the host's active hours must pass without success for "blocked".
 const blockedHours = 24
 
 func (c *Classifier) blocked(t *track) bool {
@@ -276,13 +275,13 @@ func (c *Classifier) blocked(t *track) bool {
 	return t.failures(heard) >= 3 && blocked(&t.tries, &t.asks, t.host.active.Back(blockedHours), heard)
 }
 
-// heard reports whether an answer to the host would have been seen: others were, or it is alone in the capture. Where several
-// hosts ask and nobody is answered, the capture holds one side only.
+// heard reports whether an answer to the host would have been seen: others were, or the host is alone in the capture. If several hosts
+// send queries and none is answered, the capture holds one direction only.
 func (c *Classifier) heard(h *host) bool {
 	return h.did.answersGot > 0 || c.traffic.heard > 0 || !c.traffic.manyAsk
 }
 
-// endOf reports whether a flow worked or failed; a one-sided or cut one did neither.
+// endOf returns whether a connection worked or failed; a one-sided or cut one did neither.
 func endOf(r *capture.FlowRecord) ending {
 	switch r.Outcome {
 	case capture.NoAnswer, capture.Refused:
@@ -309,7 +308,7 @@ type flowKey struct {
 	transport      capture.Proto
 }
 
-// flow is one open flow of interest, so that its hello, requests and end count as one contact.
+// flow is one open connection of interest, so that its hello, requests and end count as one contact.
 type flow struct {
 	host    *host
 	start   time.Time
@@ -318,8 +317,8 @@ type flow struct {
 	named   bool   // a server name was seen
 	derived bool   // a name that a DNS query gave the address was taken
 	proxy   bool   // the server is a proxy
-	network bool   // its address was looked at
-	payload bool   // its first bytes were counted
+	network bool   // its address was checked
+	payload bool   // its first bytes were checked
 	tracks  []*track
 }
 
@@ -332,8 +331,8 @@ func (f *flow) has(t *track) bool {
 	return false
 }
 
-// fifo remembers in which order keys came, at most max of them. Keys may be taken out of the owner's map before they
-// come up: the owner skips those.
+// fifo holds at most max keys in the order in which they came. The owner may have deleted a key from its map before the key comes up,
+// and then skips it.
 type fifo[K any] struct {
 	ring []K
 	head int
@@ -360,12 +359,12 @@ func (q *fifo[K]) pop() K {
 	return k
 }
 
-// flowTable remembers flows of interest while they are open. When full the oldest goes.
+// flowTable holds connections of interest while they are open. When it is full, the oldest goes.
 type flowTable struct {
 	flows   map[flowKey]*flow
 	order   fifo[*flowSlot]
 	evicted uint64
-	over    flow // stands in slots for flows that ended
+	over    flow // placeholder in slots for flows that ended
 }
 
 type flowSlot struct {
@@ -382,10 +381,10 @@ func keyOf(obs *capture.Observation) flowKey {
 	return flowKey{client: client, server: server, transport: obs.Transport}
 }
 
-// reuse is after how long the same addresses and ports are another flow, where the end was not seen.
+// reuse is the silence after which the same addresses and ports are another connection, if the end was not seen.
 const reuse = 24 * time.Hour
 
-// find returns the flow, nil if it is not remembered.
+// find returns the flow, nil if there is none.
 func (t *flowTable) find(k flowKey) *flow {
 	if len(t.flows) == 0 {
 		return nil
@@ -393,7 +392,7 @@ func (t *flowTable) find(k flowKey) *flow {
 	return t.flows[k]
 }
 
-// get returns the flow, made if there is none remembered.
+// get returns the flow and makes it if there is none.
 func (t *flowTable) get(k flowKey, h *host, at time.Time) *flow {
 	if f := t.flows[k]; f != nil && at.Sub(f.start) < reuse {
 		return f
@@ -407,8 +406,7 @@ func (t *flowTable) get(k flowKey, h *host, at time.Time) *flow {
 	return f
 }
 
-// evict makes room for one. Flows that ended leave their place only here; while there are many of them, those that are
-// still open go back in the queue.
+// evict makes room for one. Ended flows leave the queue only here; while there are many of them, open ones go back in the queue.
 func (t *flowTable) evict() {
 	for range len(t.order.ring) {
 		s := t.order.pop()

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// lookup takes a DNS question. It waits for its answer before it is judged.
+// lookup takes a DNS query. The query waits for its answer before it is judged.
 func (c *Classifier) lookup(obs *capture.Observation) {
 	if obs.Proto != capture.DNS {
 		return
@@ -45,7 +45,7 @@ func (c *Classifier) lookup(obs *capture.Observation) {
 	c.await(l)
 }
 
-// await remembers a DNS query until its answer comes, or comes again.
+// await keeps a DNS query until its answer comes, or comes again.
 func (c *Classifier) await(l *lookup) {
 	if out := c.pending.add(l); out != nil {
 		c.stats.PendingEvicted++
@@ -57,8 +57,8 @@ func frameOf(obs *capture.Observation) FrameRef {
 	return FrameRef{Input: obs.Input, Frame: obs.Frame}
 }
 
-// asks returns the vendors' entries for the name in question, where the question is of a kind that a client asks; what is
-// not is remarked on the host.
+// asks returns the vendors' entries that match the name, if a client's product would send such a query. If not, the host gets a
+// remark.
 func (c *Classifier) asks(obs *capture.Observation, h *host) []*feeds.Entry {
 	if obs.Name == "" || obs.DNS == nil || len(obs.DNS.Questions) == 0 {
 		return nil
@@ -77,13 +77,13 @@ func (c *Classifier) asks(obs *capture.Observation, h *host) []*feeds.Entry {
 	return mine
 }
 
-// asksFor reports whether a question may be a product's.
+// asksFor reports whether a query may be a product's.
 func asksFor(e *feeds.Entry, obs *capture.Observation) bool {
 	return clientType(e, obs.DNS.Questions[0].QType) && !serverName(e, obs.Name) && searchList(e, obs.Name) != surelyAppended
 }
 
-// clientType reports whether a client's product asks this type. DS, MX, NS, PTR and TXT are asked by resolvers and mail
-// servers; TXT counts where the catalogue says that the product asks it.
+// clientType reports whether products query for this type. Resolvers and mail servers query for DS, MX, NS, PTR and TXT; TXT counts if
+// the catalogue says that the product uses it.
 func clientType(e *feeds.Entry, qtype string) bool {
 	switch qtype {
 	case "A", "AAAA", "HTTPS", "SVCB", "CNAME", "ANY":
@@ -120,8 +120,8 @@ const (
 
 // searchList grades a name that matches entry e. The labels before the vendor's domain end in a public suffix if they are a
 // site's name. Products use labels that are suffixes too (ru, eu, app, info), so one such label proves little: it takes
-// "www." in front, a suffix of several labels (co.uk, github.io), or one that is no word and no country. In any other case the
-// answer has to decide: a name that a search list made does not exist.
+// "www." in front, a suffix of several labels (co.uk, github.io), or one that is neither a word nor a country. Otherwise the answer
+// decides: a name that a search list made does not exist.
 func searchList(e *feeds.Entry, name string) appended {
 	if e.Match != feeds.Suffix || e.Strength == feeds.Strong {
 		return notAppended
@@ -165,7 +165,7 @@ func wildcard(top string) bool {
 	return suffix != top
 }
 
-// answer takes a DNS answer: it says what kind of server the client asked, and who answers DNS.
+// answer takes a DNS answer. It shows what kind of server the client queried, and who answers DNS.
 func (c *Classifier) answer(obs *capture.Observation) {
 	if obs.Proto != capture.DNS {
 		return
@@ -193,7 +193,7 @@ func (c *Classifier) answer(obs *capture.Observation) {
 	if again {
 		return
 	}
-	if l == nil { // its question was not seen
+	if l == nil { // its query was not seen
 		es := c.asks(obs, h)
 		if es == nil {
 			return
@@ -216,7 +216,7 @@ func (c *Classifier) answer(obs *capture.Observation) {
 	c.judgeLookup(l, replyOf(obs))
 }
 
-// lifetime is for how long a client may keep an answer: until the first of its records is too old. Seconds.
+// lifetime is how long a client may keep an answer, seconds: the shortest TTL of its records.
 func lifetime(answers []wire.DNSRecord) uint32 {
 	if len(answers) == 0 {
 		return 0
@@ -245,7 +245,7 @@ func replyOf(obs *capture.Observation) reply {
 	return answered
 }
 
-// leadsNowhere reports whether all addresses are those that blockers answer with.
+// leadsNowhere reports whether all addresses are of the kind that DNS blockers answer with.
 func leadsNowhere(as []netip.Addr) bool {
 	for _, a := range as {
 		if !a.IsUnspecified() && !a.IsLoopback() {
@@ -296,7 +296,7 @@ func (c *Classifier) oneLookup(t *track, l *lookup, r reply) {
 	t.lookups++
 }
 
-// end reports whether a DNS query worked or failed.
+// end returns whether a DNS query worked or failed.
 func (r reply) end() ending {
 	switch r {
 	case resolved:
@@ -309,13 +309,13 @@ func (r reply) end() ending {
 	return unknownEnd
 }
 
-// A list of names being checked: ten vendors or more from one host within an hour, without flows.
+// A list of names being checked: ten vendors or more from one host within an hour, without a connection.
 const (
 	listVendors = 10
 	listHour    = int64(3600)
 )
 
-// noteList marks the vendors whose names the host looked up within the hour, where they are many.
+// noteList marks the vendors whose names the host queried within the hour, if they are many.
 func (c *Classifier) noteList(h *host, t *track, l *lookup) {
 	at := l.time.Unix()
 	t.asked = at
@@ -339,7 +339,7 @@ func (c *Classifier) noteList(h *host, t *track, l *lookup) {
 	}
 }
 
-// answerWait is how long a DNS query waits for its answer: what resolvers wait before they give up (RFC 1035 7.2 and the
+// answerWait is how long a DNS query waits for its answer: as long as resolvers wait before they give up (RFC 1035 7.2 and the
 // usual 5 s of stub resolvers).
 const answerWait = 5 * time.Second
 
@@ -349,17 +349,17 @@ type lookupKey struct {
 	name           string
 }
 
-// lookup is one DNS question for a vendor's name. What the server answers tells whether a client asked or a resolver.
+// lookup is one DNS query for a vendor's name. The kind of server that answers shows whether a client or a resolver sent it.
 type lookup struct {
 	key         lookupKey
 	host        *host
 	name        string
-	kind        uint16 // of the question, see kindOfQuestion
+	kind        uint16 // see kindOfQuestion
 	entries     []*feeds.Entry
 	time        time.Time
 	frame       FrameRef
 	noRecursion bool
-	through     netip.Addr // the forwarder that asked for the host, invalid where it asked itself
+	through     netip.Addr // the forwarder that sent it for the host; invalid if the host sent it
 	server      netip.Addr
 	gone        bool   // judged
 	ttl         uint32 // of the answer, seconds; 0 if it has none
@@ -373,12 +373,12 @@ const (
 	answered            // without an address
 	failed              // SERVFAIL
 	resolved            // with one
-	refused             // NXDOMAIN, REFUSED, or an address that leads nowhere
-	authoritative       // by a server that answers for itself alone: AA or a referral, without RA
+	refused             // NXDOMAIN, REFUSED, or an address of a blocker
+	authoritative       // by an authoritative server: AA or a referral, without RA
 )
 
-// pendingTable holds DNS queries until their answer comes, and a while longer, so that a packet captured twice is known again.
-// When full the oldest is judged without an answer.
+// pendingTable holds DNS queries until their answer comes, and a while longer, so that a packet captured twice is recognised. When it is
+// full, the oldest is judged without an answer.
 type pendingTable struct {
 	open  map[lookupKey]*lookup
 	order fifo[*lookup]
@@ -388,8 +388,8 @@ func newPendingTable(most int) pendingTable {
 	return pendingTable{open: map[lookupKey]*lookup{}, order: newFIFO[*lookup](most)}
 }
 
-// add puts a DNS query in, unless it is there already: a question sent or captured again. The one it gives back (nil where
-// there is room) is to be judged now.
+// add adds a DNS query, unless it is there already: sent or captured again. The caller must judge the one it returns (nil if there was
+// room).
 func (t *pendingTable) add(l *lookup) (out *lookup) {
 	if t.open[l.key] != nil {
 		return nil
@@ -405,14 +405,14 @@ func (t *pendingTable) add(l *lookup) (out *lookup) {
 	return out
 }
 
-// pop takes out the oldest.
+// pop removes the oldest.
 func (t *pendingTable) pop() *lookup {
 	l := t.order.pop()
 	delete(t.open, l.key)
 	return l
 }
 
-// take returns the DNS query that an answer belongs to, nil if none waits; again says that it was answered before.
+// take returns the DNS query that an answer belongs to, nil if none waits; again means that it was answered before.
 func (t *pendingTable) take(k lookupKey) (l *lookup, again bool) {
 	l = t.open[k]
 	if l == nil || l.gone {
@@ -422,7 +422,7 @@ func (t *pendingTable) take(k lookupKey) (l *lookup, again bool) {
 	return l, false
 }
 
-// oldest takes the DNS query that waits longest.
+// oldest removes the DNS query that has waited longest.
 func (t *pendingTable) oldest() (*lookup, bool) {
 	for t.order.n > 0 {
 		if l := t.pop(); !l.gone {
@@ -433,7 +433,7 @@ func (t *pendingTable) oldest() (*lookup, bool) {
 	return nil, false
 }
 
-// expired takes the DNS query that waits longest, if it waited long enough.
+// expired removes the DNS query that has waited longest, if that was long enough.
 func (t *pendingTable) expired(now time.Time) (*lookup, bool) {
 	for t.order.n > 0 && now.Sub(t.order.peek().time) >= answerWait {
 		if l := t.pop(); !l.gone {

@@ -10,10 +10,10 @@ import (
 	"avbeacon/feeds"
 )
 
-// masker puts keyed hashes in the place of what identifies a person or a machine.
+// masker replaces what identifies a person or a machine by keyed hashes.
 type masker struct{ key []byte }
 
-// hide returns what stands in the place of an identifier: a tilde and 12 hex digits of HMAC-SHA256.
+// hide returns the replacement of an identifier: a tilde and 12 hex digits of HMAC-SHA256.
 func (m *masker) hide(id string) string {
 	h := hmac.New(sha256.New, m.key)
 	h.Write([]byte(id))
@@ -23,7 +23,7 @@ func (m *masker) hide(id string) string {
 // name returns a host name with its identifiers hidden.
 func (m *masker) name(e *feeds.Entry, name string) string {
 	name = e.Hide(name, m.hide)
-	if e.Match == feeds.Suffix && e.Mask == "" { // a catch-all: an exact name is nobody's
+	if e.Match == feeds.Suffix && e.Mask == "" { // a catch-all; an exact name identifies nobody
 		if at := tenant.FindStringSubmatchIndex(name); at != nil {
 			name = m.hide(name[at[2]:at[3]]) + name[at[3]:]
 		}
@@ -34,7 +34,7 @@ func (m *masker) name(e *feeds.Entry, name string) string {
 	return uuid.ReplaceAllStringFunc(name, m.hide)
 }
 
-// text returns a User-Agent or path with its identifiers hidden: by the entry's rule, then whatever looks like one.
+// text returns a User-Agent or path with its identifiers hidden: by the entry's rule, then anything that looks like one.
 func (m *masker) text(e *feeds.Entry, s string) string {
 	s = e.Hide(s, m.hide)
 	s = named.ReplaceAllStringFunc(s, func(t string) string {
@@ -46,7 +46,7 @@ func (m *masker) text(e *feeds.Entry, s string) string {
 	return longRun.ReplaceAllStringFunc(s, m.hide)
 }
 
-// query returns the keys of a query with every value hidden, or what the entry's own rule leaves of it.
+// query returns the keys of a query with every value hidden, or what the entry's own rule leaves.
 func (m *masker) query(e *feeds.Entry, q string) string {
 	if e.Mask != "" {
 		return m.text(e, q)
@@ -67,8 +67,8 @@ func (m *masker) query(e *feeds.Entry, q string) string {
 	return strings.Join(parts, "&")
 }
 
-// What looks like an identifier whatever the vendor: a customer's label before 'xdr', a UUID, a serial in groups, a long run of hex or base64, and the value
-// of a field whose name says so.
+// What looks like an identifier, of any vendor: a customer's label before 'xdr', a UUID, a serial in groups, a long run of hex or
+// base64, and the value of a field whose name says so.
 var (
 	tenant  = regexp.MustCompile(`^([^.~]+)\.xdr\.(?:[^.]+\.)*(?:trendmicro|paloaltonetworks)\.`)
 	uuid    = regexp.MustCompile(`(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}`)

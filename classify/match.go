@@ -13,7 +13,7 @@ func signOf(obs *capture.Observation, e *feeds.Entry, k Kind, value string) sign
 	return sign{entry: e, kind: k, value: value, strength: e.Strength, time: obs.Time, frame: frameOf(obs)}
 }
 
-// show adds a sign on a flow and counts the flow as a contact of its vendor.
+// show adds a sign on a connection and counts the connection as a contact with its vendor.
 func (c *Classifier) show(g sign, f *flow, k flowKey, name string) {
 	t := c.trackOf(f.host, g.entry.Vendor)
 	g.flow = f
@@ -40,7 +40,7 @@ func (c *Classifier) reached(t *track, f *flow, k flowKey, g *sign) {
 	d.Proxy = d.Proxy || f.proxy
 }
 
-// names shows the entries of a name on a flow.
+// names shows the entries that match a name on a connection.
 func (c *Classifier) names(obs *capture.Observation, h *host, name string, kind Kind, weaken feeds.Strength) (any bool) {
 	for _, e := range c.opt.Catalog.MatchName(name) {
 		if e.Vendor == nil || searchList(e, name) == surelyAppended {
@@ -75,8 +75,8 @@ func (c *Classifier) hello(obs *capture.Observation) {
 	}
 }
 
-// certificate takes a server's certificate. Alternative names prove nothing; the leaf's common name counts where no
-// server name was seen, and then at most as medium; a private issuer counts always.
+// certificate takes a server's certificate. Alternative names prove nothing; the leaf's common name counts if no
+// server name was seen, and then as medium at most. A private issuer always counts.
 func (c *Classifier) certificate(obs *capture.Observation) {
 	h := c.subject(obs)
 	if h == nil || obs.Cert == nil {
@@ -135,10 +135,10 @@ type found struct {
 	kind     Kind
 	value    string
 	strength feeds.Strength
-	raw      string // what may bear the id of an installation; never kept
+	raw      string // may contain the id of an installation; never kept
 }
 
-// requestSigns shows what a request's name, path, query, User-Agent and headers say.
+// requestSigns returns the signs of a request's name, path, query, User-Agent and headers.
 func (c *Classifier) requestSigns(obs *capture.Observation, h *host, a *agent, toProxy bool) {
 	list := c.findInRequest(obs, h, a)
 	k := keyOf(obs)
@@ -170,8 +170,8 @@ func (c *Classifier) requestSigns(obs *capture.Observation, h *host, a *agent, t
 	}
 }
 
-// nameFor returns the name to be kept with the destination: only one that the entry itself matched may be shown, as its
-// rule for hiding is known.
+// nameFor returns the name to be kept with the destination: only one that the entry itself matched may be shown,
+// because its masking rule is known.
 func nameFor(f *found, name string) string {
 	if f.kind == KindHTTPHost || f.kind == KindConnect {
 		return name
@@ -244,7 +244,7 @@ func pathOf(uri string) string {
 	return "/"
 }
 
-// pathStrength returns how much a path says: in full towards the vendor's own names, networks and bare addresses; at most
+// pathStrength returns how much a path proves: in full towards the vendor's own names, networks and bare addresses; at most
 // medium towards other names (a mirror, or another site with such a path) and from a person's browser.
 func (c *Classifier) pathStrength(e *feeds.Entry, p feeds.Peer, named []*feeds.Entry, a *agent) feeds.Strength {
 	if a != nil && a.browser {
@@ -256,7 +256,7 @@ func (c *Classifier) pathStrength(e *feeds.Entry, p feeds.Peer, named []*feeds.E
 	return min(e.Strength, feeds.Medium)
 }
 
-// queryStrength returns how much a query says: in full only towards the vendor's own names.
+// queryStrength returns how much a query proves: in full only towards the vendor's own names.
 func queryStrength(e *feeds.Entry, p feeds.Peer, named []*feeds.Entry) feeds.Strength {
 	if p.Name == "" || ofVendor(named, e.Vendor) {
 		return e.Strength
@@ -317,7 +317,7 @@ func (c *Classifier) identity(obs *capture.Observation) {
 	c.hosts.get(a, obs).see(obs, a)
 }
 
-// destination returns the record of an address and port that the host called for the vendor.
+// destination returns the record of an address and port that the host connected to for the vendor.
 func (c *Classifier) destination(t *track, at netip.AddrPort) *Destination {
 	if d := t.dest(at); d != &t.noDest {
 		return d
@@ -332,7 +332,7 @@ func (c *Classifier) destination(t *track, at netip.AddrPort) *Destination {
 	return d
 }
 
-// dest returns the record of a destination; one that is thrown away where there is none.
+// dest returns the record of a destination; a throw-away one if there is none.
 func (t *track) dest(at netip.AddrPort) *Destination {
 	for _, d := range t.dests {
 		if d.Address == at.Addr() && d.Port == at.Port() {

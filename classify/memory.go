@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// What keeps a Classifier's memory, and that of who asks it, small where there are very many findings.
+// What keeps the memory of a Classifier and of its callers small when there are very many findings.
 
-// Each returns every finding as it stands to do, in the order of Findings and one at a time, so that never all are held. It
-// ends with the first error of do, which must not call the Classifier.
+// Each calls do with every present finding, in the order of Findings and one at a time, so that not all are held at once. It ends with
+// the first error of do, which must not call the Classifier.
 func (c *Classifier) Each(do func(*Finding) error) error {
 	for p, ok := c.pending.oldest(); ok; p, ok = c.pending.oldest() {
 		c.judgeLookup(p, unanswered)
@@ -30,7 +30,7 @@ func (c *Classifier) Each(do func(*Finding) error) error {
 	return nil
 }
 
-// Limit sets how many hosts are remembered at most, from 1 on. Those beyond it go at once, as when the table is full.
+// Limit sets the limit on hosts, at least 1. Hosts beyond it go at once, in the order of eviction.
 func (c *Classifier) Limit(hosts int) {
 	c.hosts.max = max(hosts, 1)
 	for len(c.hosts.list) > c.hosts.max {
@@ -39,17 +39,17 @@ func (c *Classifier) Limit(hosts int) {
 	c.letGo()
 }
 
-// someHosts is after how many forgotten hosts it is worth to look for what keeps them in memory.
+// someHosts is the number of evicted hosts after which letGo is worth its cost.
 const someHosts = 256
 
-// sweepFlows lets go what keeps forgotten hosts in memory, from time to time.
+// sweepFlows calls letGo from time to time.
 func (c *Classifier) sweepFlows() {
 	if c.hosts.evicted-c.freed >= someHosts {
 		c.letGo()
 	}
 }
 
-// letGo forgets open flows of hosts that are forgotten, and what is left of flows that ended.
+// letGo drops open flows of evicted hosts, which would keep the hosts in memory, and remains of flows that ended.
 func (c *Classifier) letGo() {
 	c.freed = c.hosts.evicted
 	t := &c.flows
@@ -64,8 +64,8 @@ func (c *Classifier) letGo() {
 	}
 }
 
-// Rest returns the pieces that changed since Changed was last called, and all open flows and DNS queries that wait: with what was
-// handed out before it is the whole memory. It is called last.
+// Rest returns the pieces that changed since Changed was last called, and all open flows and waiting DNS queries. With what was returned
+// before, it is the whole memory. Call it last.
 func (s *Saver) Rest() []Saved {
 	out := s.Changed(false)
 	out[0].Data = s.c.open(s.known, true)

@@ -11,10 +11,10 @@ import (
 	"avbeacon/feeds"
 )
 
-// Remark says of a host why something that looks like an antivirus is none, where no finding says it.
+// Remark says why something on a host that looks like an antivirus is none, if no finding says it.
 type Remark struct {
 	Host        netip.Addr
-	Vendor      *feeds.Vendor // nil if it is no vendor's: threat intelligence, a script in web pages
+	Vendor      *feeds.Vendor // nil if no vendor's: threat intelligence, a script in web pages
 	Kind        RemarkKind
 	Words       string // a whole sentence
 	Count       uint64
@@ -22,17 +22,17 @@ type Remark struct {
 	Frame       FrameRef // the first
 }
 
-// RemarkKind is what was seen.
+// RemarkKind is the kind of look-alike.
 type RemarkKind uint8
 
 // The kinds of remarks.
 const (
-	RemarkCrawler    RemarkKind = iota // an address of a vendor's network called in
-	RemarkMark                         // a name that the catalogue marks as no vendor's
-	RemarkRecords                      // question types of resolvers and mail servers
-	RemarkSearchList                   // a vendor's domain behind another name
+	RemarkCrawler    RemarkKind = iota // an address of a vendor's network connected to the host
+	RemarkMark                         // a name that the catalogue marks as not a vendor's
+	RemarkRecords                      // DNS query types of resolvers and mail servers
+	RemarkSearchList                   // a vendor's domain appended to another name
 	RemarkServerName                   // a name server's own name
-	RemarkWeak                         // weak signs alone
+	RemarkWeak                         // only weak evidence
 )
 
 // String returns the kind in the report's words.
@@ -40,10 +40,10 @@ func (k RemarkKind) String() string {
 	return [...]string{"crawler", "marked_name", "other_records", "search_list", "name_server", "weak_signs"}[min(k, RemarkWeak)]
 }
 
-// maxRemarks is how many different remarks a host keeps; more are not noted.
+// maxRemarks is how many different remarks a host keeps; further ones are ignored.
 const maxRemarks = 16
 
-// remark notes one. words is called for the first of its kind and vendor alone.
+// remark adds or counts one. It calls words only for the first of its kind and vendor.
 func (h *host) remark(k RemarkKind, v *feeds.Vendor, what string, obs *capture.Observation, words func() string) {
 	for _, r := range h.remarks {
 		if r.Kind == k && r.Vendor == v && r.what == what {
@@ -61,10 +61,10 @@ func (h *host) remark(k RemarkKind, v *feeds.Vendor, what string, obs *capture.O
 
 type remark struct {
 	Remark
-	what string // tells remarks of one kind apart: a mark, a question's type
+	what string // distinguishes remarks of one kind: a mark, a query type
 }
 
-// crawled notes that a vendor's own network called a host of the site.
+// crawled notes that a vendor's own network connected to a host of the site.
 func (c *Classifier) crawled(obs *capture.Observation) {
 	server := obs.Dst.Addr()
 	if obs.Src.Addr() == server || !c.home(server) {
@@ -79,7 +79,7 @@ func (c *Classifier) crawled(obs *capture.Observation) {
 	}
 }
 
-// markedName notes a name that the catalogue marks as no vendor's. Hidden DNS is counted elsewhere.
+// markedName notes a name that the catalogue marks as not a vendor's. DNS over HTTPS is counted elsewhere.
 func (h *host) markedName(e *feeds.Entry, obs *capture.Observation) {
 	if e.Vendor != nil || e.Mark == "doh" || e.Mark == "resolver" {
 		return
@@ -93,7 +93,7 @@ func (h *host) markedName(e *feeds.Entry, obs *capture.Observation) {
 	})
 }
 
-// notAsked notes a question for a vendor's name that no product asks.
+// notAsked notes a query for a vendor's name that no product sends.
 func (h *host) notAsked(e *feeds.Entry, obs *capture.Observation) {
 	qtype := obs.DNS.Questions[0].QType
 	switch {
@@ -113,8 +113,8 @@ func (h *host) notAsked(e *feeds.Entry, obs *capture.Observation) {
 	}
 }
 
-// Remarks returns what looks like an antivirus and is none, sorted by host, vendor and kind. Hosts and vendors with a finding
-// have their reasons there and no remark about weak signs.
+// Remarks returns the look-alikes, sorted by host, vendor and kind. Hosts and vendors with a finding have their reasons there and no
+// remark about weak evidence.
 func (c *Classifier) Remarks() []Remark {
 	var out []Remark
 	for _, h := range c.hosts.all() {
@@ -145,7 +145,7 @@ func keyOfVendor(v *feeds.Vendor) string {
 	return v.Key
 }
 
-// weakSigns returns what a track shows that has no verdict.
+// weakSigns returns a remark about a track without a verdict.
 func (c *Classifier) weakSigns(t *track) (Remark, bool) {
 	if len(t.evidence) == 0 || c.judge(t, c.roles(t.host)).verdict != NoVerdict {
 		return Remark{}, false

@@ -9,15 +9,15 @@ import (
 	"avbeacon/feeds"
 )
 
-// What makes a resolver by sheer number: questions in one hour, and how many of them a flow. Where the capture holds
-// hardly anything but DNS, missing flows say nothing, and the number must be that of a busy resolver.
+// What makes a resolver by sheer number: queries in one hour, and queries per other connection. If the capture holds hardly anything but
+// DNS, missing connections prove nothing, and the number must be that of a busy resolver.
 const (
 	manyAsked        = 100
 	askedPerFlow     = 20
 	manyAskedDNSOnly = 500
 )
 
-// roles returns what the host does, leading role first. It is empty where too little was seen.
+// roles returns what the host does, leading role first; nothing if too little was seen.
 func (c *Classifier) roles(h *host) []HostRole {
 	d := &h.did
 	var rs []HostRole
@@ -35,8 +35,8 @@ func (c *Classifier) roles(h *host) []HostRole {
 	return rs
 }
 
-// manages reports whether the host took flows on two console ports of a vendor, on one from several machines, or on one while
-// it calls that vendor itself.
+// manages reports whether the host accepted connections on two console ports of a vendor, on one from several machines, or on one while it
+// connects to that vendor itself.
 func (c *Classifier) manages(h *host) bool {
 	d := &h.did
 	if d.consoles.n != 1 {
@@ -58,11 +58,11 @@ func (c *Classifier) resolver(d *habits) bool {
 	return d.mostAsked >= manyAsked && d.asked() >= askedPerFlow*max(1, d.opened)
 }
 
-// fewFlows is how many flows a capture has at most that holds DNS alone, but for strays.
+// fewFlows is below how many connections a capture counts as DNS only.
 const fewFlows = 5
 
-// dnsAlone reports whether the capture holds hardly anything but DNS, by what the other hosts do: one that asks for all of them
-// would tip the scales by itself.
+// dnsAlone reports whether the capture holds hardly anything but DNS, by what the other hosts do: one resolver
+// for all of them would decide by itself.
 func (c *Classifier) dnsAlone(d *habits) bool {
 	all, own := max(c.traffic.lookups, c.traffic.flowLookups), uint64(d.asked())
 	return c.traffic.flows < fewFlows || 10*c.traffic.flows < all-min(all, own)
@@ -81,7 +81,7 @@ func initialTTL(ttl uint8) int {
 	return 3
 }
 
-// behind estimates who stands behind a host of these roles; nil if it speaks for itself.
+// behind estimates how many machines are behind a host of these roles; nil if it acts for itself.
 func behind(h *host, roles []HostRole) *Behind {
 	if len(roles) == 0 {
 		return nil
@@ -113,7 +113,7 @@ func crowd(n int, does, did string) *Behind {
 	return b
 }
 
-// capsAt returns the verdict beyond which a host of this leading role cannot come.
+// capsAt returns the highest verdict for a host of this leading role.
 func capsAt(r HostRole) Verdict {
 	if r == HostResolver || r == HostProxy {
 		return Possible
@@ -121,23 +121,24 @@ func capsAt(r HostRole) Verdict {
 	return Installed
 }
 
-// hasRole reports whether a role counts as one of its own: what is unknown does not, and what a person does neither.
+// hasRole reports whether the purpose of a name counts: unknown ones and those that a person causes do not.
 func hasRole(r feeds.Role) bool {
 	return r != feeds.RoleUnknown && r != feeds.RoleWeb && r != feeds.RoleDownload
 }
 
-// machines is what shows that several machines speak from one address, each count 0 or 1 where nothing does.
+// machines counts what shows several machines behind one address; each count is 0 or 1 if nothing does.
 type machines struct {
 	systems  int // operating systems of several makers, by User-Agent
 	editions int // editions of Windows, by User-Agent
-	ttls     int // TTLs that stand for different systems, or different ways to the tap
-	classes  int // of those, that differ in what they began with (64, 128, 255)
-	ids      int // installations that spoke in turn
-	versions int // of one program, that took turns
-	phases   int // machines that keep one beat each
+	ttls     int // TTLs of different systems, or of different paths to the tap
+	classes  int // of those: different initial values (64, 128, 255)
+	ids      int // alternating installations
+	versions int // of one program, alternating
+	phases   int // machines, by the phases of one beat
 }
 
-// steadyTTL is how many TCP flows show a TTL before it counts; surely is how many show two before they decide alone.
+// steadyTTL is how many TCP connections must show a TTL before it counts; surely is how many must show each of two before they decide
+// alone.
 const (
 	steadyTTL = 3
 	surely    = 6
@@ -161,8 +162,8 @@ func (d *habits) machines() (m machines, ttlsDecide bool) {
 	return m, m.classes >= 2 && sure >= 2
 }
 
-// natted reports whether several machines show. What a single machine can show too (a second system in a browser's User-Agent, a
-// TTL that changes with the way) needs a second witness.
+// natted reports whether several machines show. What a single machine can show too (a second system in a
+// browser's User-Agent, a TTL that changes with the path) needs a second piece of evidence.
 func natted(d *habits) bool { return d.phases >= 2 || nattedBeside(d) }
 
 // nattedBeside reports whether something other than the phases of a beat shows it.
@@ -197,15 +198,15 @@ func behindNAT(d *habits) *Behind {
 	return &Behind{Estimate: n, AtLeast: max(2, m.ids), Words: "is one address shared by several machines: it shows " + strings.Join(shows, ", ")}
 }
 
-// installs is the installations that one entry of the catalogue told apart by their ids.
+// installs is the installations that one entry of the catalogue distinguished by their ids.
 type installs struct {
 	entry *feeds.Entry
 	last  uint32
 	seen  smallSet
 }
 
-// installation notes the id of an installation that a sign has. Two that take turns are two machines; one that follows
-// another may be the same machine, installed again.
+// installation notes the id of an installation in a sign. Two that alternate are two machines; one that follows another may be the same
+// machine, reinstalled.
 func (t *track) installation(e *feeds.Entry, value string) {
 	if !identifies(e) {
 		return
@@ -242,8 +243,7 @@ func (t *track) installation(e *feeds.Entry, value string) {
 	t.installs = append(t.installs, u)
 }
 
-// identifies reports whether what the entry hides is an installation's or a machine's own. Other values that are hidden whole
-// may be new each time.
+// identifies reports whether what the entry hides is the id of an installation or a machine. Other hidden values may change each time.
 func identifies(e *feeds.Entry) bool {
 	switch {
 	case e.Mask == "" || e.Signal == feeds.SignalName || e.Signal == feeds.SignalPath:

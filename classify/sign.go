@@ -6,13 +6,13 @@ import (
 	"avbeacon/feeds"
 )
 
-// bar is what keeps a sign from speaking for a product on the host itself.
+// bar is why a sign does not count for a product on the host itself.
 type bar uint8
 
 const (
 	barNone     bar = iota
-	barTool         // a person's tool (wget, curl ...) did it
-	barResolver     // a resolver asked it
+	barTool         // a person's tool (wget, curl ...) made it
+	barResolver     // a resolver's query
 	barBuiltin      // part of the operating system
 	barOEM          // part of another product
 	barOther        // another host's DNS query named the address
@@ -23,7 +23,7 @@ type sign struct {
 	entry    *feeds.Entry
 	kind     Kind
 	value    string         // identifiers hidden
-	strength feeds.Strength // as the entry has it, or less
+	strength feeds.Strength // the entry's, or less
 	time     time.Time
 	frame    FrameRef
 	flow     *flow    // nil for a DNS query
@@ -34,7 +34,7 @@ type sign struct {
 	why      string // "" for the kind's own sentence
 }
 
-// family is what kind of sign it is when kinds are counted: all that show a name are one.
+// family groups Kinds for counting: all Kinds that show a name are one family. Values are bits.
 type family uint32
 
 const (
@@ -57,17 +57,17 @@ var families = [...]family{KindLookup: famName, KindSNI: famName, KindHTTPHost: 
 	KindUserAgent: famUserAgent, KindHeader: famHeader, KindBody: famBody, KindPayload: famPayload, KindPort: famPort,
 	KindLANPort: famLANPort, KindNetwork: 0, KindFallback: famFallback, KindAgainst: 0}
 
-// session is a run of starts that are at most 30 s apart, and what it showed without a bar.
+// session is a run of starts at most 30 s apart, and the unbarred signs in it.
 type session struct {
 	start, last int64 // nanoseconds since 1970
 
 	strong      family // kinds of strong sign
 	medium      family // kinds of medium or strong sign on flows
-	roles       uint32 // bits of the roles of those
+	roles       uint32 // bitmap of the roles of those
 	strongFlow  bool
 	anyFlow     bool   // a flow that no tool made
 	tool        bool   // a tool's flow
-	pages       uint32 // signs of a person on flows: what a page loads
+	pages       uint32 // signs of web browsing: connections that a page loads
 	lookStrong  uint32
 	lookRoles   uint32 // roles of strong DNS queries
 	lookMedium  bool   // a medium or strong DNS query
@@ -80,11 +80,10 @@ type session struct {
 // sessionGap is how long after the last start a session ends.
 const sessionGap = int64(30 * time.Second)
 
-// maxSessions is how many sessions a track keeps one by one; older ones are summed up.
+// maxSessions is how many sessions a track keeps; older ones are folded into track.past.
 const maxSessions = 24
 
-// sessionAt returns the session that a start falls into, made again where none does. Late starts are borne: they find their
-// own session while it is kept one by one.
+// sessionAt returns the session that a start falls into and makes one if there is none. Late starts find their session while it is kept.
 func (t *track) sessionAt(at int64) *session {
 	for i := len(t.sessions) - 1; i >= 0; i-- {
 		s := &t.sessions[i]
@@ -102,7 +101,7 @@ func (t *track) sessionAt(at int64) *session {
 	return &t.sessions[len(t.sessions)-1]
 }
 
-// note puts an unbarred sign into the session.
+// note adds an unbarred sign to the session.
 func (s *session) note(g *sign) {
 	fam, role := families[g.kind], uint32(1)<<g.entry.Role
 	if !hasRole(g.entry.Role) {
@@ -139,7 +138,7 @@ func (s *session) noteLookup(g *sign, role uint32) {
 	}
 }
 
-// facts is what all sessions of a track show together: what the verdict is read from.
+// facts sums up all sessions of a track. The verdict is read from it alone.
 type facts struct {
 	twoKinds     family // strong kinds of the first session that showed two
 	flowSessions int    // with a strong sign on a flow

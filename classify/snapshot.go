@@ -10,8 +10,8 @@ import (
 	"avbeacon/feeds"
 )
 
-// Saved is one piece of a Classifier's memory, in a form that another one, of a later run and with another catalogue, goes
-// on from. Its key is (Host, Vendor).
+// Saved is one piece of a Classifier's memory, from which another Classifier can continue, in a later run and with another catalogue. Its
+// key is (Host, Vendor).
 type Saved struct {
 	Host   string // stable key of the host; "" for what belongs to no host
 	Vendor string // vendor's key; "" for the host itself
@@ -19,30 +19,29 @@ type Saved struct {
 
 	Who     *FindingHost // the host, valid iff Vendor is "" and Host is not
 	Seen    time.Time    // ... and when it was last seen
-	Finding *Finding     // as it stands; nil if there is no verdict or Vendor is ""
+	Finding *Finding     // the present one; nil if there is no verdict or Vendor is ""
 	Beats   []Starts     // when contact was made; valid iff Vendor is set
 }
 
-// Starts is when sessions in one role began: the ring that a Beacon is judged from.
+// Starts is when sessions in one role began: what a Beacon is judged by.
 type Starts struct {
 	Role  feeds.Role
 	Times []int64 // seconds since 1970, in order, at most 96: older ones are gone
 }
 
-// snapshotVersion is the first byte of Saved.Data. Older ones are read, later ones are not. What was added since:
+// snapshotVersion is the first byte of Saved.Data. Older versions are read, later ones are not. Additions:
 //
 //	2  DNS queries without an answer, types and ids of DNS queries, even streams of questions, whether anybody is answered
 const snapshotVersion = 2
 
-// busyTable is how many open flows, and how many waiting DNS queries, each piecemeal snapshot holds at most; a whole one holds
-// all.
+// busyTable is how many open flows, and how many waiting DNS queries, a snapshot of changes holds at most; a whole one holds all.
 const busyTable = 2048
 
-// Saver tells which pieces of a Classifier's memory changed. It belongs to the goroutine that owns the Classifier.
+// Saver finds the pieces of a Classifier's memory that changed. It belongs to the goroutine that owns the Classifier.
 type Saver struct {
 	c     *Classifier
 	known *known
-	told  map[any]uint64 // *host or *track: its sum when it was last handed out
+	told  map[any]uint64 // by *host or *track: its sum when it was last returned
 }
 
 // NewSaver makes a Saver for which everything is new.
@@ -50,7 +49,7 @@ func (c *Classifier) NewSaver() *Saver {
 	return &Saver{c: c, known: knownIn(c.opt.Catalog), told: map[any]uint64{}}
 }
 
-// Fresh takes what the Classifier holds now as saved already: to be called after Restore.
+// Fresh marks all that the Classifier holds as saved. Call it after Restore.
 func (s *Saver) Fresh() {
 	for _, h := range s.c.hosts.all() {
 		s.told[h] = h.sum()
@@ -60,8 +59,8 @@ func (s *Saver) Fresh() {
 	}
 }
 
-// Changed returns the pieces that changed since it was last called, found by cheap sums over counters and times; whole gives
-// every piece. The cost is some 100 ns a host and finding, and some 10 us a piece that changed.
+// Changed returns the pieces that changed since it was last called, found by cheap sums over counters and times; with whole, every piece.
+// It costs about 100 ns per host and finding, and about 10 us per changed piece.
 func (s *Saver) Changed(whole bool) []Saved {
 	out := []Saved{{Data: s.c.open(s.known, whole)}}
 	told := make(map[any]uint64, len(s.told))
@@ -113,7 +112,7 @@ func unpack(b []byte, read func(*coder)) error {
 	return c.end()
 }
 
-// addresses are those that lead to the host now.
+// addresses codes the addresses that the host is indexed by.
 func (c *Classifier) addresses(x *coder, h *host) {
 	var at []netip.Addr
 	if !x.reads {
@@ -134,7 +133,7 @@ func (c *Classifier) addresses(x *coder, h *host) {
 	}
 }
 
-// reaches are the shortest round trips to the track's destinations.
+// reaches codes the shortest round trips to the track's destinations.
 func (c *Classifier) reaches(x *coder, t *track) {
 	for _, d := range t.dests {
 		least := int64(c.trips[d.Address])
@@ -145,18 +144,17 @@ func (c *Classifier) reaches(x *coder, t *track) {
 	}
 }
 
-// Restored returns what Restore did with what it was given.
+// Restored counts what Restore did.
 type Restored struct {
-	Hosts, Findings int // pieces taken up; a finding may have no verdict yet
-	Unknown         int // findings of vendors that the catalogue has no more
+	Hosts, Findings int // pieces restored; a finding may have no verdict yet
+	Unknown         int // findings of vendors that are no longer in the catalogue
 	Unread          int // pieces that are damaged or of another version
 	Beyond          int // hosts over the limit
 	Err             error
 }
 
-// Restore takes up what a Saver of an earlier run handed out, in any order, before the first Observation. Pieces that
-// cannot be read are left out and counted; Err is why, for the first of them. Data may be hostile. A piece with a vendor
-// and without a host is somebody else's, and is passed over.
+// Restore restores what a Saver of an earlier run returned, in any order, before the first Observation. Unreadable pieces are skipped and
+// counted; Err is the reason for the first. Data may be hostile. A piece with a vendor and without a host is not ours and is skipped.
 func (c *Classifier) Restore(pieces []Saved) Restored {
 	r := restorer{c: c, known: knownIn(c.opt.Catalog), byKey: map[string]*host{}}
 	var last []byte
@@ -221,14 +219,14 @@ func (r *restorer) host(p *Saved) {
 	r.Hosts++
 }
 
-// forget takes out the addresses of a host that was not taken up.
+// forget removes the addresses of a host that was not restored.
 func (t *hostTable) forget(h *host) {
 	for _, a := range h.known() {
 		t.byAddr.drop(a, h)
 	}
 }
 
-// known returns the addresses that the host is known by. One that was only called has no span.
+// known returns the host's addresses. A host that was only connected to has no span.
 func (h *host) known() []netip.Addr {
 	out := []netip.Addr{h.addr}
 	for _, s := range h.spans {
@@ -256,8 +254,7 @@ func (r *restorer) track(p *Saved) {
 	r.Findings++
 }
 
-// open packs what belongs to no single host: the clock, what the traffic as a whole holds, open flows and DNS queries that
-// wait.
+// open packs what belongs to no single host: the clock, the traffic counters, open flows and waiting DNS queries.
 func (c *Classifier) open(k *known, whole bool) []byte {
 	return pack(func(x *coder) {
 		c.clock(x)
@@ -279,7 +276,7 @@ func (c *Classifier) open(k *known, whole bool) []byte {
 	})
 }
 
-// open takes them up again. What speaks of hosts that are not there is left out.
+// open restores them, except those of unknown hosts.
 func (r *restorer) open(x *coder) {
 	r.c.clock(x)
 	var flows []*flowSlot

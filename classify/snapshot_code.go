@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// ErrSnapshot reports whether bytes are no snapshot, or one of another version.
-var ErrSnapshot = errors.New("not a snapshot that can be read")
+// ErrSnapshot means that bytes are not a snapshot, or one of another version.
+var ErrSnapshot = errors.New("unreadable snapshot")
 
-// coder writes values to bytes or reads them back: each type names its fields once, for both ways. Numbers are varints,
-// and a text that comes again is written once. Reading hostile bytes sets err and gives zero values; no length is
-// believed before it is held against the bytes that are left.
+// coder writes values to bytes or reads them back: each type lists its fields once, for both directions. Numbers are varints, and a
+// repeated text is written once. Reading hostile bytes sets err and yields zero values; a length is checked against the bytes left
+// before anything is allocated.
 type coder struct {
 	b     []byte // written so far, or left to read
 	form  uint8  // the version that b is in
@@ -35,10 +35,10 @@ func (c *coder) fail(what string) {
 	c.b = nil
 }
 
-// since reports whether the form has what a version added.
+// since reports whether the form has the additions of a version.
 func (c *coder) since(version uint8) bool { return c.form >= version }
 
-// end reports whether all was read, and well.
+// end returns the error, and one if bytes are left.
 func (c *coder) end() error {
 	if c.reads && c.err == nil && len(c.b) > 0 {
 		c.fail("bytes left over")
@@ -95,7 +95,7 @@ func (c *coder) float(v *float64) {
 	*v = math.Float64frombits(binary.LittleEndian.Uint64(c.b))
 	c.b = c.b[8:]
 	if math.IsNaN(*v) || math.IsInf(*v, 0) {
-		c.fail("a fraction that is none")
+		c.fail("NaN or infinity")
 		*v = 0
 	}
 }
@@ -155,7 +155,7 @@ func (c *coder) addrPort(v *netip.AddrPort) {
 // maxText is the longest text in a snapshot, bytes: a request line's worth.
 const maxText = 1 << 16
 
-// text is a text that may come again.
+// text codes a text that may be repeated.
 func (c *coder) text(v *string) {
 	if !c.reads {
 		at, known := c.index[*v]

@@ -7,7 +7,7 @@ import (
 	"avbeacon/feeds"
 )
 
-// entryKey is by what an entry of the catalogue is known again in another build of it.
+// entryKey identifies a catalogue entry across builds of the catalogue.
 type entryKey struct {
 	vendor, pattern string
 	signal          feeds.Signal
@@ -19,7 +19,7 @@ func keyOfEntry(e *feeds.Entry) entryKey {
 	return entryKey{vendor: keyOfVendor(e.Vendor), pattern: e.Pattern, signal: e.Signal, match: e.Match, role: e.Role}
 }
 
-// known finds entries and vendors by what a snapshot calls them.
+// known finds entries and vendors by their keys in a snapshot.
 type known struct {
 	catalog *feeds.Catalog
 	entries map[entryKey]*feeds.Entry
@@ -35,7 +35,7 @@ func knownIn(c *feeds.Catalog) *known {
 	return k
 }
 
-// entry is one of the catalogue's; nil, and one that is there no more, is read as nil.
+// entry codes a reference to a catalogue entry. Nil, or an entry the catalogue no longer has, reads back as nil.
 func (k *known) entry(c *coder, v **feeds.Entry) {
 	set := *v != nil
 	c.flag(&set)
@@ -57,7 +57,7 @@ func (k *known) entry(c *coder, v **feeds.Entry) {
 	}
 }
 
-// vendor is one of the catalogue's; nil, and one that is there no more, is read as nil.
+// vendor codes a reference to a vendor. Nil, or one the catalogue no longer has, reads back as nil.
 func (k *known) vendor(c *coder, v **feeds.Vendor) {
 	key := keyOfVendor(*v)
 	c.text(&key)
@@ -66,7 +66,7 @@ func (k *known) vendor(c *coder, v **feeds.Vendor) {
 	}
 }
 
-// code is the host without its tracks.
+// code codes the host without its tracks.
 func (h *host) code(c *coder, k *known) {
 	c.text(&h.key)
 	c.addr(&h.addr)
@@ -190,7 +190,7 @@ func (c *coder) hours(h *beacon.Hours) {
 	}
 }
 
-// sum changes with all that a host shows, whoever calls: cheap, so that every host can be asked every second.
+// sum changes whenever the host does. It is cheap, because every host is checked every second.
 func (h *host) sum() uint64 {
 	d := &h.did
 	n := uint64(d.opened) + uint64(d.accepted) + uint64(d.lookups) + uint64(d.answersGot) + uint64(d.dnsFlows) + uint64(d.noRecursion) +
@@ -205,7 +205,7 @@ func (h *host) sum() uint64 {
 	return n*31 + uint64(hashText(h.name))
 }
 
-// Bounds of lists that a track keeps; they are those of the code that fills them, or generous where an option sets them.
+// Bounds of a track's lists: those of the code that fills them, or generous if an option sets them.
 const (
 	snapshotEvidence     = 1 << 12
 	snapshotDestinations = 1 << 14
@@ -213,7 +213,7 @@ const (
 	snapshotFlows        = 1 << 20
 )
 
-// code is the track without its host and vendor.
+// code codes the track without its host and vendor.
 func (t *track) code(c *coder, k *known) {
 	c.text(&t.id)
 	c.instant(&t.first)
@@ -265,7 +265,7 @@ func (e *Evidence) code(c *coder) {
 	code(c, &e.Line)
 }
 
-// code is a destination as a track keeps it: network and place are looked up when a finding is made.
+// code codes a destination as a track keeps it: network and place are determined when a finding is made.
 func (d *Destination) code(c *coder) {
 	c.addr(&d.Address)
 	code(c, &d.Port)
@@ -312,7 +312,7 @@ func (t *track) codeBehaviour(c *coder, k *known) {
 	k.entry(c, &t.oem)
 }
 
-// code is a beat; its rhythm is judged again.
+// code codes a beat; its rhythm is not saved.
 func (b *beat) code(c *coder) {
 	codeMost(c, &b.role, feeds.RoleCDN)
 	list(c, &b.starts, maxBeats, func(v *int64) { code(c, v) })
@@ -385,7 +385,7 @@ func (a *attempts) code(c *coder) {
 	}
 }
 
-// sum changes with all that a track is told. See host.sum.
+// sum changes whenever the track does. See host.sum.
 func (t *track) sum() uint64 {
 	n := t.contacts + t.ownContacts<<1 + t.lookups<<2 + t.dropped<<3
 	n = n*31 + uint64(t.last.UnixNano())

@@ -27,34 +27,34 @@ type track struct {
 
 	evidence []*Evidence
 	dests    []*Destination
-	noDest   Destination // takes what is thrown away
+	noDest   Destination // throw-away record
 	dropped  uint64
 
 	pools    []pool
 	installs []installs
 	turns    []turns
 	fallback fallback
-	contact  beacon.Hours // with a medium or strong sign of the host's own
+	contact  beacon.Hours // with medium or strong evidence of the host's own
 
 	sessions []session
-	past     facts // sessions that are no longer kept one by one
+	past     facts // sessions that are no longer kept
 	beats    []beat
 	tries    attempts             // flows
-	asks     attempts             // DNS queries: answered with addresses, or in vain
+	asks     attempts             // DNS queries: answered with addresses, or failed
 	barred   [barOther + 1]uint32 // medium or strong signs by what bars them
 	tool     string
 	visited  [feeds.RoleCDN + 1]bool // a person's signs by role: web site, download, content
 	console  []consoleUse
 	oem      *feeds.Entry
 	asked    int64 // seconds since 1970 of the last DNS query
-	listed   int   // vendors in the list that was being checked, 0 if none
+	listed   int   // vendors in a list that somebody checks, 0 if none
 	lookedUp recentNames
 
 	product, version string
-	versionSure      bool // by User-Agent or query
+	versionSure      bool // from User-Agent or query
 
 	queued    bool
-	stirred   bool // something that a verdict or state is read from changed since it was last announced
+	stirred   bool // what a verdict or state depends on changed since it was last announced
 	fresh     bool // new evidence since then
 	told      Verdict
 	toldState State
@@ -86,13 +86,13 @@ type consoleUse struct {
 	ports  []uint16
 }
 
-// question tells DNS questions for one name apart.
+// question distinguishes DNS queries for one name.
 type question struct {
 	id   uint16
 	kind uint16 // see kindOfQuestion
 }
 
-// kindOfQuestion stands for the type that a question asks for.
+// kindOfQuestion is a number for the type of a query.
 func kindOfQuestion(obs *capture.Observation) uint16 {
 	if obs.DNS == nil || len(obs.DNS.Questions) == 0 {
 		return 0
@@ -100,14 +100,14 @@ func kindOfQuestion(obs *capture.Observation) uint16 {
 	return uint16(hashText(obs.DNS.Questions[0].QType))
 }
 
-// recentNames remembers the last names looked up, so that A and AAAA, and a question that is sent again, count once.
+// recentNames holds the last names queried, so that A and AAAA, and a query sent again, count once.
 type recentNames [4]struct {
 	name uint32
 	at   int64
 	question
 }
 
-// sameLookup is how close questions for one name and different types, or sent again under the same id, are one DNS query.
+// sameLookup is how close queries for one name and different types, or sent again under the same id, count as one.
 const sameLookup = int64(5 * time.Second)
 
 func (r *recentNames) again(name string, at int64, q question) bool {
@@ -131,7 +131,7 @@ func (r *recentNames) again(name string, at int64, q question) bool {
 
 func abs(d int64) int64 { return max(d, -d) }
 
-// trackOf returns the track of a vendor on a host, made again where there is none.
+// trackOf returns the track of a vendor on a host and makes one if there is none.
 func (c *Classifier) trackOf(h *host, v *feeds.Vendor) *track {
 	if t := h.track(v); t != nil {
 		return t
@@ -157,7 +157,7 @@ func (c *Classifier) add(t *track, g sign) {
 	c.queue(t)
 }
 
-// bars finds what keeps the sign from speaking for the host.
+// bars finds why a sign does not count for the host itself.
 func (c *Classifier) bars(t *track, g *sign) {
 	switch {
 	case g.bar != barNone:
@@ -173,12 +173,12 @@ func (c *Classifier) bars(t *track, g *sign) {
 	}
 }
 
-// addedOn reports whether the host runs a system that has no antivirus built in, so that one was added.
+// addedOn reports whether the host runs an operating system without a built-in antivirus, so that one must have been installed.
 func (h *host) addedOn() bool {
 	return h.did.systems&(macOS|linux) != 0 && h.did.systems&windows == 0
 }
 
-// count puts the sign into its session.
+// count adds the sign to its session.
 func (c *Classifier) count(t *track, g *sign) {
 	s := t.sessionAt(g.time.UnixNano())
 	if g.bar == barTool {
@@ -235,7 +235,7 @@ func (c *Classifier) record(t *track, g *sign) {
 	}
 }
 
-// maxValues is how many names of one pattern are shown one by one: some products put a hash into every name.
+// maxValues is how many names of one pattern are shown separately: some products put a hash into every name.
 const maxValues = 12
 
 func (t *track) crowded(g *sign) bool {
@@ -256,7 +256,7 @@ func under(e *feeds.Entry) string {
 	return e.Pattern
 }
 
-// maxFrames is how many packet records a piece of evidence names.
+// maxFrames is how many packet records a piece of evidence lists.
 const maxFrames = 8
 
 func (t *track) find(g *sign) *Evidence {
@@ -268,7 +268,7 @@ func (t *track) find(g *sign) *Evidence {
 	return nil
 }
 
-// beat notes when the host called in the sign's role.
+// beat notes when the host made contact in the sign's role.
 func (c *Classifier) beat(t *track, g *sign) {
 	if g.bar == barResolver || g.kind == KindNetwork || g.strength < feeds.Medium {
 		return
@@ -284,8 +284,7 @@ func (c *Classifier) beat(t *track, g *sign) {
 	t.beats = append(t.beats, beat{role: role, last: at, since: at, starts: []int64{at}, flows: g.flow != nil, ttl: g.ttl})
 }
 
-// start adds a start. The first flow throws away what DNS queries alone had shown: those are scored only where nothing else
-// was seen.
+// start adds a start. The first connection discards the times of DNS queries: those are scored only if nothing else was seen.
 func (b *beat) start(at int64, flow bool) {
 	b.judged = b.judged && !flow && b.flows
 	switch {
@@ -335,7 +334,7 @@ func (c *Classifier) queue(t *track) {
 	}
 }
 
-// due reports whether it is worth a look if the finding changed.
+// due reports whether the finding may have changed.
 func (t *track) due(now time.Time) bool { return t.stirred || hourOf(now) != t.toldHour }
 
 func hourOf(t time.Time) int64 { return floorDiv(t.Unix(), 3600) }
@@ -348,7 +347,7 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
-// attempts counts successes and failures in the last 24 hours in which there were any. The zero value is empty.
+// attempts counts successes and failures in the last 24 hours that had any. The zero value is empty.
 type attempts struct {
 	slots [24]attemptHour // oldest first
 	n     int
@@ -357,7 +356,7 @@ type attempts struct {
 type attemptHour struct {
 	hour     int64
 	ok, fail uint32
-	mute     uint32 // DNS queries without an answer: failed where the capture would show one
+	mute     uint32 // DNS queries without an answer: failed if the capture would show one
 }
 
 // ending is how an attempt ended.
@@ -385,7 +384,7 @@ func (a *attempts) add(t time.Time, how ending) {
 	}
 }
 
-// failed is how many attempts of the hour failed; heard says that answers would have been seen.
+// failed is how many attempts of the hour failed; heard means that answers would have been seen.
 func (s *attemptHour) failed(heard bool) uint32 {
 	if heard {
 		return s.fail + s.mute
@@ -393,7 +392,7 @@ func (s *attemptHour) failed(heard bool) uint32 {
 	return s.fail
 }
 
-// slot returns the counter of an hour, nil for one older than those kept.
+// slot returns the counter of an hour, nil if it is older than those kept.
 func (a *attempts) slot(hour int64) *attemptHour {
 	at := a.n
 	for at > 0 && a.slots[at-1].hour > hour {
@@ -416,8 +415,8 @@ func (a *attempts) slot(hour int64) *attemptHour {
 	return &a.slots[at]
 }
 
-// blocked reports whether nothing worked from an hour on, and that three attempts or more have failed since anything did: flows, or
-// DNS queries where none was answered.
+// blocked reports whether nothing worked from an hour on and at least three attempts have failed since anything did: connections, or
+// DNS queries if none was answered.
 func blocked(flows, lookups *attempts, from int64, heard bool) bool {
 	ok, fail := flows.since(from, heard)
 	answered, refused := lookups.since(from, heard)
@@ -456,8 +455,7 @@ func (a *attempts) lastFailure(heard bool) (hour int64, any bool) {
 	return 0, false
 }
 
-// rhythm returns how regular a beat of the host is. It is judged again where there was a start since, or an hour in which the
-// host was active.
+// rhythm returns how regular a beat of the host is. It is judged again after each new start and each new active hour of the host.
 func (h *host) rhythm(b *beat) beacon.Result {
 	nat := nattedBeside(&h.did)
 	newest, _ := h.active.Newest()
@@ -473,7 +471,7 @@ func (h *host) rhythm(b *beat) beacon.Result {
 // clearBeat is the score from which a beat shows one machine.
 const clearBeat = 0.8
 
-// countPhases notes how many machines the beats show as they stand. A clear beat takes back what was seen before.
+// countPhases notes how many machines the present beats show. A clear beat withdraws an earlier count.
 func (h *host) countPhases() {
 	if nattedBeside(&h.did) {
 		return

@@ -10,14 +10,14 @@ import (
 	"avbeacon/feeds"
 )
 
-// judgement is a verdict and the sentence that earns it, with what holds it back.
+// judgement is a verdict, the sentence that explains it, and what caps it.
 type judgement struct {
 	verdict Verdict
 	why     string
 	caps    []string // sentences
 }
 
-// judge reads the verdict from what a track shows. The order of the cases is the order of the scale, surest first.
+// judge reads the verdict of a track from its facts, and caps it by the host's role.
 func (c *Classifier) judge(t *track, roles []HostRole) judgement {
 	f := t.facts()
 	c.console(t, &f)
@@ -35,6 +35,7 @@ func (c *Classifier) judge(t *track, roles []HostRole) judgement {
 
 func article(r HostRole) string { return "a " + r.String() }
 
+// scale holds the rules above Possible, surest first. A verdict turns from likely to installed here.
 func scale(t *track, f *facts) judgement {
 	switch {
 	case f.twoKinds != 0:
@@ -58,7 +59,7 @@ func scale(t *track, f *facts) judgement {
 	return lesser(t, f)
 }
 
-// lesser reads the verdicts below likely.
+// lesser holds the rules for Possible and Visit.
 func lesser(t *track, f *facts) judgement {
 	switch {
 	case f.lookups > 0:
@@ -145,8 +146,7 @@ func visit(t *track, f *facts) string {
 	return ""
 }
 
-// console makes LAN ports strong where a second vendor port on the same server was used, or where that server itself
-// calls the vendor.
+// console makes LAN ports strong if a second vendor port on the same server was used, or if that server itself connects to the vendor.
 func (c *Classifier) console(t *track, f *facts) {
 	for _, u := range t.console {
 		if len(u.ports) < 2 && !c.callsVendor(u, t.vendor) {
@@ -167,13 +167,13 @@ func (c *Classifier) callsVendor(u consoleUse, v *feeds.Vendor) bool {
 	return t != nil && t.calls()
 }
 
-// calls reports whether the host called or looked up a strong name of the vendor.
+// calls reports whether the host connected to or queried a strong name of the vendor.
 func (t *track) calls() bool {
 	f := t.facts()
 	return f.flowSessions > 0 || f.lookups > 0
 }
 
-// String lists kinds of sign.
+// String lists the kinds.
 func (f family) String() string {
 	words := [...]string{"name", "certificate", "issuer", "path", "query", "User-Agent", "header", "body", "payload", "port", "LAN port",
 		"order of fallback resolvers"}
@@ -199,28 +199,28 @@ func roleList(set uint32) string {
 	return strings.Join(out, ", ")
 }
 
-// weight returns how much one sighting of a sign weighs, 0 to 1. It orders evidence and is shown beside it; the verdict
-// itself is read from kinds, roles and sessions (verdict.go), never from a sum.
+// weight returns how much one sighting of a sign weighs, 0 to 1. It orders evidence and is shown beside it. The verdict
+// is read from kinds, roles and sessions (scale), never from a sum of weights.
 func weight(k Kind, s feeds.Strength) float64 {
 	base := [...]float64{feeds.None: 0, feeds.Weak: 0.1, feeds.Medium: 0.4, feeds.Strong: 0.9}[min(s, feeds.Strong)]
 	return base * kindWeight[min(k, KindAgainst)]
 }
 
-// kindWeight is how well each kind of sign ties what was seen to the host and the vendor.
+// kindWeight is how well each kind ties what was seen to the host and the vendor. Change a weight here, and its table in README.md.
 var kindWeight = [...]float64{
 	KindUserAgent:   1.0, // the product names itself
 	KindHeader:      1.0,
 	KindIssuer:      1.0,
 	KindPayload:     1.0,
-	KindSNI:         0.95, // a flow to the vendor by name
+	KindSNI:         0.95, // a connection to the vendor by name
 	KindHTTPHost:    0.95,
 	KindConnect:     0.95,
 	KindPath:        0.9, // a mirror serves the same
 	KindQuery:       0.9,
 	KindDerived:     0.8, // the name was not on the wire
-	KindBody:        0.7, // anybody gets the same bytes
+	KindBody:        0.7, // any client gets the same bytes
 	KindCertificate: 0.6,
-	KindLookup:      0.5, // a question is no contact
+	KindLookup:      0.5, // a query is not contact
 	KindLANPort:     0.5,
 	KindPort:        0.5,
 	KindOther:       0.3,
@@ -229,15 +229,15 @@ var kindWeight = [...]float64{
 	KindAgainst:     0,
 }
 
-// behaviourWeight returns how much a piece of behaviour weighs beside the signs it is made of. A beat's is multiplied by its
-// score.
+// behaviourWeight returns how much a piece of behaviour weighs beside the evidence it is derived from. That of a beat is multiplied by
+// its score.
 func behaviourWeight(k Kind) float64 {
 	switch k {
 	case KindBeat, KindRoles:
 		return 0.3 // a person makes neither
 	case KindPool, KindNight:
 		return 0.2
-	case KindFailed, KindFallback: // one or two public resolvers are many people's choice
+	case KindFailed, KindFallback: // many people choose one or two public resolvers
 		return 0.1
 	case KindPlace:
 		return 0.05 // says where, not what
@@ -245,7 +245,7 @@ func behaviourWeight(k Kind) float64 {
 	return 0
 }
 
-// reasons returns the sentences that carry a verdict, the deciding one first.
+// reasons returns the sentences that explain a verdict, the deciding one first.
 func (c *Classifier) reasons(t *track, f *Finding, j judgement) []string {
 	out := []string{j.why}
 	out = append(out, j.caps...)
@@ -286,7 +286,7 @@ func times(n uint64) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// barSentences returns what did not count, where that is not the verdict's own reason.
+// barSentences returns what did not count, if that is not the verdict's own reason.
 func (c *Classifier) barSentences(t *track, f *Finding) (out []string) {
 	say := func(n uint32, s string) {
 		if n > 0 && !strings.Contains(s, "%") {
