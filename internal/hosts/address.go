@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// ownership is how it is known that a MAC address is an address's own.
+// ownership is the evidence that a MAC address is an address's own.
 type ownership uint8
 
 const (
 	notOwn  ownership = iota
-	byReply           // an ARP reply: a proxy answers so for others (RFC 1027)
+	byReply           // an ARP reply, which a proxy also sends for others (RFC 1027)
 	bySight           // what the machine itself sent or was given
 )
 
-// surety is how sure a name is: a later one replaces an earlier one that is not surer.
+// surety is how reliable a name is: a later name replaces an earlier one that is not more reliable.
 type surety uint8
 
 const (
@@ -26,10 +26,10 @@ const (
 	byDHCP
 )
 
-// noVLAN stands for a network that the evidence does not name: a relayed DHCP message is seen in the server's.
+// noVLAN is a network that the evidence does not name: a relayed DHCP message is seen in the server's VLAN.
 const noVLAN = -1
 
-// binding is what an address meant from a time on. Times are nanoseconds since 1970.
+// binding is who had an address from a time on. Times are nanoseconds since 1970.
 type binding struct {
 	from    int64
 	seen    int64   // last packet from it
@@ -41,26 +41,26 @@ type binding struct {
 	own     ownership
 	surety  surety
 	name    string
-	named   int64 // when the name was told last
+	named   int64 // when the name was last seen
 }
 
-// usedOn is the longest break with which an address that is used beyond its lease still counts as renewed unseen.
+// usedOn is the longest pause after which an address in use beyond its lease still counts as renewed unseen.
 const usedOn = int64(time.Hour)
 
-// over reports whether the lease had ended by a time, and that the address was not used on.
+// over reports whether the lease had ended by a time and the address was no longer in use.
 func (b *binding) over(at int64) bool { return b.till != 0 && at > b.till && at-b.seen > usedOn }
 
-// keptBindings is how many meanings of one address stay on record, and in how many VLANs it may have one.
+// keptBindings is how many bindings of one address are kept, and in how many VLANs it may have one.
 const keptBindings = 8
 
-// address is what one address means, and meant.
+// address is the present and past bindings of one address.
 type address struct {
 	now    binding
 	past   []binding // oldest first
 	others []binding // of the same address in other VLANs: another network's machines
 }
 
-// binding returns the meaning for a packet: that with its MAC address, that in its VLAN, the latest.
+// binding returns the binding for a packet: that with its MAC address, else that in its VLAN, else the latest.
 func (x *address) binding(vlan uint16, mac uint64) *binding {
 	if len(x.others) == 0 || x.now.own != notOwn && x.now.mac == mac {
 		return &x.now
@@ -73,7 +73,7 @@ func (x *address) binding(vlan uint16, mac uint64) *binding {
 	return x.inVLAN(int32(vlan))
 }
 
-// inVLAN returns the meaning in a VLAN; the latest where there is none of its own.
+// inVLAN returns the binding in a VLAN, else the latest.
 func (x *address) inVLAN(vlan int32) *binding {
 	if x.now.vlan == vlan {
 		return &x.now
@@ -86,7 +86,7 @@ func (x *address) inVLAN(vlan int32) *binding {
 	return &x.now
 }
 
-// turn puts a meaning on record and begins a new one in its place.
+// turn ends a binding, keeps it in past, and begins a new one in its place.
 func (x *address) turn(b *binding, at int64) *binding {
 	if len(x.past) >= keptBindings {
 		x.past = append(x.past[:0], x.past[1:]...)
@@ -96,7 +96,7 @@ func (x *address) turn(b *binding, at int64) *binding {
 	return b
 }
 
-// split begins a meaning in another VLAN beside the present one.
+// split begins a binding in another VLAN beside the present one.
 func (x *address) split(vlan int32, at int64) *binding {
 	if len(x.others) >= keptBindings {
 		x.others = append(x.others[:0], x.others[1:]...)
@@ -115,8 +115,8 @@ func (x *address) last() int64 {
 	return last
 }
 
-// address returns what is remembered of an address, made if there is none.
-func (h *Hosts) address(p place, at int64) *address {
+// address returns the entry of an address and makes one if there is none.
+func (h *Hosts) address(p addrKey, at int64) *address {
 	x := h.addrs.get(p)
 	if x == nil {
 		x = &address{now: binding{from: at, seen: at, vlan: noVLAN}}
@@ -125,10 +125,10 @@ func (h *Hosts) address(p place, at int64) *address {
 	return x
 }
 
-// end is the end of an address's lease, now.
+// end ends an address's lease now.
 func (b *binding) end(at int64) { b.till, b.seen = at, math.MinInt64/2 }
 
-// disown takes the MAC address back.
+// disown removes the MAC address.
 func (b *binding) disown() { b.own, b.mac, b.owner = notOwn, 0, nil }
 
 // claim is a piece of evidence that an address belongs to a MAC address from a time on.
@@ -137,14 +137,14 @@ type claim struct {
 	how   ownership
 	vlan  int32
 	at    int64
-	till  int64 // end of the lease, 0 if the evidence tells none
-	asked bool  // the client asked for the address: it is not given yet
+	till  int64 // end of the lease, 0 if unknown
+	asked bool  // the client requested the address and does not have it yet
 }
 
-// bind takes a claim for an address.
+// bind applies a claim for an address, if it is credible.
 func (h *Hosts) bind(a netip.Addr, c claim) {
 	if mac, universal, ok := ofIdentifier(a); ok && universal && mac != c.mac {
-		return // a bridge that rewrites MAC addresses: the address itself tells its own
+		return // a bridge that rewrites MAC addresses: the address contains its own
 	}
 	if !bindable(a) || c.mac == 0 || c.mac>>40&1 != 0 || shared(c.mac) {
 		return
@@ -161,7 +161,7 @@ func (h *Hosts) bind(a netip.Addr, c claim) {
 		return
 	}
 	if b.own != notOwn && !b.over(c.at) && (c.how == byReply || c.asked) {
-		return // it is another's; a proxy answers, or a client would like to have it
+		return // it belongs to another; a proxy answers for it, or a client requests it
 	}
 	h.hand(x, b, d, p, &c)
 }
@@ -172,8 +172,8 @@ func bindable(a netip.Addr) bool {
 }
 
 // believes reports whether an ARP reply is evidence: the first address that a device answers for. One that answers for
-// several without ever speaking for itself is a proxy, and what it was believed before is taken back.
-func (h *Hosts) believes(d *device, p place, c *claim) bool {
+// several and never sends for itself is a proxy, and its earlier claim is revoked.
+func (h *Hosts) believes(d *device, p addrKey, c *claim) bool {
 	if d.owns == 0 || d.at == p {
 		return true
 	}
@@ -183,7 +183,7 @@ func (h *Hosts) believes(d *device, p place, c *claim) bool {
 				b.disown()
 			}
 		}
-		d.machine, d.replied, d.at = 0, false, place{}
+		d.machine, d.replied, d.at = 0, false, addrKey{}
 	}
 	h.standsBefore(c.mac, p, c.at)
 	return false
@@ -201,9 +201,9 @@ func (b *binding) renew(c *claim) {
 	}
 }
 
-// hand returns the address to a device: in place where nobody had it, as another VLAN's where its owner there is alive, else
-// by ending what it meant.
-func (h *Hosts) hand(x *address, b *binding, d *device, p place, c *claim) {
+// hand gives the address to a device: in place if it had no owner, as another VLAN's if its owner there is active, else by ending the
+// present binding.
+func (h *Hosts) hand(x *address, b *binding, d *device, p addrKey, c *claim) {
 	switch {
 	case b.own == byReply && c.how == bySight: // a proxy had answered for it
 		h.mistook(b, d)
@@ -232,8 +232,7 @@ func (h *Hosts) hand(x *address, b *binding, d *device, p place, c *claim) {
 	}
 }
 
-// mistook takes an address back from the proxy that answered for it. The machine that it was taken for goes on as the
-// owner's, unless the owner is known as another.
+// mistook takes an address back from the proxy that answered for it. Its machine becomes the owner's, unless the owner is known as another.
 func (h *Hosts) mistook(b *binding, owner *device) {
 	if b.owner.machine == b.machine {
 		b.owner.machine = 0
@@ -244,7 +243,7 @@ func (h *Hosts) mistook(b *binding, owner *device) {
 	}
 }
 
-// leaseEnd is when a lease that begins at a time ends, 0 if it is not told or never (RFC 2131 3.3).
+// leaseEnd is when a lease that begins at a time ends, 0 if unknown or never (RFC 2131 3.3).
 func leaseEnd(at int64, seconds uint32) int64 {
 	if seconds == 0 || seconds == 1<<32-1 {
 		return 0

@@ -7,8 +7,7 @@ import (
 	"avbeacon/capture"
 )
 
-// A router's MAC address stands in front of more addresses within an hour than one machine has beside those that
-// are known to be its own.
+// A router's MAC address appears with more addresses within an hour than one machine has, not counting those known to be its own.
 const (
 	mostV4   = 4
 	mostV6   = 16
@@ -22,12 +21,12 @@ type device struct {
 	v6      []fronted // at most mostV6
 	machine uint32    // 0 until an address is known to be its own
 	owns    uint8     // addresses that were ever known to be its own
-	replied bool      // ... one of them by an ARP reply alone
+	replied bool      // the address was claimed by an ARP reply only
 	router  bool
 	surety  surety
 	name    string
-	at      place // the latest address of its own; valid iff owns > 0
-	before  place // the one before it; valid iff owns > 1
+	at      addrKey // the latest address of its own; valid iff owns > 0
+	before  addrKey // the one before it; valid iff owns > 1
 }
 
 // fronted is an address that was seen behind a MAC address.
@@ -36,7 +35,7 @@ type fronted struct {
 	minute uint32 // since 1970, when it was last seen
 }
 
-// sight notes an address among those behind a device. many: there are more of them than fit into the hour.
+// sight notes an address behind a device. many means more addresses within the hour than one machine has.
 func sight(list []fronted, hash uint32, at int64) (many bool) {
 	minute := uint32(at / int64(time.Minute))
 	oldest := 0
@@ -57,7 +56,7 @@ func sight(list []fronted, hash uint32, at int64) (many bool) {
 	return true
 }
 
-// forget takes an address out, for it is the device's own.
+// forget removes an address that is the device's own.
 func forget(list []fronted, hash uint32) {
 	for i := range list {
 		if list[i].hash == hash {
@@ -70,8 +69,8 @@ func forget(list []fronted, hash uint32) {
 	}
 }
 
-// front notes the MAC address beside an address that is not known to be its own, and takes a router's away.
-func (h *Hosts) front(who *capture.Host, p place, at int64) (router bool) {
+// front notes the MAC address beside an address that is not known to be its own, and removes a router's.
+func (h *Hosts) front(who *capture.Host, p addrKey, at int64) (router bool) {
 	if !who.HasMAC {
 		return false
 	}
@@ -83,8 +82,8 @@ func (h *Hosts) front(who *capture.Host, p place, at int64) (router bool) {
 	return router
 }
 
-// standsBefore notes that a device was seen in front of an address, and says whether it is a router.
-func (h *Hosts) standsBefore(mac uint64, p place, at int64) bool {
+// standsBefore notes that a device was seen in front of an address, and reports whether it is a router.
+func (h *Hosts) standsBefore(mac uint64, p addrKey, at int64) bool {
 	d := h.device(mac, at)
 	if d.router {
 		return true
@@ -95,7 +94,7 @@ func (h *Hosts) standsBefore(mac uint64, p place, at int64) bool {
 		if p[12] != 0 && p[12]&0xf0 != 0xe0 && !(p[12] == 169 && p[13] == 254) {
 			many = sight(d.v4[:], hash(p), at)
 		}
-	case p[0] == 0xff || p[0] == 0xfe && p[1]&0xc0 == 0x80 || p == place{}:
+	case p[0] == 0xff || p[0] == 0xfe && p[1]&0xc0 == 0x80 || p == addrKey{}:
 	default:
 		many = d.sight6(hash(p), at)
 	}
@@ -125,7 +124,7 @@ func (d *device) sight6(hash uint32, at int64) (many bool) {
 }
 
 // owned notes that an address is the device's own.
-func (d *device) owned(p place) {
+func (d *device) owned(p addrKey) {
 	d.before, d.at = d.at, p
 	if d.owns < 255 {
 		d.owns++
@@ -137,8 +136,8 @@ func (d *device) owned(p place) {
 	forget(d.v6, hash(p))
 }
 
-// unmask takes a binding back that was made under a device which turned out to be a router. Where it had joined several
-// addresses they part: each is a machine of its own from now on.
+// unmask revokes a binding to a device that turned out to be a router. If the device had joined several addresses, each becomes a machine
+// of its own.
 func (h *Hosts) unmask(b *binding) {
 	if b.own == notOwn || !b.owner.router {
 		return
@@ -149,7 +148,7 @@ func (h *Hosts) unmask(b *binding) {
 	b.disown()
 }
 
-// device returns what is remembered of a MAC address, made if there is none.
+// device returns the entry of a MAC address and makes one if there is none.
 func (h *Hosts) device(mac uint64, at int64) *device {
 	d := h.devices.get(mac)
 	if d == nil {
@@ -160,8 +159,8 @@ func (h *Hosts) device(mac uint64, at int64) *device {
 	return d
 }
 
-// shared reports whether several machines take turns behind a MAC address: of VRRP and CARP (RFC 9568 7.3, for IPv4 and
-// IPv6), of Cisco's HSRP 1 and 2, HSRP for IPv6 and GLBP (as in Cisco's documents on them). It is no machine's own.
+// shared reports whether several machines share a MAC address: that of VRRP and CARP (RFC 9568 7.3, for IPv4 and
+// IPv6), of Cisco's HSRP 1 and 2, HSRP for IPv6 and GLBP (from Cisco's documentation). It is no machine's own.
 func shared(mac uint64) bool {
 	switch mac >> 8 {
 	case 0x00005e0001, 0x00005e0002, 0x00000c07ac:
@@ -178,7 +177,7 @@ func macOf(who *capture.Host) uint64 {
 	return packMAC(who.MAC)
 }
 
-// packMAC is a MAC address as a number, which maps find fastest.
+// packMAC is a MAC address as a number, the fastest map key.
 func packMAC(m [6]byte) uint64 {
 	return uint64(m[0])<<40 | uint64(m[1])<<32 | uint64(m[2])<<24 | uint64(m[3])<<16 | uint64(m[4])<<8 | uint64(m[5])
 }
@@ -190,9 +189,9 @@ func unpackMAC(v uint64) (m [6]byte) {
 	return m
 }
 
-func isV4(p place) bool {
+func isV4(p addrKey) bool {
 	return binary.LittleEndian.Uint64(p[:8]) == 0 && binary.LittleEndian.Uint32(p[8:12]) == 0xffff0000
 }
 
 // hash is never 0.
-func hash(p place) uint32 { return uint32(capture.Addr16(p).Hash()>>32) | 1 }
+func hash(p addrKey) uint32 { return uint32(capture.Addr16(p).Hash()>>32) | 1 }

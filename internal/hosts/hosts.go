@@ -1,9 +1,16 @@
-// Package hosts knows which machine is behind a source address now: by MAC address and name, as ARP, neighbour
-// discovery, DHCP, mDNS, LLMNR and NetBIOS tell. Observations go in and come out with their Host completed.
+// Package hosts resolves which machine is behind a source address at a packet time, by MAC address and name, from ARP, neighbour
+// discovery, DHCP, mDNS, LLMNR and NetBIOS. Observations go in and come out with their Host completed: machine number, name, and
+// whether the MAC address is the address's own.
 //
-// A MAC address is taken for an address's own only by what no router passes on or says for others: the sender of
-// an ARP request, neighbour discovery, DHCP, link-local addresses and multicasts, and interface identifiers made of it.
-// So machines are never joined because one router's MAC address stands before them all.
+// A MAC address counts as an address's own only on evidence that no router forwards or sends for others: the sender of an ARP
+// request, neighbour discovery, DHCP, link-local addresses and multicasts, and interface identifiers made of it. So machines are
+// never joined because they are all behind one router's MAC address.
+//
+// Start with Stamp. learn.go holds the evidence, protocol by protocol; address.go who has an address (bindings); device.go MAC
+// addresses and how routers are recognised; name.go names, and how they join addresses; recent.go the cache and the bounded map.
+//
+// A machine number is of this run only. The stable key that finding ids are made of is kept by classify: it also has to cover
+// machines known only by an address, which are not kept here, and hosts restored from an earlier run.
 package hosts
 
 import (
@@ -13,7 +20,7 @@ import (
 	"avbeacon/capture"
 )
 
-// Options bounds a Hosts. Zero values take the defaults.
+// Options bound a Hosts. Zero values take the defaults.
 type Options struct {
 	// MaxHosts is how many addresses with a name or an owner are remembered (131,072), how many MAC addresses and how
 	// many names; the longest unseen of a sample goes.
@@ -35,19 +42,19 @@ type Stats struct {
 	Addresses int
 	MACs      int
 	Routers   int    // MAC addresses in front of many addresses
-	Machines  uint32 // numbers given
+	Machines  uint32 // numbers assigned
 	Ended     uint64 // leases that ended before another machine was seen at the address
 	Split     uint64 // addresses that two machines have, each in a VLAN of its own
 	Evicted   uint64
 }
 
-// place is an address as maps find it fastest; IPv4 is v4-mapped.
-type place = [16]byte
+// addrKey is an address as the fastest map key; IPv4 is v4-mapped.
+type addrKey = [16]byte
 
-// Hosts is the memory. One goroutine owns it.
+// Hosts holds all state. One goroutine owns it.
 type Hosts struct {
 	max     int
-	addrs   ring[place, *address]
+	addrs   ring[addrKey, *address]
 	devices ring[uint64, *device]
 	called  ring[string, *title]
 	number  uint32 // the last machine's
@@ -62,7 +69,7 @@ func New(opt Options) *Hosts {
 	}
 	return &Hosts{
 		max:     opt.MaxHosts,
-		addrs:   newRing[place, *address](),
+		addrs:   newRing[addrKey, *address](),
 		devices: newRing[uint64, *device](),
 		called:  newRing[string, *title](),
 		recent:  newRecent(),
@@ -70,7 +77,7 @@ func New(opt Options) *Hosts {
 }
 
 // Stamp learns from an Observation and completes its Host: which machine it is, its name, and whether the MAC address
-// beside it is its own. A router's MAC address is taken away.
+// beside it is its own. A router's MAC address is removed.
 func (h *Hosts) Stamp(obs *capture.Observation) {
 	at := obs.Time.UnixNano()
 	if obs.Marks&capture.Plain == 0 {
@@ -104,7 +111,7 @@ func (h *Hosts) Stamp(obs *capture.Observation) {
 	}
 	mac := macOf(who)
 	b := a.binding(who.VLAN, mac)
-	if b.own != notOwn && b.mac == mac && !b.owner.router { // what most packets of a known machine look like
+	if b.own != notOwn && b.mac == mac && !b.owner.router { // most packets of a known machine
 		b.seen = max(b.seen, at)
 		who.Own, who.Name, who.Machine = true, b.name, b.machine
 		return
@@ -139,8 +146,8 @@ func (h *Hosts) Machine(a netip.Addr, vlan uint16) uint32 {
 	return 0
 }
 
-// Lookup returns what an address meant at a time; false if nothing is known, or where its lease had ended. Of an address
-// that several machines have it speaks of the one in the VLAN seen last.
+// Lookup returns what is known of an address at a time; false if nothing is, or if its lease had ended. If several machines have the
+// address, it returns the one in the VLAN seen last.
 func (h *Hosts) Lookup(a netip.Addr, at time.Time) (Known, bool) {
 	x := h.addrs.get(a.As16())
 	if x == nil {
@@ -167,16 +174,16 @@ func (h *Hosts) Stats() Stats {
 	return s
 }
 
-// another returns the number of a machine that was not known before.
+// another returns a new machine number.
 func (h *Hosts) another() uint32 {
 	h.number++
 	h.recent.change()
 	return h.number
 }
 
-// forClient makes a forwarder's question speak of the client that asked, where EDNS names it: by MAC address (what
-// dnsmasq adds), or by a client subnet of one address (RFC 7871 6). The forwarder stays in Src, and ForClient says so.
-// Where the client's address is not known its MAC address and its machine alone are told.
+// forClient attributes a forwarder's DNS query to its client, if EDNS names it: by MAC address (as dnsmasq adds it), or by a client
+// subnet of one address (RFC 7871 6). The forwarder stays in Src, and the mark ForClient is set. If the client's address is
+// unknown, Host has its MAC address and machine only.
 func (h *Hosts) forClient(obs *capture.Observation) {
 	d := obs.DNS
 	who := capture.Host{VLAN: obs.Host.VLAN}
@@ -194,7 +201,7 @@ func (h *Hosts) forClient(obs *capture.Observation) {
 	obs.Marks |= capture.ForClient
 }
 
-// ofDevice completes a Host of which the MAC address alone is sure.
+// ofDevice completes a Host known only by its MAC address.
 func (h *Hosts) ofDevice(who *capture.Host, at int64) {
 	mac := packMAC(who.MAC)
 	h.bind(who.Addr, claim{mac: mac, how: bySight, vlan: noVLAN, at: at})
@@ -207,7 +214,7 @@ func (h *Hosts) ofDevice(who *capture.Host, at int64) {
 		d.machine = h.another()
 	}
 	who.Own, who.Machine, who.Name = true, d.machine, d.name
-	if !who.Addr.IsValid() && d.owns > 0 && d.at != (place{}) {
+	if !who.Addr.IsValid() && d.owns > 0 && d.at != (addrKey{}) {
 		who.Addr = netip.AddrFrom16(d.at).Unmap()
 	}
 }

@@ -141,7 +141,7 @@ func TestNoAllocations(t *testing.T) {
 }
 
 func TestSameMemoryEachRun(t *testing.T) {
-	run := func() (left []place) {
+	run := func() (left []addrKey) {
 		h := New(Options{MaxHosts: 200})
 		for i := range 3000 {
 			n := i * 7919 % 5003

@@ -10,7 +10,7 @@ import (
 	"avbeacon/capture/wire"
 )
 
-// learn takes what an Observation says of who is where.
+// learn takes the evidence of an Observation on who has which address.
 func (h *Hosts) learn(obs *capture.Observation, at int64) {
 	h.onLink(obs, at)
 	switch {
@@ -21,9 +21,9 @@ func (h *Hosts) learn(obs *capture.Observation, at int64) {
 	}
 }
 
-// onLink learns from packets that no router passes on, so that the MAC address beside their source is its own:
-// those from a link-local address or to a link-local multicast or everybody (RFC 4291 2.5.6, RFC 5771 4, RFC 4007 9).
-// An interface identifier that is made of a MAC address (RFC 4291 appendix A) tells it wherever it is seen.
+// onLink learns from packets that no router forwards, whose source MAC address is therefore the source's own:
+// those from a link-local address, or to a link-local multicast or broadcast address (RFC 4291 2.5.6, RFC 5771 4, RFC 4007 9).
+// An interface identifier that is made of a MAC address (RFC 4291 appendix A) shows it wherever it is seen.
 func (h *Hosts) onLink(obs *capture.Observation, at int64) {
 	src := obs.Src.Addr()
 	if obs.HasSrcMAC && (src.Is6() && src.IsLinkLocalUnicast() || staysOnLink(obs.Dst.Addr())) {
@@ -36,7 +36,7 @@ func (h *Hosts) onLink(obs *capture.Observation, at int64) {
 	}
 }
 
-// staysOnLink reports whether no router passes on what is sent to an address.
+// staysOnLink reports whether no router forwards packets to an address.
 func staysOnLink(a netip.Addr) bool {
 	return a.IsLinkLocalMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
@@ -69,8 +69,8 @@ func (h *Hosts) identity(obs *capture.Observation, at int64) {
 	}
 }
 
-// signedIn learns the name that a machine gives of itself over SMB. A router in between hides nothing of it, so that one
-// address with several is several machines': the first name stays.
+// signedIn learns the name that a machine sends over SMB. Routers forward SMB, so an address with several names is shared by several
+// machines: the first name stays.
 func (h *Hosts) signedIn(obs *capture.Observation, n *wire.ComputerName, at int64) {
 	a := obs.Src.Addr()
 	if !bindable(a) {
@@ -83,7 +83,7 @@ func (h *Hosts) signedIn(obs *capture.Observation, n *wire.ComputerName, at int6
 	h.call(a, b, n.Name, bySMB, at)
 }
 
-// arp believes who asks, and who tells of itself unasked; a reply, and what another station sends, may be a proxy's.
+// arp trusts requests and gratuitous announcements. A reply, and what another station sends, may be a proxy's.
 func (h *Hosts) arp(obs *capture.Observation, a *wire.ARP, c claim) {
 	if a.Reply && a.Sender != a.Target || obs.HasSrcMAC && obs.SrcMAC != a.SenderMAC {
 		c.how = byReply
@@ -91,8 +91,8 @@ func (h *Hosts) arp(obs *capture.Observation, a *wire.ARP, c claim) {
 	h.bind(a.Sender, c)
 }
 
-// ndp believes a solicitation's source, the tentative address of duplicate address detection (RFC 4862 5.4), and an
-// advertisement that comes from the address it speaks of: a proxy sends from its own.
+// ndp trusts a solicitation's source, the tentative address of duplicate address detection (RFC 4862 5.4), and an
+// advertisement from the address that it is about: a proxy sends from its own.
 func (h *Hosts) ndp(obs *capture.Observation, n *wire.NDP, c claim) {
 	src, subject := obs.Src.Addr(), obs.Src.Addr()
 	c.mac = packMAC(n.MAC)
@@ -108,7 +108,7 @@ func (h *Hosts) ndp(obs *capture.Observation, n *wire.NDP, c claim) {
 	h.bind(subject, c)
 }
 
-// dhcp learns a name for a MAC address, and which address it has until when.
+// dhcp learns a name for a MAC address, and which address it has for how long.
 func (h *Hosts) dhcp(d *wire.DHCP, at int64) {
 	parsed, err := net.ParseMAC(d.MAC)
 	if err != nil || len(parsed) != 6 {
@@ -142,7 +142,7 @@ func (h *Hosts) dhcp(d *wire.DHCP, at int64) {
 	}
 }
 
-// release ends what an address meant, where the machine that has it gives it back.
+// release ends a binding, if the machine that has the address releases it.
 func (h *Hosts) release(a netip.Addr, mac uint64, at int64) {
 	x := h.addrs.get(a.As16())
 	if x == nil {
@@ -195,7 +195,7 @@ func (h *Hosts) nbns(obs *capture.Observation, n *wire.NBNS, at int64) {
 	h.call(a, b, n.Name, byNBNS, at)
 }
 
-// announced learns the name that a machine gives to its own addresses, and that they are one machine's.
+// announced learns the name that a machine announces for its own addresses, and that they are one machine's.
 func (h *Hosts) announced(obs *capture.Observation, at int64) {
 	how := byMDNS
 	if obs.Proto == capture.LLMNR {
@@ -212,13 +212,13 @@ func (h *Hosts) announced(obs *capture.Observation, at int64) {
 		}
 		b := h.address(r.Addr.As16(), at).inVLAN(vlanOf(obs))
 		h.call(r.Addr, b, r.Name, how, at)
-		if b.own == notOwn && b.machine == 0 { // its sisters in this message tell
+		if b.own == notOwn && b.machine == 0 { // other addresses of the name in this message may have one
 			b.machine = h.sister(r.Name, all, obs)
 		}
 	}
 }
 
-// announces reports whether an address of a name is the sender's own, or stands in one message under one name with it.
+// announces reports whether an address of a name is the sender's own, or is in one message under one name with it.
 func announces(name string, a, src netip.Addr, all []wire.DNSRecord) bool {
 	if a == src {
 		return true

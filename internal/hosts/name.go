@@ -9,19 +9,18 @@ import (
 // title is a name and the machine that has it.
 type title struct {
 	machine uint32
-	at      place // the latest address with it
+	at      addrKey // the latest address with it
 	last    int64
 }
 
 // nameMoved is how long a name's former address must have been silent before another one with that name is the same
-// machine: while both speak there are two, of two networks or of one image.
+// machine: while both are active there are two, in two networks or from one image.
 const nameMoved = int64(10 * time.Minute)
 
-// renamed is after how long without its name an address that has another one of the same kind is another machine's.
+// renamed is how long an address must be without its name for another name of the same kind to mean another machine.
 const renamed = int64(2 * time.Hour)
 
-// call returns a meaning of an address a name: the latest of the surest kind. A name joins addresses of which no hardware
-// address is known.
+// call names a binding: the latest name of the most reliable kind counts. A name joins addresses without a known MAC address.
 func (h *Hosts) call(a netip.Addr, b *binding, name string, s surety, at int64) {
 	name = clean(name)
 	if name == "" || b.name != "" && b.name != name && s < b.surety {
@@ -46,9 +45,9 @@ func (h *Hosts) call(a netip.Addr, b *binding, name string, s surety, at int64) 
 	}
 }
 
-// anotherBehind reports whether a MAC address stands before two machines, as a repeater that rewrites all its stations'
-// does: two addresses of one family under it bear different names of one kind at a time.
-func (h *Hosts) anotherBehind(b *binding, p place, name string, s surety, at int64) bool {
+// anotherBehind reports whether a MAC address hides two machines, as that of a repeater that rewrites its stations' addresses: two
+// addresses of one family have different names of one kind at the same time.
+func (h *Hosts) anotherBehind(b *binding, p addrKey, name string, s surety, at int64) bool {
 	d := b.owner
 	other := d.at
 	if other == p {
@@ -62,8 +61,8 @@ func (h *Hosts) anotherBehind(b *binding, p place, name string, s surety, at int
 	return o.own != notOwn && o.owner == d && o.surety == s && o.name != "" && o.name != name && at-o.named <= nameMoved && at-o.seen <= nameMoved
 }
 
-// joinByName makes the addresses that bear one name, one after the other or of both families, one machine.
-func (h *Hosts) joinByName(p place, b *binding, name string, at int64) {
+// joinByName makes the addresses that have one name, one after the other or of both families, one machine.
+func (h *Hosts) joinByName(p addrKey, b *binding, name string, at int64) {
 	t := h.called.get(name)
 	switch {
 	case t == nil:
@@ -80,15 +79,15 @@ func (h *Hosts) joinByName(p place, b *binding, name string, at int64) {
 	t.machine, t.at, t.last = b.machine, p, at
 }
 
-// elsewhere reports whether a name's machine is not the one at p: it has a MAC address of its own, or still speaks from
+// elsewhere reports whether a name's machine is not the one at p: it has a MAC address of its own, or is still active at
 // another address of the same family.
-func (h *Hosts) elsewhere(t *title, p place, b *binding, at int64) bool {
+func (h *Hosts) elsewhere(t *title, p addrKey, b *binding, at int64) bool {
 	x := h.addrs.get(t.at)
 	if x == nil || t.at == p {
 		return false
 	}
 	if x.now.machine != t.machine {
-		return false // its address is another's by now
+		return false // its address has another owner by now
 	}
 	if b.own != notOwn && x.now.own != notOwn {
 		return b.mac != x.now.mac && at-x.last() <= nameMoved
@@ -96,7 +95,7 @@ func (h *Hosts) elsewhere(t *title, p place, b *binding, at int64) bool {
 	return isV4(t.at) == isV4(p) && at-x.last() <= nameMoved
 }
 
-// common reports whether a name is what many machines are called as they come.
+// common reports whether a name is a default that many machines have.
 func common(name string) bool {
 	switch n := strings.ToLower(name); n {
 	case "localhost", "localhost.localdomain", "android", "iphone", "ipad", "macbook", "macbook-pro", "macbook-air", "imac", "apple-tv",
@@ -107,10 +106,10 @@ func common(name string) bool {
 	return false
 }
 
-// longestName bounds what is kept of a name.
+// longestName bounds a name that is kept.
 const longestName = 128
 
-// clean returns a host name fit for display: its first part where it ends in .local.
+// clean returns a host name for display, without .local; "" if it is unusable.
 func clean(name string) string {
 	name = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSpace(name), "."), ".local")
 	if len(name) > longestName || name == "" {

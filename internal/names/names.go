@@ -1,5 +1,5 @@
-// Package names remembers what each host last resolved to which address (passive DNS). Observations go in; flow records
-// that bear no name come out with the name that explains their address, marked as derived.
+// Package names remembers which name each host last resolved to which address (passive DNS). Observations go in; flow records
+// without a name come out with the name that explains their address, marked as derived. Start with Stamp.
 package names
 
 import (
@@ -11,12 +11,12 @@ import (
 	"avbeacon/capture/wire"
 )
 
-// Options bounds a Names. Zero values take the defaults.
+// Options bound a Names. Zero values take the defaults.
 type Options struct {
 	MaxPairs int           // (host, address) pairs remembered (131,072); the oldest goes
 	Grace    time.Duration // how long beyond its TTL a name still explains an address (10 min)
-	// Interest, where not nil, says which names matter: where the name asked for is an alias, the first of its chain that is of
-	// interest stands for the address.
+	// Interest, if not nil, reports which names matter. If the name queried is an alias, the first name of its chain that is of
+	// interest counts for the address.
 	Interest capture.Interest
 }
 
@@ -25,46 +25,46 @@ const (
 	defaultGrace    = 10 * time.Minute
 )
 
-// leastTTL is what a TTL counts as at least: resolvers and browsers hold short ones that long; mostTTL is what caches
-// hold at most (RFC 8767 4 speaks of days, resolvers' defaults of one to seven).
+// leastTTL is the least that a TTL counts as: resolvers and browsers keep short ones that long. mostTTL is the longest that caches keep
+// an answer (RFC 8767 4 has days, resolvers default to one to seven).
 const (
 	leastTTL = 60
 	mostTTL  = 7 * 86400
 )
 
-// early is how much before its answer a flow may seem to begin, as packets of two paths are put in order.
+// early is how much a flow may seem to begin before its answer, when packets of two paths are merged.
 const early = int64(time.Second)
 
 // Stats counts what a Names holds and lost.
 type Stats struct {
 	Pairs     int
 	Evicted   uint64
-	Unlearned uint64 // addresses that a later answer gave to another name
+	Unlearned uint64 // addresses that a later answer assigned to another name
 	Derived   uint64
-	Others    uint64 // names that another host's DNS query gave
+	Others    uint64 // names from another host's DNS query
 }
 
-// place is an address as maps find it fastest; IPv4 is v4-mapped.
-type place = [16]byte
+// addrKey is an address as the fastest map key; IPv4 is v4-mapped.
+type addrKey = [16]byte
 
-// pair is who asked, and where the answer led. Who is an address, or the number of a machine that has several: what it
-// asked for from one of them explains where it goes from another.
-type pair struct{ host, addr place }
+// pair is who sent the query, and an address of the answer. Who is an address, or the number of a machine that has several: what it
+// resolved at one of them explains its connections from another.
+type pair struct{ host, addr addrKey }
 
-// learned is what an address meant and when, in nanoseconds since 1970.
+// learned is the name of an address and its validity, nanoseconds since 1970.
 type learned struct {
-	name       string // "" once unlearned
-	machine    uint32 // whose DNS query it was, where it stands under an address; 0: not known
-	host       place  // the address that asked
+	name       string  // "" once unlearned
+	machine    uint32  // whose DNS query it was, if kept by address; 0 if unknown
+	host       addrKey // the address that sent the query
 	from, till int64
 }
 
-// Names is the memory. One goroutine owns it.
+// Names holds all state. One goroutine owns it.
 type Names struct {
 	opt   Options
 	pairs map[pair]*learned
-	last  map[place]*learned // by address alone: the last DNS query of any host
-	order []pair             // ring
+	last  map[addrKey]*learned // by address alone: the last DNS query of any host
+	order []pair               // ring
 	next  int
 	hot   hotSet
 	stats Stats
@@ -80,12 +80,11 @@ func New(opt Options) *Names {
 	if opt.Grace <= 0 {
 		opt.Grace = defaultGrace
 	}
-	return &Names{opt: opt, hot: newHotSet(), pairs: map[pair]*learned{}, last: map[place]*learned{}}
+	return &Names{opt: opt, hot: newHotSet(), pairs: map[pair]*learned{}, last: map[addrKey]*learned{}}
 }
 
-// Stamp learns from an answer, and names a flow record that has no name of its own; such a flow is of interest then,
-// whatever it was marked. Where Host.Machine is stamped already, what one machine learned at one address names its flows
-// from all of them.
+// Stamp learns from an answer, and names a flow record that has no name of its own, which then is of interest whatever its marks.
+// If Host.Machine is stamped already, what one machine learned at one address names its flows from all of them.
 func (n *Names) Stamp(obs *capture.Observation) {
 	switch obs.Kind {
 	case capture.Answer:
@@ -99,8 +98,8 @@ func (n *Names) Stamp(obs *capture.Observation) {
 	}
 }
 
-// hidden reports whether a flow did not show its name: its protocol has none, or its hello bore none. A hello or request without
-// a name of interest had another name, so that it must not take this one.
+// hidden reports whether a flow did not show its name: its protocol has none, or its hello had none. If a hello or request was seen and
+// its name is not of interest, the flow belongs to that other name: do not derive one.
 func hidden(obs *capture.Observation) bool {
 	switch obs.Flow.Proto {
 	case capture.TLS, capture.QUIC, capture.DTLS, capture.HTTP:
@@ -111,8 +110,8 @@ func hidden(obs *capture.Observation) bool {
 	return true
 }
 
-// whose returns the host's side of a pair: the machine where it is known, and the address.
-func whose(host netip.Addr, machine uint32) (as, at place) {
+// whose returns the host's side of a pair: the machine if known, and the address.
+func whose(host netip.Addr, machine uint32) (as, at addrKey) {
 	at = host.As16()
 	if machine == 0 {
 		return at, at
@@ -145,8 +144,7 @@ func (n *Names) answer(obs *capture.Observation) {
 	}
 }
 
-// named returns the name that an answer's addresses stand for: the one asked for, or that of its chain of aliases which is
-// of interest.
+// named returns the name of an answer's addresses: the one queried, or the one of its chain of aliases that is of interest.
 func (n *Names) named(obs *capture.Observation) string {
 	if n.opt.Interest == nil || obs.DNS == nil || n.wants(obs.Name) {
 		return obs.Name
@@ -190,7 +188,7 @@ func (n *Names) learn(p pair, what learned) {
 	if l := n.pairs[p]; l != nil {
 		n.changed[partOf(l.host, p.addr)] = true
 		if l.name == what.name && what.from <= l.till {
-			l.till, l.machine, l.host = max(l.till, what.till), what.machine, what.host // asked again while it was still known
+			l.till, l.machine, l.host = max(l.till, what.till), what.machine, what.host // queried again while still known
 		} else {
 			*l = what
 		}
@@ -216,7 +214,7 @@ func (n *Names) remember(p pair) {
 	n.stats.Evicted++
 	n.order[n.next] = p
 	n.next = (n.next + 1) % len(n.order)
-	if n.next == 0 { // all of it is new since the last time
+	if n.next == 0 { // the ring is full of new pairs
 		n.hot = newHotSet()
 		for i := range n.order {
 			n.hot.add(n.order[i].addr)
@@ -224,8 +222,7 @@ func (n *Names) remember(p pair) {
 	}
 }
 
-// unlearn forgets what an address meant to a host, and to all where that host was the last to learn it: the address now
-// serves another name.
+// unlearn drops a host's name of an address, and everybody's if that host was the last to learn it: the address now serves another name.
 func (n *Names) unlearn(p pair, machine uint32) {
 	l := n.pairs[p]
 	if l == nil || l.name == "" || !l.of(machine) {
@@ -267,9 +264,9 @@ func (n *Names) flow(obs *capture.Observation) {
 	}
 }
 
-// own returns what this very host learned of an address. What it learned before its machine was known stands under its
-// address, and is taken for its own once; another machine that gets the address later has no part in it.
-func (n *Names) own(host netip.Addr, machine uint32, server place) *learned {
+// own returns what this host itself learned of an address. What it learned before its machine was known is kept by its address and
+// adopted once; another machine that gets the address later does not inherit it.
+func (n *Names) own(host netip.Addr, machine uint32, server addrKey) *learned {
 	as, at := whose(host, machine)
 	l := n.pairs[pair{as, server}]
 	if l != nil || as == at {
@@ -304,15 +301,15 @@ const (
 	hotCoarse = 1 << 18
 )
 
-// hotSet says no for most addresses that no pair holds, without a look into the maps: two Bloom filters with one hash, the
-// second for what passes the first.
+// hotSet rules out most addresses that no pair has, without a map lookup: two Bloom filters with one hash, the second for what passes
+// the first.
 type hotSet struct{ coarse, bits []uint64 }
 
 func newHotSet() hotSet {
 	return hotSet{coarse: make([]uint64, hotCoarse/64), bits: make([]uint64, hotBits/64)}
 }
 
-func (s *hotSet) add(a place) {
+func (s *hotSet) add(a addrKey) {
 	i := bitOf(a)
 	s.bits[i/64] |= 1 << (i % 64)
 	i %= hotCoarse
@@ -325,6 +322,6 @@ func (s *hotSet) has(i uint64) bool {
 	return s.coarse[j/64]&(1<<(j%64)) != 0 && s.bits[i/64]&(1<<(i%64)) != 0
 }
 
-func bitOf(b place) uint64 { return capture.Addr16(b).Hash() >> 42 }
+func bitOf(b addrKey) uint64 { return capture.Addr16(b).Hash() >> 42 }
 
 func bitOfAddr(a netip.Addr) uint64 { return capture.HashAddr(a) >> 42 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Piece is a part of what a Names remembers, in a form that one of a later run goes on from.
+// Piece is a part of a Names's memory, from which one of a later run can continue.
 type Piece struct {
 	Part uint8 // its key
 	Data []byte
@@ -20,11 +20,10 @@ const (
 	longest   = 255 // bytes of a name
 )
 
-// partOf spreads what was learned over the parts, by the address that asked: the number of its machine is of this run alone.
-func partOf(host, addr place) uint8 { return addr[15] ^ addr[14] ^ host[15] }
+// partOf spreads what was learned over the parts, by the address that sent the query: machine numbers are of this run only.
+func partOf(host, addr addrKey) uint8 { return addr[15] ^ addr[14] ^ host[15] }
 
-// Changed returns the parts that changed since it was last called, whole but for what explains nothing any more at packet
-// time now.
+// Changed returns the parts that changed since it was last called, whole, without names that have expired at packet time now.
 func (n *Names) Changed(now time.Time) []Piece {
 	if n.changed == [parts]bool{} {
 		return nil
@@ -45,7 +44,7 @@ func (n *Names) Changed(now time.Time) []Piece {
 	return out
 }
 
-// append writes one pair, under the address that asked.
+// append writes one pair, under the address that sent the query.
 func (l *learned) append(b []byte, p pair) []byte {
 	b = append(append(b, l.host[:]...), p.addr[:]...)
 	b = binary.AppendVarint(b, l.from)
@@ -62,8 +61,8 @@ type saved struct {
 	learned
 }
 
-// Restore takes up the parts that an earlier run gave, before the first Observation. What cannot be read is left out; the
-// error reports whether there was such. Data may be hostile.
+// Restore restores the parts of an earlier run, before the first Observation. It skips what is unreadable and then returns an error. Data
+// may be hostile.
 func (n *Names) Restore(pieces []Piece) (err error) {
 	var all []saved
 	for _, p := range pieces {
@@ -100,7 +99,7 @@ func readPiece(b []byte) (list []saved, ok bool) {
 	return list, true
 }
 
-// readSaved reads one pair and says how many bytes it had; 0 if it is none.
+// readSaved reads one pair and returns its length in bytes; 0 if it is damaged.
 func readSaved(b []byte) (s saved, size int) {
 	const fixed = 32
 	if len(b) < fixed {
