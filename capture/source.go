@@ -69,7 +69,7 @@ type Input struct {
 	Untimed uint64
 }
 
-// Interest tells the observers, in the hot path, what may matter, so that nothing else is copied out of a packet. A nil
+// Interest decides, in the hot path of the observers, what may matter, so that nothing else is copied out of a packet. A nil
 // Interest lets all through. Its methods must not allocate and must be safe for concurrent use. name is lower case, without
 // trailing dot.
 type Interest interface {

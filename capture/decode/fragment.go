@@ -85,7 +85,7 @@ const (
 	datagramCost = 512 // and a datagram beside its pieces
 )
 
-// fragment adds a piece whose data is b, with wire bytes on the wire, and goes on with the whole datagram if the piece
+// fragment adds a piece whose data is b, with wire bytes on the wire, and continues with the whole datagram if the piece
 // completes it. A first fragment that the capture cut is used as it is.
 func (d *Decoder) fragment(out *Headers, f fragment, b []byte, wire int) capture.Reason {
 	s := &d.frags.stats

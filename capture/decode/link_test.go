@@ -26,7 +26,7 @@ func cooked2Bytes(hardware, proto int, payload []byte) []byte {
 	return join(u16(proto), u16(0), u32(3), u16(hardware), []byte{0, 6}, testSrcMAC[:], u16(0), payload)
 }
 
-// wifiBytes is an 802.11 frame: control and flags, then what stands between the sequence number and the payload.
+// wifiBytes is an 802.11 frame: control and flags, then what is between the sequence number and the payload.
 func wifiBytes(control, flags byte, extra, payload []byte) []byte {
 	a1, a2, a3 := []byte{1, 1, 1, 1, 1, 1}, []byte{2, 2, 2, 2, 2, 2}, []byte{4, 4, 4, 4, 4, 4}
 	return join([]byte{control, flags, 0, 0}, a1, a2, a3, []byte{0, 0}, extra, payload)

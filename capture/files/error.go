@@ -57,16 +57,16 @@ type CutShortError struct{ ReadError }
 // Unwrap returns the ReadError in it.
 func (e *CutShortError) Unwrap() error { return &e.ReadError }
 
-// What a file is when reading never begins; compared by ExpandInputs.
+// Why reading never began; Expand and Watch compare with them.
 var (
 	errEmptyFile  = errors.New("the file is empty: expected a capture")
 	errNotCapture = errors.New("not a capture")
 )
 
-// strange is a kind of file that is often handed over instead of a capture.
+// strange is a type of file that is often passed instead of a capture.
 type strange struct{ magic, name, advice string }
 
-// strangers are told by their first bytes, as the formats' own specifications give them.
+// strangers are recognised by their first bytes, as in the formats' own specifications.
 func strangers() []strange {
 	return []strange{
 		{"\xfd7zXZ\x00", "an xz archive", "decompress it first"},

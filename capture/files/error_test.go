@@ -21,7 +21,7 @@ type brokenFile struct {
 	name    string
 	file    []byte
 	packets int
-	err     string // what stands after the name and before the count of packets
+	err     string // what follows the name and before the count of packets
 	cut     bool
 }
 
@@ -57,11 +57,11 @@ func brokenPlain() []brokenFile {
 		{"record cut", good[:50], 0,
 			"offset 24: the file ends inside a record, of which 26 bytes are there and at least 76 expected: it was cut short, is still being written, or is damaged here", true},
 		{"record too long", insane, 2,
-			"offset 116: record length 3735928559 is over the limit of 16777216 bytes: the file is damaged here", false},
+			"offset 116: record length 3735928559 exceeds the limit of 16777216 bytes: the file is damaged here", false},
 		{"record that lies within the limit", most, 2,
 			"offset 116: the file ends inside a record, of which 16 bytes are there and at least 16777232 expected: it was cut short, is still being written, or is damaged here", true},
 		{"pcap version", old, 0, "offset 0: pcap version 3.4: expected 2.4", false},
-		{"snoop record too long", snoopHuge, 1, "offset 100: record length 4294967295 is over the limit of 16777216 bytes: the file is damaged here", false},
+		{"snoop record too long", snoopHuge, 1, "offset 100: record length 4294967295 exceeds the limit of 16777216 bytes: the file is damaged here", false},
 		{"snoop record that lies", snoopLie, 1, "offset 100: record of 84 bytes claims a packet of 61: the file is damaged here", false},
 		{"snoop version", snoopOld, 0, "offset 0: snoop version 1: expected 2", false},
 		{"snoop link", snoopRing, 0, "offset 0: snoop datalink type 2: expected 4 (Ethernet) or 0 (IEEE 802.3)", false},
@@ -84,7 +84,7 @@ func brokenNG() []brokenFile {
 			"offset 0: byte-order magic 00000000: expected 1a2b3c4d or 4d3c2b1a: the file is damaged here", false},
 		{"version", with(version), 1, "offset 140: pcapng version 2.0: expected 1.0", false},
 		{"length too long", with(put(4, 1<<30, ngIDB(o, 1, 0))), 1,
-			"offset 140: block length 1073741824 is over the limit of 16777216 bytes: the file is damaged here", false},
+			"offset 140: block length 1073741824 exceeds the limit of 16777216 bytes: the file is damaged here", false},
 		{"length too short", with(put(4, 8, ngIDB(o, 1, 0))), 1,
 			"offset 140: block length 8: expected a multiple of 4 from 12: the file is damaged here", false},
 		{"length odd", with(put(4, 21, ngIDB(o, 1, 0))), 1,
@@ -136,7 +136,7 @@ func brokenPacked(t *testing.T) []brokenFile {
 		return append([]byte{0x28, 0xb5, 0x2f, 0xfd, 0, window, byte(len(good)<<3 | 1), byte(len(good) >> 5), 0}, good...)
 	}
 	return []brokenFile{
-		{"damaged inside gzip", gzipped(t, insane), 2, "offset 116 of the decompressed data: record length 4294967295 is over the limit of 16777216 bytes: the file is damaged here", false},
+		{"damaged inside gzip", gzipped(t, insane), 2, "offset 116 of the decompressed data: record length 4294967295 exceeds the limit of 16777216 bytes: the file is damaged here", false},
 		{"gzip cut", gz[:len(gz)-4], 2, "offset 116 of the decompressed data: the compressed file ends before its data do: it was cut short or is still being written", true},
 		{"gzip cut in its header", gz[:5], 0, "offset 0 of the decompressed data: the compressed file ends before its data do: it was cut short or is still being written", true},
 		{"zstd cut", zst[:len(zst)-4], 0, "offset 0 of the decompressed data: the compressed file ends before its data do: it was cut short or is still being written", true},
@@ -182,7 +182,7 @@ func beforeCount(err error) string {
 
 func TestReadErrorCounts(t *testing.T) {
 	e := ReadError{Name: "office.pcap", Offset: 4242, Packets: 17, Err: tooLong("record", 0xdeadbeef)}
-	require.EqualError(t, &e, "office.pcap: offset 4242: record length 3735928559 is over the limit of 16777216 bytes: "+
+	require.EqualError(t, &e, "office.pcap: offset 4242: record length 3735928559 exceeds the limit of 16777216 bytes: "+
 		"the file is damaged here; the 17 packets before it were read")
 	e.Packets = 1
 	require.ErrorContains(t, &e, "; the one packet before it was read")
@@ -235,7 +235,7 @@ func TestPcapHeaderVariants(t *testing.T) {
 	}
 }
 
-// Hostile times neither overflow nor leave 1970 to 2116; -1 stands for a time that is none.
+// Hostile times neither overflow nor leave 1970 to 2116; -1 means no time.
 func TestPcapngClock(t *testing.T) {
 	for _, tc := range []struct {
 		resol  byte

@@ -129,7 +129,7 @@ func (f *Files) account() {
 	in.Untimed, in.Read = r.untimed, f.cur.disk.read
 }
 
-// open opens the next file, or records why it cannot be read and goes on to the one after it.
+// open opens the next file, or records why it cannot be read and continues with the next.
 func (f *Files) open(ctx context.Context) {
 	c, err := f.start(f.inputs[f.at].Name)
 	if err != nil {

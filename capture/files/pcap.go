@@ -173,5 +173,5 @@ func (p *pcapFile) record(b []byte, r *fileRecords) (size, need int, err error) 
 }
 
 func tooLong(what string, size uint32) error {
-	return fmt.Errorf("%s length %d is over the limit of %d bytes: the file is damaged here", what, size, maxRecord)
+	return fmt.Errorf("%s length %d exceeds the limit of %d bytes: the file is damaged here", what, size, maxRecord)
 }

@@ -75,7 +75,7 @@ type WatchStats struct {
 // that is renamed is not read again.
 //
 // The folder is listed once a second, because network file systems send no notices of changes. While nothing arrives the
-// packet clock goes on from the last packet by the time that has passed, so that a recording that is fed in late has its
+// packet clock continues from the last packet by the time that has passed, so that a recording that is fed in late has its
 // own time.
 //
 // All files are one Input with the folder's name. After ctx is done, Next hands out the rest of the current file and

@@ -91,8 +91,8 @@ func (r *rotation) expect(numbers ...byte) {
 	}
 }
 
-// told waits for what becomes of a file.
-func (r *rotation) told(name string, state WatchState) WatchEvent {
+// await waits for what becomes of a file.
+func (r *rotation) await(name string, state WatchState) WatchEvent {
 	r.t.Helper()
 	for {
 		select {
@@ -130,7 +130,7 @@ func TestWatchReadsOldFilesThenFollowsTheNewest(t *testing.T) {
 	r.write(".hidden.pcap", fileOf(99))
 	r.watch()
 	r.expect(1, 2, 3, 4, 5)
-	r.told("notes.txt", WatchSkipped)
+	r.await("notes.txt", WatchSkipped)
 
 	whole := recordsOf(6, 7)
 	r.add("c.pcap", whole[:20]) // half written records wait
@@ -143,7 +143,7 @@ func TestWatchReadsOldFilesThenFollowsTheNewest(t *testing.T) {
 	r.add("c.pcap", recordsOf(8))
 	r.expect(8)
 	r.add("d.pcap", recordsOf(9))
-	r.told("c.pcap", WatchFinished)
+	r.await("c.pcap", WatchFinished)
 	r.expect(9)
 	in := r.src.Inputs()
 	require.Len(t, in, 1)
@@ -187,9 +187,9 @@ func TestWatchReadsReplacedFilesAnew(t *testing.T) {
 	r.write("1", fileOf(4))
 	r.watch()
 	r.expect(1, 2, 3, 4)
-	r.told("0", WatchFinished)
+	r.await("0", WatchFinished)
 	r.write("0", fileOf(5, 6, 7)) // of the same size and inode, as tcpdump -W writes it
-	r.told("1", WatchFinished)
+	r.await("1", WatchFinished)
 	r.expect(5, 6, 7)
 	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "..", "new"), fileOf(8), 0o600))
 	require.NoError(t, os.Rename(filepath.Join(r.dir, "..", "new"), r.path("1"))) // another file under a known name
@@ -203,12 +203,12 @@ func TestWatchNoticesThatTheFollowedFileIsOverwritten(t *testing.T) {
 	r.expect(1, 2)
 	r.write("0", fileOf(3, 4, 5, 6, 7)) // longer than what was read
 	r.expect(3, 4, 5, 6, 7)
-	require.ErrorContains(t, r.told("0", WatchBroken).Err, "overwritten")
+	require.ErrorContains(t, r.await("0", WatchBroken).Err, "overwritten")
 	r.add("0", recordsOf(8))
 	r.expect(8)
 	r.write("0", fileOf(9)) // shorter
 	r.expect(9)
-	r.told("0", WatchBroken)
+	r.await("0", WatchBroken)
 }
 
 func TestWatchFollowsRenamedFiles(t *testing.T) {
@@ -220,7 +220,7 @@ func TestWatchFollowsRenamedFiles(t *testing.T) {
 	r.add("then.pcap", recordsOf(2))
 	r.write("now.pcap", fileOf(3))
 	r.expect(2, 3)
-	r.told("then.pcap", WatchFinished)
+	r.await("then.pcap", WatchFinished)
 	require.NoError(t, os.Rename(r.path("then.pcap"), r.path("old.pcap")))
 	r.write("last.pcap", fileOf(4))
 	r.expect(4)
@@ -233,11 +233,11 @@ func TestWatchReadsOnWhatGrowsAgain(t *testing.T) {
 	r.write("b.pcap", fileOf(3))
 	r.watch()
 	r.expect(1, 2, 3)
-	r.told("a.pcap", WatchFinished)
+	r.await("a.pcap", WatchFinished)
 	half := recordsOf(4, 5)
 	r.add("a.pcap", half[:70])
 	r.expect(4)
-	r.told("a.pcap", WatchOpened)
+	r.await("a.pcap", WatchOpened)
 	r.add("a.pcap", half[70:])
 	r.expect(5)
 	require.NoError(t, os.Chtimes(r.path("b.pcap"), time.Time{}, time.Now().Add(time.Hour)))
@@ -264,7 +264,7 @@ func TestWatchReadsPackedFilesOnce(t *testing.T) {
 	r.expect(1, 2)
 	r.write("c.pcap", fileOf(3))
 	r.expect(3)
-	r.told("a.pcap", WatchFinished)
+	r.await("a.pcap", WatchFinished)
 	// The rotation packs what it has finished.
 	r.write("a.pcap.gz", packed(t, fileOf(1)))
 	require.NoError(t, os.Remove(r.path("a.pcap")))
@@ -272,7 +272,7 @@ func TestWatchReadsPackedFilesOnce(t *testing.T) {
 	late := packed(t, fileOf(4))
 	r.write("d.pcap.gz", late[:40])
 	r.add("d.pcap.gz", late[40:])
-	r.told("d.pcap.gz", WatchFinished)
+	r.await("d.pcap.gz", WatchFinished)
 	r.expect(4)
 	require.EqualValues(t, 4, r.src.Inputs()[0].Packets)
 	require.Zero(t, r.src.Stats().Broken)
@@ -286,10 +286,10 @@ func TestWatchTellsOfWhatIsLost(t *testing.T) {
 	r.write("d.pcap", fileOf(4, 5))
 	r.watch()
 	r.expect(1, 2)
-	require.ErrorContains(t, r.told("b.pcap", WatchBroken).Err, "the one packet before it was read")
+	require.ErrorContains(t, r.await("b.pcap", WatchBroken).Err, "the one packet before it was read")
 	r.expect(3, 4, 5)
 	var cut *CutShortError
-	require.ErrorAs(t, r.told("c.pcap", WatchBroken).Err, &cut)
+	require.ErrorAs(t, r.await("c.pcap", WatchBroken).Err, &cut)
 	r.add("c.pcap", fileOf(3, 3)[len(fileOf(3, 3))-10:])
 	r.expect(3) // it was being copied
 	require.EqualValues(t, 2, r.src.Stats().Broken)
@@ -315,7 +315,7 @@ func TestWatchTellsOfWhatVanishes(t *testing.T) {
 	require.NoError(t, os.Remove(r.path("a.pcap"))) // what is open is read on
 	require.NoError(t, os.Remove(r.path("b.pcap")))
 	require.EqualValues(t, 'c', next())
-	r.told("b.pcap", WatchVanished)
+	r.await("b.pcap", WatchVanished)
 	require.EqualValues(t, 'd', next())
 	require.NoError(t, os.Remove(r.path("d.pcap")))
 	r.write("e.pcap", fileOf('e'))

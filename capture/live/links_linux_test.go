@@ -14,7 +14,7 @@ import (
 	"avbeacon/capture/decode"
 )
 
-// listener runs Next beside a test, on a thread without any capability, and tells what comes.
+// listener runs Next beside a test, on a thread without any capability, and reports what comes.
 type listener struct {
 	t       *testing.T
 	packets chan capture.Packet

@@ -120,7 +120,7 @@ func (s LinkState) String() string {
 	return "interface state is unknown"
 }
 
-// Event is a change of an interface's state. Capture goes on by itself when the interface is back.
+// Event is a change of an interface's state. Capture continues by itself when the interface is back.
 type Event struct {
 	Interface string
 	State     LinkState

@@ -114,7 +114,7 @@ func (w *testWire) visit(t *testing.T, name string) {
 	}
 }
 
-// tcpdump captures tap0 into a file until it is told to stop. Without tcpdump, stop gives "".
+// tcpdump captures tap0 into a file until stop is called. Without tcpdump, stop returns "".
 func (w *testWire) tcpdump(t *testing.T) (stop func() string) {
 	if _, err := exec.LookPath("tcpdump"); err != nil {
 		return func() string { return "" }

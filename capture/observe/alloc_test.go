@@ -57,7 +57,7 @@ func segmentOf(proto uint8, port uint16, in bool, flags uint8, seq uint32, b []b
 	return d
 }
 
-// clients are so many that a client's last flow is over when it comes again.
+// clients are so many that a client's last flow has ended when it comes again.
 const clients = 4096
 
 // another moves a packet to the n-th client.

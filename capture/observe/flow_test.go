@@ -160,7 +160,7 @@ func TestFlowEnds(t *testing.T) {
 	require.Len(t, count(at(idle.list, 0, 1, 2, 903)), 2, "two flows")
 }
 
-// Flows that are over are told of while others go on, not only when the input ends.
+// Flows that have ended are reported while others go on, not only when the input ends.
 func TestIdleFlowsAreSwept(t *testing.T) {
 	var u datagrams
 	u.put(client, 40001, 9999, []byte("a"))
@@ -193,7 +193,7 @@ func TestRecordsWhileOpen(t *testing.T) {
 	require.EqualValues(t, 72, seen[3].Flow.PacketsOut)
 }
 
-// Who opened a flow is guessed by ports where no SYN tells.
+// Who opened a flow is guessed by ports if there is no SYN.
 func TestDirectionGuesses(t *testing.T) {
 	for _, c := range []struct {
 		sport, dport int
@@ -243,7 +243,7 @@ func TestHostOfAFlow(t *testing.T) {
 	}
 }
 
-// Every flow's record tells its tunnel, however many tunnels there are.
+// Every flow's record names its tunnel, however many tunnels there are.
 func TestTunnelsOfManyFlows(t *testing.T) {
 	var list []capture.Packet
 	for id := range 70_000 {

@@ -48,7 +48,7 @@ func FuzzObserveFile(f *testing.F) {
 	})
 }
 
-// fuzzFrames reads a sequence of frames: of each its link type, how far time goes on (0 to 255 of a unit that grows with
+// fuzzFrames reads a sequence of frames: of each its link type, how far time moves (0 to 255 of a unit that grows with
 // its square), its length in two bytes, and itself.
 func fuzzFrames(b []byte) []capture.Packet {
 	var list []capture.Packet

@@ -92,7 +92,7 @@ func TestHalfOpenFlows(t *testing.T) {
 	require.Less(t, heap, 230<<20)
 }
 
-// few bounds the flows, so that what else they keep stands out.
+// few bounds the flows, so that what else they keep is visible.
 var few = Options{Observer: ObserverOptions{MaxFlows: 1 << 17}}
 
 const fewFlows = 40 << 20 // bytes that few takes at most

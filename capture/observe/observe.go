@@ -183,7 +183,7 @@ func (r *inline) take(b *capture.Block) {
 	}
 }
 
-// decode goes on with the block's packets, to the end or to one whose reading panics. In that case it returns false, and
+// decode continues with the block's packets, to the end or to one whose reading panics. In that case it returns false, and
 // pos is after that packet.
 func (r *inline) decode() (whole bool) {
 	defer func() {
@@ -224,7 +224,7 @@ func (r *inline) look() {
 	r.n, r.looked, r.looking = 0, 0, false
 }
 
-// contain recovers from a panic: the packet is left out, and the rest of the group is read when decode goes on.
+// contain recovers from a panic: the packet is left out, and the rest of the group is read when decode continues.
 func (r *inline) contain(v any) {
 	if !r.looking {
 		r.guard.note(v, &r.packets[r.pos-1])

@@ -11,7 +11,7 @@ import (
 )
 
 // Panic is a fault of this program that a packet triggered. The packet is left out, together with what is known about the
-// flows of its shard (a sixteenth of all); everything else goes on.
+// flows of its shard (a sixteenth of all); everything else continues.
 type Panic struct {
 	// Packet is valid during the call. Its Data is nil if no packet was being read, but time passed.
 	Packet capture.Packet

@@ -188,7 +188,7 @@ func TestDNSOverTCPCutAnywhere(t *testing.T) {
 // The longest message there is: 65,535 bytes, in segments, twice.
 func TestLongestDNSMessage(t *testing.T) {
 	m := replyOf(t, 4000)
-	full := append(m, make([]byte, 65535-len(m))...) // what stands behind the records is of no use
+	full := append(m, make([]byte, 65535-len(m))...) // what follows the records is of no use
 	k := opened(40000, 53)
 	k.say(client, framed(question(t, "many.example.org.", true)))
 	for stream := join(framed(full), framed(full)); len(stream) > 0; {

@@ -168,7 +168,7 @@ func (c *crew) deal(k *work, clk *clock) {
 	}
 }
 
-// dealFrom goes on from packet i to the block's end, or past the one that panics, and returns where to go on.
+// dealFrom continues from packet i to the block's end, or past the one that panics, and returns where to go on.
 func (c *crew) dealFrom(k *work, clk *clock, i int) (next int) {
 	defer func() {
 		if next == 0 {

@@ -231,7 +231,7 @@ func TestParseDNSIncomplete(t *testing.T) {
 	}
 }
 
-// Every prefix of a message gives an error or what stands in it, never more.
+// Every prefix of a message returns an error or what is in it, never more.
 func TestParseDNSCut(t *testing.T) {
 	msg := dnsMsg(t, true, "www.example.org", dns.TypeA,
 		"www.example.org. 60 IN CNAME b.example.net.", "b.example.net. 60 IN A 192.0.2.1")

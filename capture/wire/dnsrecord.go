@@ -52,7 +52,7 @@ func (r *dnsRR) target() (int, bool) {
 	return at, at < r.End
 }
 
-// leads reports whether a client that asked for the owner goes on to the target.
+// leads reports whether a client that asked for the owner continues with the target.
 func (r *dnsRR) leads() bool {
 	switch r.Type {
 	case dnsTypeCNAME, dnsTypeDNAME, dnsTypeHTTPS, dnsTypeSVCB:

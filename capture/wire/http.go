@@ -203,7 +203,7 @@ func methodLen(b []byte) int {
 	return len(b)
 }
 
-// pathBehind reports whether b, which begins with the blank after a method, goes on like a path or an absolute URI.
+// pathBehind reports whether b, which begins with the blank after a method, continues like a path or an absolute URI.
 func pathBehind(b []byte) bool {
 	b = trimLeft(b)
 	return len(b) == 0 || b[0] == '/' || b[0]|0x20 == 'h'

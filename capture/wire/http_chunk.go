@@ -111,7 +111,7 @@ func (c *ChunkSkipper) sizeByte(b byte) {
 	}
 }
 
-// sized goes on after the line with a chunk's size; the chunk of size 0 is the last.
+// sized continues after the line with a chunk's size; the chunk of size 0 is the last.
 func (c *ChunkSkipper) sized() {
 	if c.line = 0; c.left == 0 {
 		c.state = chunkTrailer

@@ -13,7 +13,7 @@ type HandshakeScan struct {
 	records []byte // from the next record header on
 	part    []byte // unread handshake bytes of the current record
 	scratch []byte // where messages that span records are joined
-	cut     bool   // the current record goes on after the end of the input
+	cut     bool   // the current record continues after the end of the input
 	changed bool   // a ChangeCipherSpec was passed
 	started bool
 }
