@@ -31,67 +31,67 @@ var servers = []struct{ name, address string }{
 
 // liveSite is a site whose servers answer, but for those of the last two names: nobody listens at the one, and OpenSSL,
 // where it is installed, at the other.
-func liveSite(t *testing.T, wrap func([]byte) []byte) (*testkit.Site, *testkit.OpenSSL) {
-	s := testkit.NewSite(t, 4, wrap)
+func liveSite(t *testing.T, wrap func([]byte) []byte) (*liveNet, *openSSL) {
+	s := newLiveNet(t, 4, wrap)
 	for _, x := range servers {
-		s.Server(x.name, x.address)
+		s.server(x.name, x.address)
 	}
-	s.Resolve()
+	s.resolve()
 	for _, x := range servers[:len(servers)-2] {
-		s.Serve(x.address, 5000)
+		s.serve(x.address, 5000)
 	}
-	o := s.OpenSSL()
+	o := s.openSSL()
 	if o != nil {
-		o.Serve(servers[len(servers)-1].address)
+		o.serve(servers[len(servers)-1].address)
 	}
 	return s, o
 }
 
 // work is what goes on at the site: products that call home by HTTP, TLS of two makers in two versions, and QUIC, looked up
 // and not, named and not, refused, and what is of no concern.
-func work(t *testing.T, s *testkit.Site, o *testkit.OpenSSL) {
+func work(t *testing.T, s *liveNet, o *openSSL) {
 	t.Helper()
 	visit := func(client int, name string, do func()) {
-		require.NotEmpty(t, s.Lookup(client, name))
+		require.NotEmpty(t, s.lookup(client, name))
 		do()
 	}
 	for range 3 {
 		visit(0, "dnl-01.geo.kaspersky.com", func() {
-			s.Fetch(0, "dnl-01.geo.kaspersky.com", "/index/u0607g.xml.klz",
+			s.fetch(0, "dnl-01.geo.kaspersky.com", "/index/u0607g.xml.klz",
 				"User-Agent: *A1B2AAQAexampleexampleexampleexampleexampleexampleexampleexampleAA")
 		})
-		visit(0, "ds.kaspersky.com", func() { s.FetchTLS(0, "ds.kaspersky.com", tls.VersionTLS13, false) })
+		visit(0, "ds.kaspersky.com", func() { s.fetchTLS(0, "ds.kaspersky.com", tls.VersionTLS13, false) })
 	}
-	s.FetchTLS(0, "ds.kaspersky.com", tls.VersionTLS12, true) // its name is what it was looked up by
+	s.fetchTLS(0, "ds.kaspersky.com", tls.VersionTLS12, true) // its name is what it was looked up by
 	visit(1, "update.drweb.com", func() {
-		s.Fetch(1, "update.drweb.com", "/x64/600/av/windows/version.lst", "User-Agent: DrWebUpdate-12.0.56.02100 (windows: 10.0.19045)",
+		s.fetch(1, "update.drweb.com", "/x64/600/av/windows/version.lst", "User-Agent: DrWebUpdate-12.0.56.02100 (windows: 10.0.19045)",
 			"X-DrWeb-KeyNumber: 0010000042", "X-DrWeb-SysHash: 00112233445566778899AABBCCDDEEFF")
 	})
-	visit(2, "i1.c.eset.com", func() { s.FetchQUIC(2, "i1.c.eset.com") })
-	s.FetchTLS(2, "i1.c.eset.com", tls.VersionTLS12, false)
-	visit(2, "update.eset.com", func() { s.Fetch(2, "update.eset.com", "/eset_upd/ep12/update.ver") })
+	visit(2, "i1.c.eset.com", func() { s.fetchQUIC(2, "i1.c.eset.com") })
+	s.fetchTLS(2, "i1.c.eset.com", tls.VersionTLS12, false)
+	visit(2, "update.eset.com", func() { s.fetch(2, "update.eset.com", "/eset_upd/ep12/update.ver") })
 	for range 4 {
-		visit(3, "activation-v2.kaspersky.com", func() { s.Refused(3, "activation-v2.kaspersky.com", 443) })
+		visit(3, "activation-v2.kaspersky.com", func() { s.refused(3, "activation-v2.kaspersky.com", 443) })
 	}
-	require.Empty(t, s.Lookup(3, "s13.upd.kaspersky.com"))
-	visit(3, "www.example.org", func() { s.FetchTLS(3, "www.example.org", tls.VersionTLS13, false) })
-	s.FetchQUIC(3, "www.example.org")
-	s.FetchTLS(3, "shepherd.ff.avast.com", tls.VersionTLS12, false)
+	require.Empty(t, s.lookup(3, "s13.upd.kaspersky.com"))
+	visit(3, "www.example.org", func() { s.fetchTLS(3, "www.example.org", tls.VersionTLS13, false) })
+	s.fetchQUIC(3, "www.example.org")
+	s.fetchTLS(3, "shepherd.ff.avast.com", tls.VersionTLS12, false)
 	if o != nil {
-		visit(1, "definitionupdates.microsoft.com", func() { s.FetchTLS(1, "definitionupdates.microsoft.com", tls.VersionTLS13, false) })
-		o.Fetch(1, "shepherd.ff.avast.com", "-tls1_2")
-		o.Fetch(2, "definitionupdates.microsoft.com")
-		o.Fetch(0, "dnl-01.geo.kaspersky.com")
+		visit(1, "definitionupdates.microsoft.com", func() { s.fetchTLS(1, "definitionupdates.microsoft.com", tls.VersionTLS13, false) })
+		o.fetch(1, "shepherd.ff.avast.com", "-tls1_2")
+		o.fetch(2, "definitionupdates.microsoft.com")
+		o.fetch(0, "dnl-01.geo.kaspersky.com")
 	}
 }
 
 // dump runs tcpdump at a tap until it is told to stop.
-func dump(t *testing.T, s *testkit.Site, tap, file string) (stop func()) {
+func dump(t *testing.T, s *liveNet, tap, file string) (stop func()) {
 	t.Helper()
 	cmd := exec.Command("tcpdump", "-i", tap, "-Z", "root", "--immediate-mode", "--time-stamp-precision=nano", "-s", "262144", "-B", "65536", "-w", file)
 	said, err := cmd.StderrPipe()
 	require.NoError(t, err)
-	s.Tap.Do(cmd.Start)
+	s.tap.Do(cmd.Start)
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	lines := bufio.NewScanner(said)
 	for lines.Scan() && !strings.Contains(lines.Text(), "listening on") {
@@ -130,13 +130,13 @@ func TestMonitorFindsWhatAnalyzeFinds(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s, o := liveSite(t, c.wrap)
-			compareAtTheTap(t, s, o, testkit.TapEnd, c.workers, c.vlan)
+			compareAtTheTap(t, s, o, tapEnd, c.workers, c.vlan)
 		})
 	}
 	t.Run("VXLAN of the kernel's", func(t *testing.T) {
 		t.Parallel()
 		s, o := liveSite(t, nil)
-		tap := s.MirrorVXLAN(77)
+		tap := s.mirrorVXLAN(77)
 		if tap == "" {
 			t.Skip("this kernel has no VXLAN devices")
 		}
@@ -144,14 +144,14 @@ func TestMonitorFindsWhatAnalyzeFinds(t *testing.T) {
 	})
 }
 
-func compareAtTheTap(t *testing.T, s *testkit.Site, o *testkit.OpenSSL, tap, workers string, vlan []int) {
+func compareAtTheTap(t *testing.T, s *liveNet, o *openSSL, tap, workers string, vlan []int) {
 	if o == nil {
 		t.Log("openssl is not installed: Go's TLS alone was used")
 	}
 	dir := openFolder(t)
 	at := func(name string) string { return filepath.Join(dir, name) }
 	require.NoError(t, os.WriteFile(at("key"), []byte("a key that both go by"), 0o644))
-	d := startChild(t, childOptions{in: s.Tap, args: []string{"monitor", "-c", writeConfig(t, dir, ""), "-i", tap, "--db", at("a.db"), "--sensor", "tap",
+	d := startChild(t, childOptions{in: s.tap, args: []string{"monitor", "-c", writeConfig(t, dir, ""), "-i", tap, "--db", at("a.db"), "--sensor", "tap",
 		"--id-key", at("key"), "--workers", workers, "--user", "nobody", "--ring", "16MiB"}})
 	d.await("watching", 1)
 	stop := dump(t, s, tap, at("a.pcap"))

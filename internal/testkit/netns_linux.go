@@ -21,8 +21,8 @@ type Netns struct {
 	handle *netlink.Handle
 }
 
-// NewNetns makes a network namespace with its loopback interface up and without IPv6, so that nothing passes in it that the
-// test did not send. The test is skipped where the system does not allow it.
+// NewNetns makes a network namespace with its loopback interface up and without IPv6, so that only the test's
+// packets pass in it. The test is skipped where the system does not allow it.
 func NewNetns(t testing.TB) *Netns {
 	t.Helper()
 	n := &Netns{t: t}
@@ -37,7 +37,7 @@ func NewNetns(t testing.TB) *Netns {
 	}
 	handle, err := netlink.NewHandleAt(n.ns)
 	if err != nil {
-		t.Fatalf("speak to the namespace's kernel: %v", err)
+		t.Fatalf("open netlink: %v", err)
 	}
 	n.handle = handle
 	t.Cleanup(func() {
@@ -58,11 +58,11 @@ func withoutIPv6() error {
 	return nil
 }
 
-// onThread runs f on a thread of its own, which ends with it.
+// onThread runs f on a thread of its own, which ends with f.
 func onThread(f func() error) error {
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread is not to be used again
+		runtime.LockOSThread() // never unlocked, so that the thread ends
 		done <- f()
 	}()
 	return <-done
@@ -97,37 +97,37 @@ func (n *Netns) Address(name, prefix string) {
 	n.t.Helper()
 	address, err := netlink.ParseAddr(prefix)
 	n.must("parse address", err)
-	n.must("add address", n.handle.AddrAdd(n.link(name), address))
+	n.must("add address", n.handle.AddrAdd(n.Link(name), address))
 }
 
-// Up switches an interface on, Down off.
-func (n *Netns) Up(name string) { n.t.Helper(); n.must("set up", n.handle.LinkSetUp(n.link(name))) }
+// Up switches an interface on.
+func (n *Netns) Up(name string) { n.t.Helper(); n.must("set up", n.handle.LinkSetUp(n.Link(name))) }
 
 // Down switches an interface off.
 func (n *Netns) Down(name string) {
 	n.t.Helper()
-	n.must("set down", n.handle.LinkSetDown(n.link(name)))
+	n.must("set down", n.handle.LinkSetDown(n.Link(name)))
 }
 
-// Remove takes an interface, and the other end of its pair, away.
+// Remove deletes an interface, and with it the other end of its pair.
 func (n *Netns) Remove(name string) {
 	n.t.Helper()
-	n.must("remove", n.handle.LinkDel(n.link(name)))
+	n.must("remove", n.handle.LinkDel(n.Link(name)))
 }
 
 // MTU sets the longest packet, in bytes, of an interface.
 func (n *Netns) MTU(name string, bytes int) {
 	n.t.Helper()
-	n.must("set mtu", n.handle.LinkSetMTU(n.link(name), bytes))
+	n.must("set mtu", n.handle.LinkSetMTU(n.Link(name), bytes))
 }
 
-// Promiscuous says whether somebody has asked the interface for packets to other addresses.
+// Promiscuous reports whether the interface takes packets to other addresses.
 func (n *Netns) Promiscuous(name string) bool {
 	n.t.Helper()
-	return n.link(name).Attrs().Promisc > 0
+	return n.Link(name).Attrs().Promisc > 0
 }
 
-// Tun makes an interface without link headers that is up, and gives what makes a packet come in through it.
+// Tun makes an interface without link headers that is up. put makes a packet arrive there.
 func (n *Netns) Tun(name string) (put func(packet []byte)) {
 	n.t.Helper()
 	var fd int
@@ -155,12 +155,16 @@ func (n *Netns) Tun(name string) (put func(packet []byte)) {
 	}
 }
 
-func (n *Netns) link(name string) netlink.Link {
+// Link returns an interface by its name.
+func (n *Netns) Link(name string) netlink.Link {
 	n.t.Helper()
 	link, err := n.handle.LinkByName(name)
 	n.must("find "+name, err)
 	return link
 }
+
+// Handle speaks to the namespace's kernel.
+func (n *Netns) Handle() *netlink.Handle { return n.handle }
 
 func (n *Netns) must(act string, err error) {
 	n.t.Helper()
@@ -176,10 +180,10 @@ type Sender struct {
 	to unix.SockaddrLinklayer
 }
 
-// Sender gives a sender for an interface.
+// Sender returns a sender for an interface.
 func (n *Netns) Sender(name string) *Sender {
 	n.t.Helper()
-	s := &Sender{t: n.t, to: unix.SockaddrLinklayer{Ifindex: n.link(name).Attrs().Index}}
+	s := &Sender{t: n.t, to: unix.SockaddrLinklayer{Ifindex: n.Link(name).Attrs().Index}}
 	n.Do(func() (err error) {
 		s.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 		return err
@@ -188,19 +192,21 @@ func (n *Netns) Sender(name string) *Sender {
 	return s
 }
 
-// Send sends a frame.
+// Try sends a frame, unless the interface's queue is full (ENOBUFS).
+func (s *Sender) Try(frame []byte) error { return unix.Sendto(s.fd, frame, 0, &s.to) }
+
+// Send sends a frame. It waits while the interface's queue is full.
 func (s *Sender) Send(frame []byte) {
 	s.t.Helper()
 	for {
-		err := unix.Sendto(s.fd, frame, 0, &s.to)
-		if err == unix.ENOBUFS || err == unix.EINTR { // the interface's queue is full
+		switch err := s.Try(frame); err {
+		case nil:
+			return
+		case unix.ENOBUFS, unix.EINTR:
 			time.Sleep(time.Millisecond)
-			continue
-		}
-		if err != nil {
+		default:
 			s.t.Fatalf("send a frame of %d bytes: %v", len(frame), err)
 		}
-		return
 	}
 }
 
@@ -226,7 +232,7 @@ func (n *Netns) ListenPacket(address string) (c net.PacketConn) {
 	return c
 }
 
-// Dial connects from the namespace to an address in numbers.
+// Dial connects from the namespace to a numeric address.
 func (n *Netns) Dial(network, address string) (c net.Conn) {
 	n.t.Helper()
 	n.Do(func() (err error) {

@@ -35,7 +35,7 @@ func RecordQUIC(name string, alpn []string, version quic.Version) ([]Flight, err
 		return nil, err
 	}
 	defer far.Close()
-	cert, err := certificate("", []string{name})
+	cert, err := Certificate("", []string{name})
 	if err != nil {
 		return nil, fmt.Errorf("make certificate for %s: %w", name, err)
 	}
@@ -47,12 +47,12 @@ func RecordQUIC(name string, alpn []string, version quic.Version) ([]Flight, err
 	defer listener.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	go answerQUIC(ctx, listener)
+	go AnswerQUIC(ctx, listener)
 	client, err := quic.Dial(ctx, near, far.LocalAddr(), &tls.Config{ServerName: name, NextProtos: alpn, InsecureSkipVerify: true}, config)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s by quic: %w", name, err)
 	}
-	if err := askQUIC(ctx, client); err != nil {
+	if err := AskQUIC(ctx, client); err != nil {
 		return nil, fmt.Errorf("ask %s by quic: %w", name, err)
 	}
 	log.mu.Lock()
@@ -80,7 +80,8 @@ func (d loggedDatagrams) WriteTo(b []byte, to net.Addr) (int, error) {
 	return d.PacketConn.WriteTo(b, to)
 }
 
-func askQUIC(ctx context.Context, c *quic.Conn) error {
+// AskQUIC sends 200 bytes on a stream of a session with AnswerQUIC and waits for the answer.
+func AskQUIC(ctx context.Context, c *quic.Conn) error {
 	stream, err := c.OpenStreamSync(ctx)
 	if err != nil {
 		return err
@@ -92,7 +93,8 @@ func askQUIC(ctx context.Context, c *quic.Conn) error {
 	return err
 }
 
-func answerQUIC(ctx context.Context, l *quic.Listener) {
+// AnswerQUIC accepts one session and answers the first stream of it with 600 bytes.
+func AnswerQUIC(ctx context.Context, l *quic.Listener) {
 	c, err := l.Accept(ctx)
 	if err != nil {
 		return

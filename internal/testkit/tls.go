@@ -107,7 +107,7 @@ func (s TLS) serverConfig() (*tls.Config, error) {
 	if len(names) == 0 {
 		names = []string{s.Name}
 	}
-	cert, err := certificate(s.Issuer, names)
+	cert, err := Certificate(s.Issuer, names)
 	if err != nil {
 		return nil, fmt.Errorf("make certificate for %s: %w", s.Name, err)
 	}
@@ -122,9 +122,9 @@ func (s TLS) serverConfig() (*tls.Config, error) {
 	}, nil
 }
 
-// certificate makes a leaf for the names, signed by an authority with the given name. Ed25519 signatures are deterministic, so
+// Certificate makes a leaf for the names, signed by an authority with the given name. Ed25519 signatures are deterministic, so
 // the certificate is the same each time.
-func certificate(issuer string, names []string) (tls.Certificate, error) {
+func Certificate(issuer string, names []string) (tls.Certificate, error) {
 	if issuer == "" {
 		issuer = "Testkit CA"
 	}
