@@ -115,10 +115,14 @@ func (p *goPackage) imported(t *testing.T) []string {
 
 func TestImportsFollowTheTable(t *testing.T) {
 	table, order := arrows(t)
+	plan := readDocument(t, "ARCHITECTURE.md")
 	present, used := map[string]bool{}, map[[2]string]bool{}
 	for _, p := range packages(t) {
 		name := p.name()
 		present[name] = true
+		if !p.command() && name != "internal/spool" && !strings.Contains(plan, "`"+name+"`") && !within(name, "internal/testkit/...") {
+			t.Errorf("ARCHITECTURE.md has no sentence on %s", name)
+		}
 		allowed, ok := table[name]
 		if !ok && !p.command() {
 			t.Errorf("package %s is not in the table", name)
