@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// plan is what to make.
+// plan describes a capture.
 type plan struct {
 	profile string
-	bytes   int64 // where to cut bulk and hs off, as captures are
-	flows   int   // how many conversations the profile flows has
+	bytes   int64 // where bulk and hs are cut off, in the middle of connections
+	flows   int   // number of connections of the profile flows
 	clients int
 	seed    uint64
 }
 
-// summary counts what a capture holds. Its names are those of the lines that `avbeacon observe` should print.
+// summary counts what a capture holds, by the kinds of lines that `avbeacon observe` should print.
 type summary struct {
 	Packets      int `json:"packets"`
 	Bytes        int `json:"bytes"` // of packets
@@ -30,7 +30,7 @@ type summary struct {
 	Vendors      int `json:"vendor_contacts"`
 }
 
-// start is when every capture begins: 2 March 2026, 09:00 UTC.
+// start is the time at which every capture begins, since 1970: 2 March 2026, 09:00 UTC.
 const start = 1772442000 * time.Second
 
 // generator makes one capture.
@@ -44,9 +44,9 @@ type generator struct {
 	made  summary
 	tls   [3]handshake // TLS 1.2, 1.3, 1.3 with a post-quantum key share
 	quic  [2]handshake
-	// browsers are hellos as browsers send them, each with its extensions in another order.
+	// browsers is ClientHellos as browsers send them, each with its extensions in another order.
 	browsers []hello
-	pool     []byte // content for bodies and what is encrypted
+	pool     []byte // random content of bodies and of encrypted data
 	records  []byte // TLS records, one behind another
 	ends     []int  // where each of them ends
 }
@@ -54,7 +54,7 @@ type generator struct {
 func generate(p plan, w io.Writer) (summary, error) {
 	rate, known := map[string]float64{"bulk": 2500, "hs": 8000, "flows": 10000}[p.profile]
 	if !known {
-		return summary{}, fmt.Errorf("%q is no profile (one of: bulk, hs, flows)", p.profile)
+		return summary{}, fmt.Errorf("%q is not a profile (bulk, hs or flows)", p.profile)
 	}
 	g := &generator{random: random{p.seed}, plan: p, now: start}
 	g.pool = make([]byte, 6<<20)
@@ -70,7 +70,7 @@ func generate(p plan, w io.Writer) (summary, error) {
 	return g.made, g.out.flush()
 }
 
-// run lets conversations arrive at the given rate a second, and goes from packet to packet in order of time.
+// run starts connections at an average rate a second and writes their packets in order of time.
 func (g *generator) run(rate float64) {
 	next := g.now
 	for {
@@ -99,7 +99,7 @@ func (g *generator) run(rate float64) {
 	}
 }
 
-// begin lets a conversation start after a while.
+// begin starts a connection after a delay.
 func (g *generator) begin(f *flow, after time.Duration) {
 	f.at = g.now + after
 	g.made.Flows++
@@ -120,7 +120,7 @@ func (h *flows) Pop() any {
 	return f
 }
 
-// arrive begins what one client does next.
+// arrive starts what one client does next.
 func (g *generator) arrive() {
 	c := &g.world.clients[g.intn(len(g.world.clients))]
 	s := g.world.pick(&g.random)
@@ -183,7 +183,7 @@ func (g *generator) arriveShort(c *client, s *site, x float64) {
 	}
 }
 
-// longTail is a number of bytes: mostly around the median, seldom very many.
+// longTail draws a number of bytes with a Pareto tail: mostly around the median, rarely very many.
 func (g *generator) longTail(median, limit float64) int {
 	return int(min(median*math.Pow(2*(1-g.float()), -1/1.05), limit))
 }

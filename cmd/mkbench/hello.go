@@ -10,13 +10,13 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// templatesJSON holds real handshakes, recorded once by `mkbench -templates`, so that a seed gives the same capture
-// whatever crypto/tls does in a later Go.
+// templatesJSON holds real handshakes, recorded by `mkbench -templates`, so that a seed makes the same capture with every
+// version of Go.
 //
 //go:embed templates.json
 var templatesJSON []byte
 
-// handshake is one recorded. Hello is the message without a record's header; the rest are whole flights as sent.
+// handshake is a recorded handshake. Hello is the message without its record header; the others are whole flights.
 type handshake struct {
 	Name          string
 	Hello         []byte
@@ -25,16 +25,16 @@ type handshake struct {
 	ServerFinish  []byte // TLS 1.2 only
 	QUICHandshake []byte // QUIC only: what follows the ServerHello
 
-	asks hello // Hello taken apart
+	asks hello // Hello, parsed
 }
 
 type templates struct{ TLS, QUIC []handshake }
 
-// hello is a ClientHello taken apart, for other names and another order.
+// hello is a parsed ClientHello, to be built again with other names and in another order.
 type hello struct {
 	version    uint16
 	suites     []byte
-	session    bool // it has a session id
+	session    bool // has a session ID
 	extensions []extension
 }
 
@@ -43,7 +43,7 @@ type extension struct {
 	data   []byte
 }
 
-// Numbers of TLS extensions.
+// TLS extensions (IANA registry; alps is Chromium's ALPS, echExtension RFC 9849).
 const (
 	serverName   = 0
 	compressCert = 27
@@ -52,7 +52,7 @@ const (
 	echExtension = 0xfe0d
 )
 
-// loadHandshakes takes the recorded handshakes apart and makes browsers' hellos of one.
+// loadHandshakes parses the recorded handshakes and derives the browsers' hellos.
 func (g *generator) loadHandshakes() error {
 	var t templates
 	if err := json.Unmarshal(templatesJSON, &t); err != nil {
@@ -94,9 +94,9 @@ func parseHello(message []byte) (hello, error) {
 	return h, nil
 }
 
-// build appends the message with this name to b; an empty one leaves the extension out.
+// build appends the message to b. An empty name leaves the server name extension out.
 func (h *hello) build(b []byte, name string, r *random) []byte {
-	var chance [64]byte // the random, and the session id
+	var chance [64]byte // the random, and the session ID
 	r.fill(chance[:])
 	start := len(b)
 	b = append(b, 1, 0, 0, 0, byte(h.version>>8), byte(h.version))

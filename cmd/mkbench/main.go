@@ -1,6 +1,8 @@
-// Command mkbench writes the captures that `make bench` measures on: bulk (long conversations in large segments), hs
-// (handshakes: DNS, TLS, QUIC and HTTP beginnings) and flows (very many short conversations). The same arguments give the
-// same file on one processor architecture. What the file holds goes to standard output as one JSON object.
+// Command mkbench writes the captures that `make bench` measures on: bulk (long connections in large segments), hs (DNS
+// queries, and the beginnings of TLS, QUIC and HTTP) and flows (very many short connections). Clients, sites and their
+// popularity follow from the seed (world.go). Connections arrive at random and are played side by side (generate.go, flow.go);
+// what they say is in dns.go, talk.go and quic.go. The same arguments make the same file on one processor architecture. One
+// JSON object on standard output counts what the file holds, by the names that `avbeacon observe` uses.
 package main
 
 import (
@@ -29,9 +31,9 @@ func run(args []string, stdout, stderr io.Writer) error {
 	size := flags.String("size", "128M", "bytes of the file (bulk and hs); K, M and G may follow the number")
 	flags.IntVar(&plan.flows, "flows", 250_000, "number of conversations (flows)")
 	flags.IntVar(&plan.clients, "clients", 20_000, "number of client hosts")
-	flags.Uint64Var(&plan.seed, "seed", 1, "what chance begins with")
+	flags.Uint64Var(&plan.seed, "seed", 1, "seed of all that is random")
 	out := flags.String("o", "", "file to write")
-	templates := flags.String("templates", "", "record the handshakes anew, into this file, and write no capture")
+	templates := flags.String("templates", "", "record new handshakes into this file, and write no capture")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -43,7 +45,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if *out == "" {
-		return errors.New("no file to write; say -o FILE")
+		return errors.New("no file to write: -o FILE is missing")
 	}
 	made, err := write(plan, *out)
 	if err != nil {
@@ -58,7 +60,7 @@ func parseSize(text string) (int64, error) {
 	n, err := strconv.ParseInt(digits, 10, 64)
 	shift, known := map[string]int{"": 0, "K": 10, "M": 20, "G": 30}[text[len(digits):]]
 	if err != nil || !known || n <= 0 || n > 1<<40>>shift {
-		return 0, fmt.Errorf("%q is no size (as 512M)", text)
+		return 0, fmt.Errorf("%q is not a size (such as 512M)", text)
 	}
 	return n << shift, nil
 }

@@ -31,7 +31,7 @@ func TestSameArgumentsSameCapture(t *testing.T) {
 		})
 	}
 	_, err := generate(plan{profile: "idle"}, io.Discard)
-	require.EqualError(t, err, `"idle" is no profile (one of: bulk, hs, flows)`)
+	require.EqualError(t, err, `"idle" is not a profile (bulk, hs or flows)`)
 }
 
 func TestFlowsHasAsManyAsAskedFor(t *testing.T) {

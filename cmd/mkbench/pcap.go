@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// pcapWriter writes a classic capture with times in microseconds. The first error is kept and told by flush.
+// pcapWriter writes a classic capture with times in microseconds. flush returns the first error.
 type pcapWriter struct {
 	w       *bufio.Writer
 	written int64

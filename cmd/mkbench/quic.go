@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// initialSalt is QUIC version 1's (RFC 9001, 5.2).
+// initialSalt is the salt of QUIC version 1 (RFC 9001 5.2).
 const initialSalt = "\x38\x76\x2c\xf7\xf5\x59\x34\xb3\x4d\x17\x9a\xe6\xa4\xc8\x0c\xad\xcc\xbb\x7f\x0a"
 
-// quicDatagram is how long a client makes its first datagrams.
+// quicDatagram is the length of a client's first datagrams, in bytes.
 const quicDatagram = 1250
 
 // initialKeys protect one side's Initial packets.
@@ -22,7 +22,7 @@ type initialKeys struct {
 	head cipher.Block
 }
 
-// sure gives v. An error here means that a constant of this program is wrong.
+// sure returns v. It panics on an error, which only a wrong constant in this program can cause.
 func sure[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -39,13 +39,13 @@ func newInitialKeys(id []byte, side string) *initialKeys {
 	}
 }
 
-// expandLabel is HKDF-Expand-Label (RFC 8446, 7.1).
+// expandLabel is HKDF-Expand-Label (RFC 8446 7.1).
 func expandLabel(secret []byte, label string, n int) []byte {
 	label = "tls13 " + label
 	return sure(hkdf.Expand(sha256.New, secret, string([]byte{0, byte(n), byte(len(label))})+label+"\x00", n))
 }
 
-// packet appends one protected Initial packet, padded to size bytes (0: as long as it needs to be).
+// packet appends a protected Initial packet (RFC 9001 5.3, 5.4), padded to size bytes (0: no padding).
 func (k *initialKeys) packet(b, to, from []byte, number byte, payload []byte, size int) []byte {
 	start := len(b)
 	b = longHeader(b, 0xc0, to, from)
@@ -73,7 +73,7 @@ func longHeader(b []byte, first byte, to, from []byte) []byte {
 	return append(b, from...)
 }
 
-// handshakePacket appends a Handshake packet with n bytes that look encrypted.
+// handshakePacket appends a Handshake packet with n random bytes in place of encrypted ones.
 func (g *generator) handshakePacket(b, to, from []byte, n int) []byte {
 	b = longHeader(b, 0xe0|byte(g.next()&0x0f), to, from)
 	b = binary.BigEndian.AppendUint16(b, uint16(n)|0x4000)
@@ -81,7 +81,7 @@ func (g *generator) handshakePacket(b, to, from []byte, n int) []byte {
 	return append(b, g.pool[at:at+n]...)
 }
 
-// shortPacket makes a packet of n bytes after the handshake.
+// shortPacket makes a 1-RTT packet of n bytes, random where it would be encrypted.
 func (g *generator) shortPacket(to []byte, n int) []byte {
 	b := append(make([]byte, 0, n), 0x40|byte(g.next()&0x3f))
 	b = append(b, to...)
@@ -97,7 +97,7 @@ func cryptoFrame(b, data []byte, from, to int) []byte {
 	return append(b, data[from:to]...)
 }
 
-// inOrder is the hello in one datagram after another.
+// inOrder splits the hello over datagrams in order.
 func (k *initialKeys) inOrder(id, message []byte, room int) [][]byte {
 	var all [][]byte
 	for from := 0; from < len(message); {
@@ -108,7 +108,7 @@ func (k *initialKeys) inOrder(id, message []byte, room int) [][]byte {
 	return all
 }
 
-// shuffled is the hello in six pieces out of order among PING and PADDING frames, as Chromium sends it.
+// shuffled splits the hello into six pieces out of order, with PING and PADDING frames between them, as Chromium does.
 func (g *generator) shuffled(k *initialKeys, id, message []byte, room int) [][]byte {
 	var cuts [7]int
 	for i := range cuts {
@@ -140,7 +140,7 @@ func (g *generator) shuffled(k *initialKeys, id, message []byte, room int) [][]b
 	return append(all, k.packet(nil, id, nil, byte(len(all)), frames, quicDatagram))
 }
 
-// quicFlow is a QUIC conversation with so many packets after the handshake.
+// quicFlow is a QUIC connection with a number of packets after the handshake.
 func (g *generator) quicFlow(c *client, s *site, packets int) *flow {
 	f := g.newFlow(c, s, 443)
 	f.udp = true
@@ -170,7 +170,7 @@ func (g *generator) quicFlow(c *client, s *site, packets int) *flow {
 	return f
 }
 
-// quicAnswer is the server's flight: a ServerHello and what is encrypted behind it.
+// quicAnswer adds the server's flight: a ServerHello and the encrypted messages after it.
 func (g *generator) quicAnswer(f *flow, k *initialKeys, kind *handshake, id []byte, hellos int) {
 	frames := []byte{2, byte(hellos - 1), 0, 0, byte(hellos - 1)} // ACK of all of them
 	frames = cryptoFrame(frames, kind.Server, 0, len(kind.Server))
@@ -189,7 +189,7 @@ func (g *generator) quicAnswer(f *flow, k *initialKeys, kind *handshake, id []by
 	}
 }
 
-// quicExchange lets the server send two packets for each of the client's.
+// quicExchange adds packets after the handshake, two of the server's for each of the client's.
 func (g *generator) quicExchange(f *flow, id []byte, packets int) {
 	for i := range packets {
 		if i%3 == 0 {

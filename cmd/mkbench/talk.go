@@ -7,7 +7,7 @@ import (
 	"avbeacon/internal/testkit"
 )
 
-// clientHello is a record with a ClientHello that asks for the name.
+// clientHello returns a record with a ClientHello for the name.
 func (g *generator) clientHello(h *hello, name string) []byte {
 	message := h.build(make([]byte, 5, 2048), name, &g.random)
 	n := len(message) - 5
@@ -15,8 +15,8 @@ func (g *generator) clientHello(h *hello, name string) []byte {
 	return message
 }
 
-// tlsFlow is a TLS conversation of so many requests with about so many bytes of answers in all; without requests it is
-// the handshake alone.
+// tlsFlow is a TLS connection with a number of requests and about size bytes of answers in all. Without requests it is the
+// handshake alone.
 func (g *generator) tlsFlow(c *client, s *site, requests, size int) *flow {
 	f := g.newFlow(c, s, 443)
 	f.handshake()
@@ -50,7 +50,7 @@ func (g *generator) tlsFlow(c *client, s *site, requests, size int) *flow {
 	return f
 }
 
-// lateFlow is a TLS conversation whose beginning the capture missed.
+// lateFlow is a TLS connection whose beginning the capture missed.
 func (g *generator) lateFlow(c *client, s *site, requests, size int) *flow {
 	f := g.newFlow(c, s, 443)
 	g.exchange(f, requests, size)
@@ -58,7 +58,7 @@ func (g *generator) lateFlow(c *client, s *site, requests, size int) *flow {
 	return f
 }
 
-// refusedFlow is a connection that nobody takes.
+// refusedFlow is a connection attempt to a closed port.
 func (g *generator) refusedFlow(c *client, s *site) *flow {
 	f := g.newFlow(c, s, 443)
 	f.add(step{flags: testkit.SYN})
@@ -74,7 +74,7 @@ func (g *generator) exchange(f *flow, requests, size int) {
 	}
 }
 
-// encrypted gives whole application data records of n bytes in all, or a few more.
+// encrypted returns whole application data records of n bytes or a few more. The caller must not change them.
 func (g *generator) encrypted(n int) []byte {
 	if n < 3000 {
 		from := g.intn(len(g.pool) - n)
@@ -88,7 +88,7 @@ func (g *generator) encrypted(n int) []byte {
 	return g.records[g.ends[first]:g.ends[last]]
 }
 
-// makeRecords lays records out for encrypted to take from.
+// makeRecords makes the records that encrypted returns parts of.
 func (g *generator) makeRecords() {
 	g.ends = []int{0}
 	for from := 0; len(g.records) < 12<<20; {
@@ -106,7 +106,7 @@ func (g *generator) makeRecords() {
 	}
 }
 
-// httpFlow is a conversation in the clear.
+// httpFlow is an HTTP connection.
 func (g *generator) httpFlow(c *client, s *site, requests, size int) *flow {
 	agents := [...]string{
 		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/139.0.0.0 Safari/537.36",

@@ -15,30 +15,30 @@ type site struct {
 	vendor bool // its name is an antivirus vendor's
 }
 
-// client is one host of the site that is watched.
+// client is a host of the monitored network.
 type client struct {
 	mac        [6]byte
 	v4         [4]byte
 	v6         [16]byte
-	port       uint16 // the last one used
+	port       uint16 // last one used
 	vlan       uint16 // 0: none
-	timestamps bool   // it sends them in TCP
+	timestamps bool   // it sends TCP timestamps
 }
 
-// world is who there is.
+// world is all clients and servers.
 type world struct {
 	sites   []site
-	weights []float64 // running sums of how popular each is, by Zipf's law
+	weights []float64 // running sums of the sites' popularity (Zipf)
 	vendors []site
 	clients []client
 }
 
 const ordinarySites = 30_000
 
-// vendorShare is how many of the conversations go to an antivirus vendor.
+// vendorShare is the share of connections that go to an antivirus vendor.
 const vendorShare = 0.001
 
-// vendorNames are names that the catalogue takes as signs of a product.
+// vendorNames are names that are evidence of a product in the catalogue.
 const vendorNames = `s00.upd.kaspersky.com s05.upd.kaspersky.com p12.upd.kaspersky.com dnl-03.geo.kaspersky.com
 ds.kaspersky.com dc1.ksn.kaspersky-labs.com ksn-url-geo.kaspersky-labs.com ksn-file-geo.kaspersky-labs.com
 activation-v2.kaspersky.com update.drweb.com update.eset.com a.c.eset.com i1.c.eset.com um02.eset.com pico.eset.com
@@ -68,7 +68,7 @@ func newWorld(r *random, clients int) *world {
 	return w
 }
 
-// ordinary makes up sites, no name twice.
+// ordinary returns sites with random names, all different.
 func ordinary(r *random) []site {
 	syllables := strings.Fields("ka lo mi ren ta vo shi nel dor fa ge hu pla ster no ri wen tak bo sun mar vi ex ion cor del pri qua zen lum")
 	tops := strings.Fields("com com com com net org io ru de co.uk fr com.br app dev eu online info")
@@ -95,7 +95,7 @@ func ordinary(r *random) []site {
 	return sites
 }
 
-// settle gives the site its addresses. Hosting is shared: about a third of the sites have another's.
+// settle sets the site's addresses. About a third of the sites share theirs with another, as with hosting companies.
 func (s *site) settle(r *random) {
 	n := uint32(r.intn(20_000))
 	first := [...]byte{23, 34, 52, 93, 104, 142, 151, 185, 195, 213}
@@ -115,7 +115,7 @@ func newClient(r *random, i int) client {
 	return c
 }
 
-// pick takes a vendor's site with the chance vendorShare, else an ordinary one by how popular it is.
+// pick returns a vendor's site with probability vendorShare, else an ordinary one by popularity.
 func (w *world) pick(r *random) *site {
 	if r.chance(vendorShare) {
 		return &w.vendors[r.intn(len(w.vendors))]

@@ -9,7 +9,7 @@ import (
 	"avbeacon/internal/testkit"
 )
 
-// cutShort is a session with Kaspersky's update servers, in a file that breaks off in the middle of its last record.
+// cutShort is a session with Kaspersky's update servers, in a file that ends in the middle of its last record.
 func cutShort() ([]byte, error) {
 	s := newSite(3)
 	s.updateBases(at(9, 0, 0), machine("ACCT-PC-01", 21), "dnl-01.geo.kaspersky.com")
@@ -69,7 +69,7 @@ func fragments() ([]byte, error) {
 }
 
 // segments is post-quantum hellos to Kaspersky's reputation service, which fill several segments: out of order, with one
-// sent twice, in small ones, and in the middle of a connection whose opening is not there.
+// sent twice, in small ones, and on a connection whose opening is missing.
 func segments() ([]byte, error) {
 	s := newSite(6)
 	server := s.host("ds.kaspersky.com")

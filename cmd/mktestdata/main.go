@@ -1,5 +1,6 @@
-// Command mktestdata writes the small captures in testdata/pcap. Run in the root of the repository it writes the same
-// bytes each time; with -record it first records the QUIC sessions of internal/testkit anew, which changes them.
+// Command mktestdata writes the small captures in testdata/pcap. Run it in the root of the repository; it writes the same
+// bytes each time. With -record it writes no captures, but records new QUIC sessions for internal/testkit, which changes the
+// captures. Start reading at files; the network that most scenarios share is in site.go.
 package main
 
 import (
@@ -78,7 +79,7 @@ func recordQUIC(dir string) error {
 	return nil
 }
 
-// pcap gives a capture as the bytes of a file.
+// pcap returns a capture as the bytes of a file.
 func pcap(c *testkit.Capture) ([]byte, error) {
 	var b bytes.Buffer
 	err := c.WritePcap(&b)

@@ -14,7 +14,7 @@ const browserAgent = "User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) Appl
 
 // officeDay is an office from eight to five: a machine with Kaspersky, one with Dr.Web, one that tries to reach
 // Kaspersky in vain, three with other vendors' products, one of them in a VLAN of guests, a person who reads Kaspersky's
-// web site, one who does nothing of the kind, and the resolver that asks for them all.
+// web site, one without any of this, and the resolver that all of them use.
 func officeDay() ([]byte, error) {
 	s := newSite(1)
 	var (
@@ -63,7 +63,7 @@ func (s *site) arrive(t time.Time, h testkit.Host) {
 	})
 }
 
-// people is what the people of the office do beside.
+// people is what the people of the office do otherwise.
 func (s *site) people(hosts ...testkit.Host) {
 	for i, h := range hosts {
 		shift := time.Duration(i) * 23 * time.Minute
@@ -76,7 +76,7 @@ func (s *site) people(hosts ...testkit.Host) {
 }
 
 // ordinary is a machine without any antivirus that calls home: it browses by TLS 1.3 and by QUIC, also to names that
-// only look like a vendor's, and tells its name by multicast DNS.
+// only look like a vendor's, and announces its name by multicast DNS.
 func (s *site) ordinary(h testkit.Host) {
 	s.browse(at(8, 31, 9), h, "news.example.net")
 	s.browse(at(11, 12, 50), h, "www.pixieset.com")
@@ -90,7 +90,7 @@ func (s *site) ordinary(h testkit.Host) {
 	}
 }
 
-// quic is a session with www.example.org as it was recorded.
+// quic is a recorded session with www.example.org.
 func (s *site) quic(t time.Time, h testkit.Host, recorded string) {
 	flights, err := testkit.RecordedQUIC(recorded)
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *site) quic(t time.Time, h testkit.Host, recorded string) {
 	})
 }
 
-// clocks is how machines ask for the time.
+// clocks adds time queries.
 func (s *site) clocks(hosts ...testkit.Host) {
 	clock := s.outside("198.51.100.123", 10*time.Millisecond, 58)
 	for i, h := range hosts {

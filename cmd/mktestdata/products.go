@@ -9,7 +9,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// jitter shifts the n-th beat of a timer by up to a few seconds, to and fro.
+// jitter returns the shift of a timer's n-th beat, at most most either way.
 func jitter(n int, most time.Duration) time.Duration {
 	return time.Duration((n*7919+n*n*104729)%200-100) * most / 100
 }
@@ -76,7 +76,7 @@ func (s *site) eset(h testkit.Host) {
 	s.product(at(8, 16, 11), h, "edf.eset.com", "edf.eset.com")
 }
 
-// defender is a machine with nothing but what Windows brings.
+// defender is a machine with nothing but Windows' own antivirus.
 func (s *site) defender(h testkit.Host) {
 	for n := range 4 {
 		s.product(at(8, 40, 0).Add(time.Duration(n)*127*time.Minute), h, "wdcp.microsoft.com", "*.microsoft.com")
@@ -94,8 +94,8 @@ func (s *site) avast(h testkit.Host) {
 	}
 }
 
-// blocked is a machine with Kaspersky's product behind a filter: some attempts are refused, others fade away, one name
-// is denied, one session ends with an alert.
+// blocked is a machine with Kaspersky's product behind a filter: some connections are refused, others get no
+// answer, one name does not resolve, one session ends with an alert.
 func (s *site) blocked(h testkit.Host) {
 	for n := range 13 {
 		t := at(8, 19, 0).Add(time.Duration(n)*41*time.Minute + jitter(n, 25*time.Second))
@@ -115,7 +115,7 @@ func (s *site) blocked(h testkit.Host) {
 	s.plan(t, func() { s.alerted(t, h, "dc1-file.ksn.kaspersky-labs.com") })
 }
 
-// refused is an attempt that the router refuses in the server's name.
+// refused is a connection that the router resets in the server's name.
 func (s *site) refused(t time.Time, h testkit.Host, name string) {
 	filter := s.host(name)
 	filter.RTT, filter.TTL = 400*time.Microsecond, s.router.TTL
@@ -136,7 +136,7 @@ func (s *site) alerted(t time.Time, h testkit.Host, name string) {
 	conn.Close()
 }
 
-// visit is a person who reads Kaspersky's web site: a burst of the page's parts and of those who count its readers.
+// visit is a person who reads Kaspersky's web site: bursts of connections to the site and to its trackers.
 func (s *site) visit(t time.Time, h testkit.Host) {
 	s.fetch(t, h, "www.kaspersky.com", fetch{
 		line: "GET /", fields: []string{browserAgent, "Accept: text/html", "Upgrade-Insecure-Requests: 1"},

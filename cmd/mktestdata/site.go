@@ -15,12 +15,12 @@ import (
 // morning is when the captures begin: a Monday, 08:00 UTC.
 var morning = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 
-// at gives the time of a day's clock.
+// at returns a time of day, UTC.
 func at(hour, minute, second int) time.Time {
 	return time.Date(2026, 3, 2, hour, minute, second, 0, time.UTC)
 }
 
-// place is a server outside: where its name leads and how far it is.
+// place is an external server: its address and distance.
 type place struct {
 	addr  string
 	rtt   time.Duration
@@ -28,8 +28,8 @@ type place struct {
 	alias string // the canonical name, if the name is an alias
 }
 
-// places are the names that the scenarios ask for. The vendors' addresses lie in their own networks; what belongs to
-// nobody is in the ranges for documentation (RFC 5737).
+// places holds the names of the scenarios. The vendors' addresses are in their own networks; other addresses are in the ranges
+// for documentation (RFC 5737).
 var places = map[string]place{
 	// Kaspersky: networks that place databases put in Moscow, and others that they do not.
 	"dnl-01.geo.kaspersky.com":          {"77.74.181.40", 46 * time.Millisecond, 51, ""},
@@ -60,10 +60,10 @@ var places = map[string]place{
 	"intranet.example.com":              {"198.51.100.80", 12 * time.Millisecond, 56, ""},
 }
 
-// recordTTL is for how long a resolver keeps an answer.
+// recordTTL is how long a resolver keeps an answer.
 const recordTTL = 300 * time.Second
 
-// site is a network with its router and its resolver, which asks another resolver outside for everybody.
+// site is a network with its router and its resolver, which forwards to the provider's.
 type site struct {
 	c                           *testkit.Capture
 	router, resolver, providers testkit.Host
@@ -73,7 +73,7 @@ type site struct {
 	err                         error // the first
 }
 
-// deed is something to be done at a time of the scenario, within what surrounded the capture when it was planned.
+// deed is an action at a time of the scenario. through is the capture's Through when it was planned.
 type deed struct {
 	at      time.Time
 	through func([]byte) []byte
@@ -102,7 +102,7 @@ func (s *site) outside(addr string, rtt time.Duration, ttl uint8) testkit.Host {
 	return testkit.Host{Addr: netip.MustParseAddr(addr), RTT: rtt, TTL: ttl}.Behind(s.router)
 }
 
-// host gives the server behind a name.
+// host returns the server behind a name.
 func (s *site) host(name string) testkit.Host {
 	p, ok := places[name]
 	if !ok {
@@ -118,7 +118,7 @@ func (s *site) fail(err error) {
 	}
 }
 
-// reply is what name servers say of a name.
+// reply returns a name server's answer.
 func reply(name string, kind uint16) testkit.Reply {
 	p, ok := places[name]
 	if !ok {
@@ -135,7 +135,7 @@ func reply(name string, kind uint16) testkit.Reply {
 	return r
 }
 
-// lookup asks the site's resolver, which asks outside what it does not know, and gives the time of the answer.
+// lookup queries the site's resolver, which forwards what it does not know, and returns the time of the answer.
 func (s *site) lookup(t time.Time, client testkit.Host, name string, kind uint16) time.Time {
 	key := name + dns.TypeToString[kind]
 	r := reply(name, kind)
@@ -152,13 +152,13 @@ func (s *site) lookup(t time.Time, client testkit.Host, name string, kind uint16
 	return s.c.Lookup(t, client, near, name, kind, r)
 }
 
-// plan puts a deed on the agenda. A resolver knows what was asked before, so deeds must be done in order of time,
-// whatever the order in which hosts are described.
+// plan puts a deed on the agenda. Deeds are done in order of time, not in the order in which hosts are described, because the
+// resolver remembers earlier answers.
 func (s *site) plan(t time.Time, do func()) {
 	s.agenda = append(s.agenda, deed{t, s.c.Through, do})
 }
 
-// capture does all that is on the agenda and gives what was seen of it.
+// capture does all that is on the agenda and returns the capture.
 func (s *site) capture() (*testkit.Capture, error) {
 	slices.SortStableFunc(s.agenda, func(a, b deed) int { return a.at.Compare(b.at) })
 	for _, d := range s.agenda {
@@ -184,7 +184,7 @@ func (s *site) product(t time.Time, client testkit.Host, name string, sans ...st
 	})
 }
 
-// browse runs a session as a browser does: it asks for the HTTPS record too, and speaks TLS 1.3 with a post-quantum
+// browse runs a session as a browser does: it asks for the HTTPS record too, and uses TLS 1.3 with a post-quantum
 // key share.
 func (s *site) browse(t time.Time, client testkit.Host, name string) {
 	s.plan(t, func() {
@@ -216,7 +216,7 @@ type fetch struct {
 	body   []byte
 }
 
-// fetch asks a server by plain HTTP, over one connection.
+// fetch sends requests by plain HTTP over one connection.
 func (s *site) fetch(t time.Time, client testkit.Host, name string, all ...fetch) {
 	s.plan(t, func() {
 		conn := s.connect(t, client, name, 80)
@@ -229,7 +229,7 @@ func (s *site) fetch(t time.Time, client testkit.Host, name string, all ...fetch
 	})
 }
 
-// bytes gives the site's capture as a file, or what went wrong on the way.
+// bytes returns the site's capture as a file.
 func (s *site) bytes() ([]byte, error) {
 	c, err := s.capture()
 	if err != nil {

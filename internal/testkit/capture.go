@@ -1,7 +1,8 @@
-// Package testkit makes the packets that tests and the captures in testdata are made of. It takes hosts, times and
-// what they say to each other, and gives frames with real handshakes in them: TLS from crypto/tls, QUIC from quic-go,
-// DNS from miekg/dns, headers from gopacket. It imports nothing of this project, so that it can be a second opinion on
-// all of it. Everything that it makes is the same on each run, but for what RecordQUIC records anew.
+// Package testkit makes packets for tests, for the captures in testdata and for benchmarks. It takes hosts, times and what they
+// send to each other. Out come Ethernet frames with real protocols in them: TLS from crypto/tls, QUIC from quic-go, DNS from
+// miekg/dns, headers from gopacket. It imports nothing of this project, so that it is a second opinion on all of it. All but
+// RecordQUIC makes the same bytes on each run. On Linux it also makes network namespaces for tests with real sockets (Netns).
+// Start reading at Capture and Segment.
 package testkit
 
 import (
@@ -16,31 +17,30 @@ import (
 	"github.com/google/gopacket/pcapgo"
 )
 
-// snaplen is the longest frame that the captures promise, in bytes.
+// snaplen is the snapshot length in the file header, in bytes.
 const snaplen = 262144
 
-// Frame is one packet record: an Ethernet frame and when it passed.
+// Frame is one packet record: an Ethernet frame and its time.
 type Frame struct {
-	Time    time.Time
-	Data    []byte
-	OrigLen int // length on the wire; more than len(Data) where the frame was cut
+	Time time.Time
+	Data []byte
 }
 
 // Capture collects frames, in any order of time, and writes them in the order of their times.
 type Capture struct {
-	// Through, if not nil, is what each frame that is added passes through: a tunnel, a tag, a knife.
+	// Through, if not nil, changes each frame that is added: a tunnel, a tag, a knife.
 	Through func(frame []byte) []byte
 
 	frames []Frame
 	rand   *rand.ChaCha8
 }
 
-// NewCapture gives an empty capture whose ports, identifiers and sequence numbers are drawn from the seed.
+// NewCapture returns an empty capture whose ports, identifiers and sequence numbers are drawn from the seed.
 func NewCapture(seed uint64) *Capture {
 	return &Capture{rand: newStream(seed)}
 }
 
-// newStream gives the endless bytes that belong to a seed.
+// newStream returns the endless stream of bytes of a seed.
 func newStream(seed uint64) *rand.ChaCha8 {
 	var s [32]byte
 	for i := range 8 {
@@ -49,22 +49,15 @@ func newStream(seed uint64) *rand.ChaCha8 {
 	return rand.NewChaCha8(s)
 }
 
-// Add takes in a frame. Its bytes are kept.
+// Add adds a frame. It keeps the slice.
 func (c *Capture) Add(at time.Time, frame []byte) {
 	if c.Through != nil {
 		frame = c.Through(frame)
 	}
-	c.frames = append(c.frames, Frame{Time: at.Truncate(time.Microsecond), Data: frame, OrigLen: len(frame)})
+	c.frames = append(c.frames, Frame{Time: at.Truncate(time.Microsecond), Data: frame})
 }
 
-// Cut shortens the frames so far to n bytes, as a capture with a small snapshot length does.
-func (c *Capture) Cut(n int) {
-	for i := range c.frames {
-		c.frames[i].Data = c.frames[i].Data[:min(n, len(c.frames[i].Data))]
-	}
-}
-
-// Frames gives the frames in order of time; those of one time in the order in which they were added.
+// Frames returns the frames in order of time; frames of the same time in the order in which they were added.
 func (c *Capture) Frames() []Frame {
 	slices.SortStableFunc(c.frames, func(a, b Frame) int { return a.Time.Compare(b.Time) })
 	return c.frames
@@ -76,28 +69,8 @@ func (c *Capture) WritePcap(w io.Writer) error {
 	if err := out.WriteFileHeader(snaplen, layers.LinkTypeEthernet); err != nil {
 		return fmt.Errorf("write pcap header: %w", err)
 	}
-	return c.write(out.WritePacket)
-}
-
-// WritePcapNG writes a pcapng file of one section with one interface.
-func (c *Capture) WritePcapNG(w io.Writer) error {
-	face := pcapgo.DefaultNgInterface
-	face.Name, face.OS, face.LinkType = "tap0", "", layers.LinkTypeEthernet
-	options := pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "testkit"}}
-	out, err := pcapgo.NewNgWriterInterface(w, face, options)
-	if err != nil {
-		return fmt.Errorf("write pcapng header: %w", err)
-	}
-	if err := c.write(out.WritePacket); err != nil {
-		return err
-	}
-	return out.Flush()
-}
-
-func (c *Capture) write(put func(gopacket.CaptureInfo, []byte) error) error {
 	for i, f := range c.Frames() {
-		info := gopacket.CaptureInfo{Timestamp: f.Time, CaptureLength: len(f.Data), Length: f.OrigLen}
-		if err := put(info, f.Data); err != nil {
+		if err := out.WritePacket(gopacket.CaptureInfo{Timestamp: f.Time, CaptureLength: len(f.Data), Length: len(f.Data)}, f.Data); err != nil {
 			return fmt.Errorf("write frame %d: %w", i+1, err)
 		}
 	}

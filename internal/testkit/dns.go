@@ -9,15 +9,15 @@ import (
 
 // Reply is how a name server answers.
 type Reply struct {
-	// Records are the answer section in zone file text: "name. 300 IN A 192.0.2.1".
+	// Records is the answer section in zone file syntax: "name. 300 IN A 192.0.2.1".
 	Records []string
-	// RCode is the response code, dns.RcodeSuccess where it is 0.
+	// RCode is the response code; 0 is dns.RcodeSuccess.
 	RCode int
-	// Silent says that nothing comes back.
+	// Silent: no answer comes back.
 	Silent bool
 }
 
-// Lookup adds a question for a name, with RD set, and its answer; it gives the time of the answer.
+// Lookup adds a query for a name, with RD set, and its answer. It returns the time of the answer.
 func (c *Capture) Lookup(at time.Time, client, server Host, name string, kind uint16, reply Reply) time.Time {
 	ask := new(dns.Msg)
 	ask.SetQuestion(dns.Fqdn(name), kind)
@@ -38,7 +38,7 @@ func (c *Capture) Lookup(at time.Time, client, server Host, name string, kind ui
 	return at
 }
 
-// Announce adds what a machine says of itself by multicast DNS (RFC 6762 8.3): the records, with the cache-flush bit.
+// Announce adds a machine's own records by multicast DNS (RFC 6762 8.3), with the cache-flush bit.
 func (c *Capture) Announce(at time.Time, from Host, lines ...string) {
 	group := Host{MAC: [6]byte{1, 0, 0x5e, 0, 0, 0xfb}, Addr: multicastDNS, VLAN: from.VLAN}
 	m := new(dns.Msg)
@@ -52,7 +52,7 @@ func (c *Capture) Announce(at time.Time, from Host, lines ...string) {
 	c.UDP(at, from, 5353, group, 5353, pack(m))
 }
 
-// AskMulticast adds a question by multicast DNS.
+// AskMulticast adds a query by multicast DNS.
 func (c *Capture) AskMulticast(at time.Time, from Host, name string, kind uint16) {
 	group := Host{MAC: [6]byte{1, 0, 0x5e, 0, 0, 0xfb}, Addr: multicastDNS, VLAN: from.VLAN}
 	m := new(dns.Msg)

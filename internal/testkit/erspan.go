@@ -6,8 +6,8 @@ import (
 	"github.com/google/gopacket/layers"
 )
 
-// ERSPAN wraps frames as a switch that mirrors through the network does, type II (draft-foschiano-erspan-03 4.2): GRE with
-// a sequence number, and a header with the session.
+// ERSPAN wraps frames as a switch does that mirrors over the network: type II (draft-foschiano-erspan-03 4.2), GRE with a
+// sequence number, and a header with the session.
 func ERSPAN(from, to Host, session uint16) func([]byte) []byte {
 	number := uint32(0)
 	return func(frame []byte) []byte {

@@ -10,8 +10,8 @@ import (
 
 var multicastDNS = netip.AddrFrom4([4]byte{224, 0, 0, 251})
 
-// DHCP adds the four messages by which a client gets its address (RFC 2131 3.1), or with renewal the two by which it
-// keeps it. The lease is 8 hours.
+// DHCP adds the four messages by which a client gets its address (RFC 2131 3.1) or, with renewal, the two by which it keeps
+// it. The lease is 8 hours.
 func (c *Capture) DHCP(at time.Time, client, server Host, renewal bool) {
 	id := uint32(c.number(1 << 32))
 	lease := binary.BigEndian.AppendUint32(nil, 8*3600)
@@ -51,7 +51,7 @@ func (c *Capture) dhcp(at time.Time, client, server Host, id uint32, kind layers
 	c.UDP(at, nobody, 68, everybody, 67, serialize(m))
 }
 
-// NTP adds a question for the time and its answer (RFC 5905 7.3, with the times left out).
+// NTP adds a time query and its answer (RFC 5905 7.3, without the timestamps).
 func (c *Capture) NTP(at time.Time, client, server Host) {
 	ask, answer := make([]byte, 48), make([]byte, 48)
 	ask[0] = 4<<3 | 3

@@ -92,7 +92,7 @@ func (n *Netns) Join(name string, other *Netns, otherName string) {
 	other.Up(otherName)
 }
 
-// Address gives an interface an address with its prefix, such as 10.0.0.1/24.
+// Address adds an address with its prefix, such as 10.0.0.1/24, to an interface.
 func (n *Netns) Address(name, prefix string) {
 	n.t.Helper()
 	address, err := netlink.ParseAddr(prefix)
@@ -163,7 +163,7 @@ func (n *Netns) Link(name string) netlink.Link {
 	return link
 }
 
-// Handle speaks to the namespace's kernel.
+// Handle returns the netlink handle of the namespace.
 func (n *Netns) Handle() *netlink.Handle { return n.handle }
 
 func (n *Netns) must(act string, err error) {

@@ -22,7 +22,7 @@ import (
 var recorded embed.FS
 
 // RecordQUIC runs a session between quic-go's client and server over loopback, up to the first answer on a stream, and
-// returns the datagrams of both. Each run gives other bytes.
+// returns the datagrams of both. Each run makes other bytes.
 func RecordQUIC(name string, alpn []string, version quic.Version) ([]Flight, error) {
 	var log flightLog
 	near, err := log.listen(true)

@@ -18,7 +18,7 @@ const (
 	extensionKeyShare = 51
 )
 
-// steadier overwrites a recorded TLS session where it would differ from one run to the next.
+// steadier overwrites those bytes of a recorded TLS session that differ between runs.
 type steadier struct {
 	fill    io.Reader
 	session []byte  // the client's session id, which the server echoes in TLS 1.3

@@ -119,12 +119,6 @@ func (t *TCP) Close() {
 	t.segment(&t.client, &t.server, ACK, nil)
 }
 
-// Reset adds the server's RST, one round trip later.
-func (t *TCP) Reset() {
-	t.Now = t.Now.Add(t.server.RTT)
-	t.segment(&t.server, &t.client, RST|ACK, nil)
-}
-
 func (t *TCP) data(from, to *tcpSide, b []byte) {
 	for len(b) > 0 {
 		part := b[:min(t.MSS, len(b))]

@@ -13,7 +13,7 @@ const (
 	portGeneve = 6081
 )
 
-// packet is the network packet within a frame, without its Ethernet header and tags.
+// packet returns the network packet in a frame, without its Ethernet header and tags.
 func packet(frame []byte) (kind uint16, b []byte) {
 	at := 12
 	for kind = binary.BigEndian.Uint16(frame[at:]); kind == 0x8100 || kind == 0x88a8; kind = binary.BigEndian.Uint16(frame[at:]) {
@@ -90,7 +90,7 @@ func (h Host) datagram(to Host, port uint16, payload []byte) []byte {
 }
 
 // Fragments cuts the IPv4 packet in an untagged frame into fragments of at most size payload bytes, a multiple of 8
-// (RFC 791 3.2). The frame is returned alone where its payload is no longer than that.
+// (RFC 791 3.2). A frame whose payload is no longer than that is returned alone.
 func Fragments(frame []byte, size int, id uint16) [][]byte {
 	const headers = 14 + 20
 	payload := frame[headers:]
