@@ -18,7 +18,7 @@ import (
 func arrived(c *testkit.Capture) (list []capture.Packet) {
 	for _, f := range c.Frames() {
 		if !bytes.Contains(f.Data, []byte("LOST")) {
-			list = append(list, capture.Packet{Data: f.Data, OrigLen: uint32(f.OrigLen), Time: f.Time.UnixNano(), Link: capture.LinkEthernet})
+			list = append(list, capture.Packet{Data: f.Data, OrigLen: uint32(len(f.Data)), Time: f.Time.UnixNano(), Link: capture.LinkEthernet})
 		}
 	}
 	return list
