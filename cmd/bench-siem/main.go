@@ -9,20 +9,17 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime"
 	"strings"
-	"text/tabwriter"
 	"time"
+
+	"avbeacon/internal/measure"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "bench-siem:", err)
-		os.Exit(1)
-	}
+	os.Exit(measure.Main("bench-siem", func(ctx context.Context, args []string, _ io.Reader, out, _ io.Writer) error {
+		return run(ctx, args, out)
+	}))
 }
 
 // bar is how many alerts a second a file and syslog have to take.
@@ -64,12 +61,11 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 // table prints lines of cells that tabs part.
 func table(out io.Writer, head string, lines []string) {
 	fmt.Fprintln(out)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, line := range append([]string{head}, lines...) {
-		fmt.Fprintln(w, line+"\t")
-	}
-	_ = w.Flush() // of what is printed
+	_ = measure.Table(out, append([]string{head}, lines...)...) // out's error, which the next line meets too
 }
+
+// spent returns the CPU time of this process, receivers included.
+func spent() time.Duration { return measure.CPUTime() }
 
 func rate(n int, took time.Duration) float64 { return float64(n) / took.Seconds() }
 
