@@ -85,7 +85,7 @@ func New(opt Options) *Classifier {
 	limit(&opt.MaxDestinations, 512)
 	limit(&opt.MaxFlows, 16384)
 	limit(&opt.MaxPending, 4096)
-	return &Classifier{
+	c := &Classifier{
 		opt:     opt,
 		hosts:   newHostTable(opt.MaxHosts),
 		flows:   newFlowTable(opt.MaxFlows),
@@ -94,6 +94,8 @@ func New(opt Options) *Classifier {
 		agents:  newAgentCache(opt.Catalog),
 		trips:   place.RoundTrips{},
 	}
+	c.flows.touched = &c.hosts.touched
+	return c
 }
 
 func limit(v *int, otherwise int) {
@@ -154,6 +156,7 @@ func (c *Classifier) changes(t *track) bool {
 		return false
 	}
 	t.fresh, t.told, t.toldState, t.toldHour = false, v, s, hour
+	c.hosts.touched.add(t.host)
 	return true
 }
 

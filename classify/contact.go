@@ -364,7 +364,8 @@ type flowTable struct {
 	flows   map[flowKey]*flow
 	order   fifo[*flowSlot]
 	evicted uint64
-	over    flow // placeholder in slots for flows that ended
+	touched *touched // of the hosts: a flow that is found leads to its host
+	over    flow     // placeholder in slots for flows that ended
 }
 
 type flowSlot struct {
@@ -389,17 +390,31 @@ func (t *flowTable) find(k flowKey) *flow {
 	if len(t.flows) == 0 {
 		return nil
 	}
-	return t.flows[k]
+	f := t.flows[k]
+	if f != nil {
+		t.touch(f)
+	}
+	return f
+}
+
+// touch adds the hosts that whoever gets a flow may write to.
+func (t *flowTable) touch(f *flow) {
+	t.touched.add(f.host)
+	for _, x := range f.tracks {
+		t.touched.add(x.host)
+	}
 }
 
 // get returns the flow and makes it if there is none.
 func (t *flowTable) get(k flowKey, h *host, at time.Time) *flow {
 	if f := t.flows[k]; f != nil && at.Sub(f.start) < reuse {
+		t.touch(f)
 		return f
 	}
 	if t.order.full() {
 		t.evict()
 	}
+	t.touched.add(h)
 	f := &flow{host: h, start: at}
 	t.flows[k] = f
 	t.order.push(&flowSlot{key: k, flow: f})

@@ -32,6 +32,8 @@ type host struct {
 	remarks []*remark
 	tracks  []*track // in the order in which they began
 	at      int      // index in hostTable.list
+	touched bool     // it is in hostTable.touched.list
+	saved   uint64   // its sum when a Saver last returned it; 0 for never
 }
 
 // maxSpans is how many addresses of one host stay on record; the oldest goes.
@@ -156,6 +158,21 @@ type hostTable struct {
 	hand    int
 	max     int
 	evicted uint64
+	touched touched
+}
+
+// touched lists the hosts that something may have changed since a Saver last asked, each once. Whoever hands out a host that is
+// then written to adds it, so that a Saver need not look at the others.
+type touched struct {
+	on   bool // there is a Saver
+	list []*host
+}
+
+func (t *touched) add(h *host) {
+	if t.on && h != nil && !h.touched {
+		h.touched = true
+		t.list = append(t.list, h)
+	}
 }
 
 func newHostTable(most int) hostTable {
@@ -163,7 +180,11 @@ func newHostTable(most int) hostTable {
 }
 
 // find returns the host at an address, nil if none is known.
-func (t *hostTable) find(a netip.Addr) *host { return t.byAddr.get(a) }
+func (t *hostTable) find(a netip.Addr) *host {
+	h := t.byAddr.get(a)
+	t.touched.add(h)
+	return h
+}
 
 // get returns the host at an address and makes one if none is known. internal/hosts has resolved who is behind the source
 // address of obs: its machine number decides, not what the address meant before. obs is nil if it is about somebody else.
@@ -171,11 +192,12 @@ func (t *hostTable) get(a netip.Addr, obs *capture.Observation) *host {
 	h := t.byAddr.get(a)
 	switch {
 	case obs != nil && obs.Host.Machine != 0 && obs.Host.Addr == a:
-		return t.numbered(a, h, obs)
-	case h != nil:
-		return h
+		h = t.numbered(a, h, obs)
+	case h == nil:
+		h = t.add(&host{key: a.String()}, a)
 	}
-	return t.add(&host{key: a.String()}, a)
+	t.touched.add(h)
+	return h
 }
 
 func (t *hostTable) add(h *host, a netip.Addr) *host {
@@ -331,6 +353,7 @@ func (c *Classifier) clientOf(obs *capture.Observation) *host {
 	if h == nil {
 		h = c.hosts.withoutAddress(obs)
 	}
+	c.hosts.touched.add(h)
 	h.seeAt(h.addr, obs.Time)
 	if who.Name != "" {
 		h.name = who.Name

@@ -257,6 +257,7 @@ func leadsNowhere(as []netip.Addr) bool {
 
 // judgeLookup makes signs of a DNS query, now that its answer is known.
 func (c *Classifier) judgeLookup(l *lookup, r reply) {
+	c.hosts.touched.add(l.host)
 	if r == authoritative {
 		l.host.did.iterative++
 	}

@@ -64,14 +64,6 @@ func (c *Classifier) letGo() {
 	}
 }
 
-// Rest returns the pieces that changed since Changed was last called, and all open flows and waiting DNS queries. With what was returned
-// before, it is the whole memory. Call it last.
-func (s *Saver) Rest() []Saved {
-	out := s.Changed(false)
-	out[0].Data = s.c.open(s.known, true)
-	return out
-}
-
 // Pieces returns the whole memory for Restore alone: no piece has its Finding.
 func (c *Classifier) Pieces() []Saved {
 	k := knownIn(c.opt.Catalog)

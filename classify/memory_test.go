@@ -57,12 +57,12 @@ func TestRestAndPiecesAreTheWholeMemory(t *testing.T) {
 		if saver == nil {
 			continue
 		}
+		keep(saver.Rest())
 		want := again(t, c, c.NewSaver().Changed(true)).Findings()
 		for _, p := range c.Pieces() {
 			require.Nil(t, p.Finding)
 		}
 		require.Equal(t, want, again(t, c, c.Pieces()).Findings(), file)
-		keep(saver.Rest())
 		var pieces []Saved
 		for _, p := range kept {
 			pieces = append(pieces, p)

@@ -37,49 +37,84 @@ const snapshotVersion = 2
 // busyTable is how many open flows, and how many waiting DNS queries, a snapshot of changes holds at most; a whole one holds all.
 const busyTable = 2048
 
-// Saver finds the pieces of a Classifier's memory that changed. It belongs to the goroutine that owns the Classifier.
+// Saver returns the pieces of a Classifier's memory that changed. It belongs to the goroutine that owns the Classifier, which
+// has one Saver at a time.
 type Saver struct {
-	c     *Classifier
-	known *known
-	told  map[any]uint64 // by *host or *track: its sum when it was last returned
+	c      *Classifier
+	known  *known
+	looked uint64 // hosts that Changed looked at, ever
 }
 
 // NewSaver makes a Saver for which everything is new.
 func (c *Classifier) NewSaver() *Saver {
-	return &Saver{c: c, known: knownIn(c.opt.Catalog), told: map[any]uint64{}}
+	c.hosts.touched.on = true
+	for _, h := range c.hosts.all() {
+		h.saved = 0
+		for _, t := range h.tracks {
+			t.saved = 0
+		}
+		c.hosts.touched.add(h)
+	}
+	return &Saver{c: c, known: knownIn(c.opt.Catalog)}
 }
 
-// Fresh marks all that the Classifier holds as saved. Call it after Restore.
+// Fresh takes what the Classifier holds now as saved already. It is called after Restore.
 func (s *Saver) Fresh() {
 	for _, h := range s.c.hosts.all() {
-		s.told[h] = h.sum()
+		h.saved = h.sum()
 		for _, t := range h.tracks {
-			s.told[t] = t.sum()
+			t.saved = t.sum()
 		}
 	}
+	s.settle()
 }
 
-// Changed returns the pieces that changed since it was last called, found by cheap sums over counters and times; with whole, every piece.
-// It costs about 100 ns per host and finding, and about 10 us per changed piece.
+// settle forgets which hosts were touched.
+func (s *Saver) settle() {
+	t := &s.c.hosts.touched
+	for _, h := range t.list {
+		h.touched = false
+	}
+	clear(t.list) // hosts that are forgotten meanwhile must not stay in memory
+	t.list = t.list[:0]
+}
+
+// Changed returns the pieces that changed since the last call; whole returns every piece. It looks at the hosts that something
+// touched since then, 30 ns each, and needs about 10 us for a piece that changed: a site of 65,536 hosts of which none is active
+// costs nothing.
 func (s *Saver) Changed(whole bool) []Saved {
-	out := []Saved{{Data: s.c.open(s.known, whole)}}
-	told := make(map[any]uint64, len(s.told))
-	for _, h := range s.c.hosts.all() {
-		sum := h.sum()
-		told[h] = sum
-		if old, ok := s.told[h]; whole || !ok || old != sum {
-			who := h.snapshot()
-			out = append(out, Saved{Host: h.key, Data: pack(func(c *coder) { h.code(c, s.known); s.c.addresses(c, h) }), Who: &who, Seen: h.seen()})
+	list := s.c.hosts.touched.list
+	if whole {
+		list = s.c.hosts.all()
+	}
+	return s.pieces(list, whole, whole)
+}
+
+// Rest returns the pieces that changed since the last call, and all open flows and DNS queries that wait: with what was returned
+// before it is the whole memory. It is called last, and looks at every host.
+func (s *Saver) Rest() []Saved { return s.pieces(s.c.hosts.all(), false, true) }
+
+// pieces returns those of some hosts that changed, or all of them, behind what belongs to no host.
+func (s *Saver) pieces(list []*host, all, open bool) []Saved {
+	out := []Saved{{Data: s.c.open(s.known, open)}}
+	for _, h := range list {
+		if h.at >= len(s.c.hosts.list) || s.c.hosts.list[h.at] != h {
+			continue // it was forgotten
 		}
-		for _, t := range h.tracks {
-			sum := t.sum()
-			told[t] = sum
-			if old, ok := s.told[t]; whole || !ok || old != sum {
+		s.looked++
+		for _, t := range h.tracks { // before the host: judging a finding may show something about its host
+			if sum := t.sum(); all || t.saved != sum {
+				t.saved = sum
 				out = append(out, s.track(h, t))
 			}
 		}
+		if sum := h.sum(); all || h.saved != sum {
+			h.saved = sum
+			who := h.snapshot()
+			out = append(out, Saved{Host: h.key, Data: pack(func(c *coder) { h.code(c, s.known); s.c.addresses(c, h) }), Who: &who, Seen: h.seen()})
+		}
 	}
-	s.told = told
+	s.settle()
 	return out
 }
 

@@ -190,7 +190,7 @@ func (c *coder) hours(h *beacon.Hours) {
 	}
 }
 
-// sum changes whenever the host does. It is cheap, because every host is checked every second.
+// sum changes with everything that a host shows, whoever calls. It is never 0.
 func (h *host) sum() uint64 {
 	d := &h.did
 	n := uint64(d.opened) + uint64(d.accepted) + uint64(d.lookups) + uint64(d.answersGot) + uint64(d.dnsFlows) + uint64(d.noRecursion) +
@@ -202,7 +202,7 @@ func (h *host) sum() uint64 {
 	for _, r := range h.remarks {
 		n = n*31 + r.Count
 	}
-	return n*31 + uint64(hashText(h.name))
+	return (n*31 + uint64(hashText(h.name))) | 1
 }
 
 // Bounds of a track's lists: those of the code that fills them, or generous if an option sets them.
@@ -401,5 +401,5 @@ func (t *track) sum() uint64 {
 		}
 	}
 	n = n*31 + uint64(t.told) + uint64(t.toldState)<<8 + uint64(t.listed)<<16 + uint64(t.asked)
-	return n*31 + uint64(t.fallback.seen) + uint64(t.fallback.best)<<32
+	return (n*31 + uint64(t.fallback.seen) + uint64(t.fallback.best)<<32) | 1
 }

@@ -59,6 +59,7 @@ type track struct {
 	told      Verdict
 	toldState State
 	toldHour  int64
+	saved     uint64 // its sum when a Saver last returned it; 0 for never
 }
 
 // beat is the session starts in one role.

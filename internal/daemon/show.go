@@ -15,26 +15,34 @@ import (
 	"avbeacon/internal/spool"
 )
 
-// found is how many findings there are of each sort, kept as they change.
+// found counts findings by vendor, verdict and concern as they change, so that nothing has to be counted again each second.
 type found struct {
-	now  map[string]metrics.Findings // by finding id; N is 1
-	most int                         // counted apart; beyond it counting begins anew
+	now  map[string]metrics.Findings // by finding id; N is 0
+	sums map[metrics.Findings]int    // of now
+	most int                         // findings counted; beyond it counting starts over
 }
 
 func (c *found) note(f *classify.Finding, concern bool) {
 	if c.now == nil || len(c.now) >= c.most {
-		c.now = map[string]metrics.Findings{}
+		c.now, c.sums = map[string]metrics.Findings{}, map[metrics.Findings]int{}
 	}
-	c.now[f.ID] = metrics.Findings{Vendor: f.Vendor.Key, Verdict: f.Verdict.String(), Concern: concern, N: 1}
+	if old, ok := c.now[f.ID]; ok {
+		c.add(old, -1)
+	}
+	is := metrics.Findings{Vendor: f.Vendor.Key, Verdict: f.Verdict.String(), Concern: concern}
+	c.now[f.ID] = is
+	c.add(is, 1)
+}
+
+func (c *found) add(key metrics.Findings, n int) {
+	if c.sums[key] += n; c.sums[key] == 0 {
+		delete(c.sums, key)
+	}
 }
 
 func (c *found) list() []metrics.Findings {
-	sums := map[metrics.Findings]int{}
-	for _, f := range c.now {
-		sums[f]++
-	}
 	var out []metrics.Findings
-	for f, n := range sums {
+	for f, n := range c.sums {
 		f.N = n
 		out = append(out, f)
 	}
