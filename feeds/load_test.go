@@ -49,8 +49,8 @@ func TestDigest(t *testing.T) {
 
 func TestEmbedded(t *testing.T) {
 	c := mustEmbedded(t)
-	require.Greater(t, c.Len(), 1200)
-	require.Len(t, c.Vendors(), 65)
+	require.Greater(t, c.Len(), 2000)
+	require.Len(t, c.Vendors(), 69)
 	require.Regexp(t, `^\d{4}-\d\d-\d\d$`, c.Date())
 	files, err := EmbeddedFiles()
 	require.NoError(t, err)

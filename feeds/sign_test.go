@@ -80,7 +80,8 @@ func TestEmbeddedSigns(t *testing.T) {
 		require.Equal(t, tc.want, got[0].Vendor.Key+" "+got[0].Role.String()+" "+got[0].Strength.String(), tc.value)
 		require.Equal(t, tc.kind, got[0].Signal)
 	}
-	require.Equal(t, []string{"X-AVAST-Client-Id-0", "X-DrWeb-KeyNumber", "X-DrWeb-SysHash", "X-DrWeb-Validate", "X-ESET-UpdateID"},
+	require.Equal(t, []string{"X-AVAST-Client-Id-0", "X-DrWeb-KeyNumber", "X-DrWeb-SysHash", "X-DrWeb-Validate", "X-ESET-UpdateID",
+		"X-TM-UF-INFO"},
 		c.HeaderNames())
 }
 

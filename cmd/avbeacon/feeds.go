@@ -22,7 +22,7 @@ func newFeeds(s *streams) *cobra.Command {
 		Args:  subcommand,
 		RunE:  showHelp,
 	}
-	c.AddCommand(newFeedsCheck(s), newFeedsList(s), newFeedsExplain(s))
+	c.AddCommand(newFeedsCheck(s), newFeedsList(s), newFeedsExplain(s), newFeedsCoverage(s))
 	return c
 }
 
