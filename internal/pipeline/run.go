@@ -1,5 +1,6 @@
-// Package pipeline is the one loop that joins a source of packets, the observers, the stamps and the classifier. Packets
-// go in; the classifier it was given holds the findings when it returns.
+// Package pipeline is the one loop that joins a source of packets, the observers, hosts, names and the classifier. Packets go in; at the
+// end the classifier holds the findings, and Changed got each as it changed. Start with Pipeline.take, the whole path of one
+// Observation. tell.go makes alerts of findings.
 package pipeline
 
 import (
@@ -16,26 +17,26 @@ import (
 	"avbeacon/internal/names"
 )
 
-// Pipeline is what one run is made of. Changed may be nil; all else is needed.
+// Pipeline is what one run consists of. Fields without a note on nil are required.
 type Pipeline struct {
 	Source     capture.Source
 	Capture    observe.Options
 	Hosts      *hosts.Hosts
 	Names      *names.Names
 	Classifier *classify.Classifier
-	// Changed gets each finding that changed, as it changes. The finding is the callee's.
+	// Changed, if not nil, gets each finding that changed, as it changes. The callee owns it.
 	Changed func(*classify.Finding) error
-	// Catalog knows the names of DNS over HTTPS resolvers; nil: they are not counted.
+	// Catalog has the names of DNS over HTTPS resolvers; nil: they are not counted.
 	Catalog *feeds.Catalog
-	// FlowsDoH counts the flows to them.
+	// FlowsDoH counts the connections to them.
 	FlowsDoH uint64
-	// Watch keeps what the classifier has no use for; nil: nobody does.
+	// Watch keeps what a later catalogue may want; nil: nothing is kept.
 	Watch Watch
-	// Tick, where not nil, is called about once a second of packet time, in silence too, with the packet clock and what was
-	// seen so far. It may exchange the Classifier, the Catalog, the Watch and Changed.
+	// Tick, if not nil, is called about once a second of packet time, in silence too, with the packet clock and the counters so far. It
+	// may replace Classifier, Catalog, Watch and Changed.
 	Tick func(now time.Time, st capture.Stats) error
-	// Panicked, where not nil, is told of an Observation that made the stages behind the observers panic. It is left out. One
-	// without a kind stands for a moment of packet time.
+	// Panicked, if not nil, is called with an Observation that made the stages behind the observers panic and is skipped. One without a
+	// kind means that Tick panicked.
 	Panicked func(obs *capture.Observation, reason string, stack []byte)
 	// Panics counts them.
 	Panics uint64
@@ -43,17 +44,16 @@ type Pipeline struct {
 	Seen [capture.Contact + 1]uint64
 }
 
-// Watch is shown what may matter to a later catalogue.
+// Watch sees what may matter to a later catalogue.
 type Watch interface {
-	// Take is shown every Observation as the observers gave it, and may put it into the form that it would have had without
-	// the Watch's interest. It says true of those that nobody else would have been shown.
+	// Take sees every Observation as the observers made it, and may reduce it to the form that it would have had without the Watch's
+	// interest. It returns true for those that exist only because of that interest: the classifier does not see them.
 	Take(*capture.Observation) bool
-	// Note is shown every Observation that the classifier is, before it is.
+	// Note sees every Observation before the classifier does.
 	Note(*capture.Observation)
 }
 
-// Run reads the source to its end, or until ctx is done. One goroutine, the caller's, owns all that lies behind the
-// observers.
+// Run reads the source to its end, or until ctx is done. The caller's goroutine owns all stages behind the observers.
 func (p *Pipeline) Run(ctx context.Context) (capture.Stats, error) {
 	sink := observe.Sink{Observation: p.take, Ahead: p.ahead}
 	if p.Tick != nil {
@@ -62,7 +62,7 @@ func (p *Pipeline) Run(ctx context.Context) (capture.Stats, error) {
 	return observe.Run(ctx, p.Source, p.Capture, sink)
 }
 
-// tick lets time pass where nothing was observed.
+// tick advances packet time when nothing was observed.
 func (p *Pipeline) tick(now int64, st capture.Stats) error {
 	at := time.Unix(0, now).UTC()
 	defer func() {
@@ -77,7 +77,7 @@ func (p *Pipeline) tick(now int64, st capture.Stats) error {
 	return p.Tick(at, st)
 }
 
-// contain counts an Observation, or a moment, that made us panic.
+// contain counts and reports a panic at an Observation or in tick.
 func (p *Pipeline) contain(obs *capture.Observation, v any) {
 	p.Panics++
 	if p.Panicked != nil {
@@ -85,13 +85,13 @@ func (p *Pipeline) contain(obs *capture.Observation, v any) {
 	}
 }
 
-// ahead fetches the memory that the next Observations need, side by side.
+// ahead fetches the memory that the next Observations need, in parallel.
 func (p *Pipeline) ahead(list []capture.Observation) {
 	p.Hosts.Ahead(list)
 	p.Classifier.Ahead(list)
 }
 
-// take is the spine: who is it, what did it call that address, what does it mean.
+// take is the spine: who is it (hosts), what name did it use (names), what does it mean (classify).
 func (p *Pipeline) take(obs *capture.Observation) error {
 	defer func() {
 		if v := recover(); v != nil {
@@ -107,10 +107,10 @@ func (p *Pipeline) take(obs *capture.Observation) error {
 	}
 	if obs.Kind == capture.Answer && obs.Marks&capture.Plain != 0 {
 		obs.Host.Machine = p.Hosts.Machine(obs.Host.Addr, obs.Host.VLAN)
-		p.Names.Stamp(obs) // what an address was called may be over; the flow record tells who asked whom
+		p.Names.Stamp(obs) // plain answers teach names only; the flow record has who queried whom
 		return nil
 	}
-	p.Hosts.Stamp(obs) // first: what one machine learned at one address explains its flows from another
+	p.Hosts.Stamp(obs) // first: what one machine learned at one address explains its connections from another
 	p.Names.Stamp(obs)
 	if p.Watch != nil {
 		p.Watch.Note(obs)
@@ -118,7 +118,7 @@ func (p *Pipeline) take(obs *capture.Observation) error {
 	return p.tell(p.Classifier.Observe(obs))
 }
 
-// tell hands on a finding that changed, and those that changed with it.
+// tell passes on a finding that changed, and those that changed with it.
 func (p *Pipeline) tell(finding *classify.Finding, changed bool) error {
 	for changed && p.Changed != nil {
 		if err := p.Changed(finding); err != nil {
@@ -129,7 +129,7 @@ func (p *Pipeline) tell(finding *classify.Finding, changed bool) error {
 	return nil
 }
 
-// hidesDNS reports whether a name is a DNS over HTTPS resolver's.
+// hidesDNS reports whether a name is that of a DNS over HTTPS resolver.
 func (p *Pipeline) hidesDNS(name string) bool {
 	for _, e := range p.Catalog.MatchName(name) {
 		if e.Vendor == nil && e.Mark == "doh" {

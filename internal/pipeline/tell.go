@@ -8,17 +8,17 @@ import (
 	"avbeacon/internal/policy"
 )
 
-// Teller makes alerts of findings as they change. It belongs to the goroutine behind the observers, live and offline, so
-// that the same packets are told in the same words under the same ids.
+// Teller makes alerts of findings as they change. It belongs to the goroutine behind the observers, live and offline, so that the same
+// packets make the same alerts with the same ids.
 type Teller struct {
 	Book   *alert.Book
 	Policy *policy.Policy
-	// Tell gets each alert, in order. It is the callee's.
+	// Tell gets each alert, in order. The callee owns it.
 	Tell func(*alert.Alert)
 	now  time.Time // packet clock
 }
 
-// Changed takes a finding that changed, and gives what the policy says of it.
+// Changed takes a finding that changed and returns the policy's decision on it.
 func (t *Teller) Changed(f *classify.Finding) policy.Decision {
 	d := t.Policy.Decide(f)
 	t.reach(f.LastSeen)
@@ -26,7 +26,7 @@ func (t *Teller) Changed(f *classify.Finding) policy.Decision {
 	return d
 }
 
-// Tick tells what has come due at a packet time.
+// Tick makes the alerts that are due at a packet time.
 func (t *Teller) Tick(now time.Time) {
 	t.reach(now)
 	t.tell(t.Book.Tick(t.now))
