@@ -152,10 +152,10 @@ func (c *Classifier) Next() (*Finding, bool) {
 func (c *Classifier) changes(t *track) bool {
 	t.stirred = false
 	v, s, hour := c.judge(t, c.roles(t.host)).verdict, c.state(t), hourOf(c.now)
-	if v == NoVerdict || !t.fresh && v == t.told && s == t.toldState && hour == t.toldHour {
+	if v == NoVerdict || !t.fresh && v == t.announced && s == t.announcedState && hour == t.announcedHour {
 		return false
 	}
-	t.fresh, t.told, t.toldState, t.toldHour = false, v, s, hour
+	t.fresh, t.announced, t.announcedState, t.announcedHour = false, v, s, hour
 	c.hosts.touched.add(t.host)
 	return true
 }

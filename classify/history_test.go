@@ -31,7 +31,7 @@ func TestAttempts(t *testing.T) {
 	few.add(day, missed)
 	require.True(t, blocked(&few, &none, first, true))
 	require.True(t, blocked(&few, &none, first+100, true), "failures count however long ago they were")
-	require.True(t, blocked(&none, &few, first, true), "look-ups alone, all refused")
+	require.True(t, blocked(&none, &few, first, true), "DNS queries alone, all refused")
 	few.add(day, worked)
 	require.False(t, blocked(&none, &few, first, true), "some were answered")
 	few.add(day.Add(time.Hour), missed)

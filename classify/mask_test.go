@@ -144,7 +144,7 @@ func TestIdentifiersOfScenarios(t *testing.T) {
 	}
 }
 
-// The same identifier is the same hash, so that two hosts with one licence can be told.
+// The same identifier is the same hash, so that two hosts with one licence can be recognised.
 func TestHashesAreKeyed(t *testing.T) {
 	a, b := masker{key: []byte("a")}, masker{key: []byte("b")}
 	require.Equal(t, a.hide("x"), a.hide("x"))

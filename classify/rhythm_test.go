@@ -51,7 +51,7 @@ func TestRhythmIsJudgedAgainAfterAStart(t *testing.T) {
 	h.active.Set(b.last)
 	require.Equal(t, 10, h.rhythm(b).Sessions)
 	b.start(b.last+7200, false)
-	require.True(t, b.judged, "look-ups say nothing where flows are seen")
+	require.True(t, b.judged, "DNS queries say nothing where flows are seen")
 	b.start(b.last+7200, true)
 	require.Equal(t, 11, h.rhythm(b).Sessions)
 	before := h.rhythm(b).Active

@@ -29,13 +29,13 @@ var verdictRules = []rule{
 	{"... unless the host asks as a resolver does", "at 09:00 host 10.0.0.5 lookup ds.kaspersky.com rd0\nat 10:00 lookup s07.upd.kaspersky.com rd0", []string{"verdict=possible role=resolver"}},
 	{"two strong roles in DNS alone in one session are two roles, no more", "at 09:00 host 10.0.0.5 lookup ds.kaspersky.com\nat 09:00:20 lookup s07.upd.kaspersky.com", []string{"verdict=likely"}},
 	{"one strong flow", "at 09:00 host 10.0.0.5 hello ds.kaspersky.com", []string{"verdict=likely"}},
-	{"one strong look-up three times over two sessions", "at 09:00 host 10.0.0.5 lookup ds.kaspersky.com\nevery 10s x 2 lookup ds.kaspersky.com\nat 10:00 lookup ds.kaspersky.com", []string{"verdict=likely"}},
+	{"one strong DNS query three times over two sessions", "at 09:00 host 10.0.0.5 lookup ds.kaspersky.com\nevery 10s x 2 lookup ds.kaspersky.com\nat 10:00 lookup ds.kaspersky.com", []string{"verdict=likely"}},
 	{"... not in one session", "at 09:00 host 10.0.0.5 lookup ds.kaspersky.com\nevery 10s x 5 lookup ds.kaspersky.com", []string{"verdict=possible"}},
 	{"... not two times", "at 09:00 host 10.0.0.5 lookup ds.kaspersky.com\nat 10:00 lookup ds.kaspersky.com", []string{"verdict=possible"}},
 	{"two kinds of medium sign", "at 09:00 host 10.0.0.5 hello touch.kaspersky.com\nat 10:00 flow to 10.0.0.20:13000", []string{"host=10.0.0.5 verdict=likely"}},
 	{"one kind of medium sign, however often", "at 09:00 host 10.0.0.5 hello touch.kaspersky.com\nevery 1h x 40 hello touch.kaspersky.com", []string{"verdict=possible"}},
 	{"the role unknown is no second role", "at 09:00 host 10.0.0.5 hello touch.kaspersky.com\nat 10:00 hello crl.kaspersky.com", []string{"verdict=possible"}},
-	{"one strong look-up", "at 09:00 host 10.0.0.5 lookup ds.kaspersky.com", []string{"verdict=possible"}},
+	{"one strong DNS query", "at 09:00 host 10.0.0.5 lookup ds.kaspersky.com", []string{"verdict=possible"}},
 	{"a product built into the system", "at 09:00 host 10.0.0.5 hello wdcp.microsoft.com\nevery 1h x 9 hello wdcp.microsoft.com", []string{"verdict=possible"}},
 	{"a product built into another product", "at 09:00 host 10.0.0.5 hello netgear-a1.2d7dd.cdn.bitdefender.net\nevery 1h x 9 hello netgear-a1.2d7dd.cdn.bitdefender.net",
 		[]string{"vendor=bitdefender verdict=possible oem=yes"}},
@@ -57,7 +57,7 @@ var verdictRules = []rule{
 	{"an ephemeral port counts with the vendor's network", "at 09:00 host 10.0.0.5 flow to 91.228.166.45:53535", []string{"vendor=eset verdict=possible"}},
 	{"... without name and network nothing", "at 09:00 host 10.0.0.5 flow to 192.0.2.45:53535\nevery 1h x 9 flow to 192.0.2.45:53535", []string{"none"}},
 	{"an address alone is weak", "at 09:00 host 10.0.0.5 flow to 77.74.178.1:443\nevery 1h x 40 flow to 77.74.178.1:443", []string{"none"}},
-	{"another host's look-up names nothing", "at 09:00 host 10.0.0.5 flow to 192.0.2.1:443 name ds.kaspersky.com other\nevery 1h x 9 flow to 192.0.2.1:443 name ds.kaspersky.com other", []string{"none"}},
+	{"another host's DNS query names nothing", "at 09:00 host 10.0.0.5 flow to 192.0.2.1:443 name ds.kaspersky.com other\nevery 1h x 9 flow to 192.0.2.1:443 name ds.kaspersky.com other", []string{"none"}},
 }
 
 // lookups asks names of n vendors, and one vendor's often enough to be likely.
@@ -97,7 +97,7 @@ var stateRules = []rule{
 	{"... not within six expected periods", "at 09:00 host 10.0.0.5 hello ds.kaspersky.com\nevery 8h x 9 hello ds.kaspersky.com\nat 3+10:00 flow to 192.0.2.1:443\nevery 1h x 30 flow to 192.0.2.1:443", []string{"state=active"}},
 	{"returned: contact after 48 h or more", "at 09:00 host 10.0.0.5 hello ds.kaspersky.com\nevery 1h x 60 flow to 192.0.2.1:443\nat 2+22:00 hello ds.kaspersky.com", []string{"state=returned"}},
 	{"... for 7 days", "at 09:00 host 10.0.0.5 hello ds.kaspersky.com\nevery 1h x 60 flow to 192.0.2.1:443\nat 2+22:00 hello ds.kaspersky.com\nevery 12h x 16 hello ds.kaspersky.com", []string{"state=active"}},
-	{"returned, by look-ups where the tap sees nothing else", "at 09:00 host 10.0.0.5 lookup ds.kaspersky.com\nevery 1h x 60 lookup example.org\nat 2+22:00 lookup ds.kaspersky.com", []string{"state=returned"}},
+	{"returned, by DNS queries where the tap sees nothing else", "at 09:00 host 10.0.0.5 lookup ds.kaspersky.com\nevery 1h x 60 lookup example.org\nat 2+22:00 lookup ds.kaspersky.com", []string{"state=returned"}},
 }
 
 // roleRules are the sentences about what a host is.

@@ -20,7 +20,7 @@ import (
 //	want finding [host=] [vendor=] ...  verdict role state contacts lookups oem product version, = or >=; reason~TEXT
 //	want none [host=] [vendor=]         no such finding
 //	want remark HOST TEXT               a remark about HOST holds TEXT
-//	want hidden TEXT                    TEXT stands nowhere in the findings and remarks
+//	want hidden TEXT                    TEXT is nowhere in the findings and remarks
 //
 // ACTs: lookup NAME | hello NAME to ADDR | request URL | connect NAME to PROXY | flow to ADDR:PORT | answers ADDR | called by ADDR,
 // each with words behind it that act.option explains.

@@ -243,9 +243,9 @@ func (t *track) code(c *coder, k *known) {
 	c.flag(&t.versionSure)
 	c.flag(&t.stirred)
 	c.flag(&t.fresh)
-	codeMost(c, &t.told, Installed)
-	codeMost(c, &t.toldState, Returned)
-	code(c, &t.toldHour)
+	codeMost(c, &t.announced, Installed)
+	codeMost(c, &t.announcedState, Returned)
+	code(c, &t.announcedHour)
 }
 
 func (e *Evidence) code(c *coder) {
@@ -400,6 +400,6 @@ func (t *track) sum() uint64 {
 			n = n*31 + uint64(a.n) + uint64(s.ok)<<8 + uint64(s.fail+s.mute)<<24
 		}
 	}
-	n = n*31 + uint64(t.told) + uint64(t.toldState)<<8 + uint64(t.listed)<<16 + uint64(t.asked)
+	n = n*31 + uint64(t.announced) + uint64(t.announcedState)<<8 + uint64(t.listed)<<16 + uint64(t.asked)
 	return (n*31 + uint64(t.fallback.seen) + uint64(t.fallback.best)<<32) | 1
 }

@@ -53,13 +53,13 @@ type track struct {
 	product, version string
 	versionSure      bool // from User-Agent or query
 
-	queued    bool
-	stirred   bool // what a verdict or state depends on changed since it was last announced
-	fresh     bool // new evidence since then
-	told      Verdict
-	toldState State
-	toldHour  int64
-	saved     uint64 // its sum when a Saver last returned it; 0 for never
+	queued         bool
+	stirred        bool // what a verdict or state depends on changed since it was last announced
+	fresh          bool // new evidence since then
+	announced      Verdict
+	announcedState State
+	announcedHour  int64
+	saved          uint64 // its sum when a Saver last returned it; 0 for never
 }
 
 // beat is the session starts in one role.
@@ -249,7 +249,7 @@ func (t *track) crowded(g *sign) bool {
 	return n >= maxValues
 }
 
-// under stands for more names of one pattern.
+// under is the evidence for more names of one pattern.
 func under(e *feeds.Entry) string {
 	if e.Match == feeds.Suffix {
 		return "*." + e.Pattern
@@ -336,7 +336,7 @@ func (c *Classifier) queue(t *track) {
 }
 
 // due reports whether the finding may have changed.
-func (t *track) due(now time.Time) bool { return t.stirred || hourOf(now) != t.toldHour }
+func (t *track) due(now time.Time) bool { return t.stirred || hourOf(now) != t.announcedHour }
 
 func hourOf(t time.Time) int64 { return floorDiv(t.Unix(), 3600) }
 

@@ -432,7 +432,7 @@ type top struct {
 // pileWidths are the widths tried, in bins.
 func pileWidths() [4]int { return [4]int{2, 4, 8, 16} }
 
-// each calls show for the piles that stand out, shorter periods first, each at the width at which it stands out most, until show
+// each calls show for the significant piles, shorter periods first, each at the width at which it is most significant, until show
 // returns false.
 func (p *pile) each(show func(top) bool) {
 	var best top
@@ -453,7 +453,7 @@ func (p *pile) each(show func(top) bool) {
 	}
 }
 
-// at returns the pile that begins at a bin; one with sigma 0 if nothing stands out.
+// at returns the pile that begins at a bin; one with sigma 0 if none exceeds its neighbours.
 func (p *pile) at(b int) top {
 	var best top
 	for _, width := range pileWidths() {

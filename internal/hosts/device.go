@@ -104,7 +104,7 @@ func (h *Hosts) standsBefore(mac uint64, p addrKey, at int64) bool {
 	return d.router
 }
 
-// isRouter notes that a device stands in front of several machines.
+// isRouter notes that a device is in front of several machines.
 func (h *Hosts) isRouter(d *device) {
 	d.router = true
 	h.recent.change()

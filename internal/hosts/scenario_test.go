@@ -44,7 +44,7 @@ func TestLeaseUsedOn(t *testing.T) {
 		require.Equal(t, first, s.flow("10.0.0.5", 0, 0).Machine, "renewed where the tap does not see it")
 	}
 	s.wait(5 * time.Hour)
-	require.Equal(t, first, s.flow("10.0.0.5", 1, 0).Machine, "its own hardware address is beside it")
+	require.Equal(t, first, s.flow("10.0.0.5", 1, 0).Machine, "its own MAC address is beside it")
 }
 
 func TestReleaseEndsAtOnce(t *testing.T) {
@@ -84,7 +84,7 @@ func TestSameAddressInTwoVLANs(t *testing.T) {
 	require.NotEqual(t, ten.Machine, twenty.Machine)
 	require.Equal(t, hw(1), ten.MAC)
 	require.Equal(t, hw(2), twenty.MAC)
-	require.Equal(t, ten.Machine, s.flow("10.0.0.5", 1, 0).Machine, "the hardware address says more than the VLAN")
+	require.Equal(t, ten.Machine, s.flow("10.0.0.5", 1, 0).Machine, "the MAC address says more than the VLAN")
 	require.Equal(t, ten.Machine, s.flow("10.0.0.5", 3, 10).Machine, "behind a router")
 	require.Equal(t, uint64(1), s.h.Stats().Split)
 }
@@ -147,7 +147,7 @@ func TestRepeaterOfSeveralStations(t *testing.T) {
 		s.says(capture.MDNS, a, "224.0.0.251", name+".local", a)
 		s.wait(time.Minute)
 	}
-	require.Equal(t, 1, s.h.Stats().Routers, "it rewrites the hardware address of all")
+	require.Equal(t, 1, s.h.Stats().Routers, "it rewrites the MAC address of all")
 	s.apart("192.168.1.1", "192.168.1.2")
 	s.apart("192.168.1.2", "192.168.1.3")
 	require.Equal(t, "boris", s.flow("192.168.1.2", 9, 0).Name)
@@ -254,7 +254,7 @@ func TestInterfaceIdentifierOfLocalMAC(t *testing.T) {
 	require.Zero(t, o.Host.Machine, "a random identifier may look so too")
 	o = packet(a, mac, s.at)
 	s.h.Stamp(o)
-	require.True(t, o.Host.Own, "the same hardware address stands beside it")
+	require.True(t, o.Host.Own, "the same MAC address is beside it")
 }
 
 func TestNeighbourProxy(t *testing.T) {
@@ -349,7 +349,7 @@ func TestForwarderNamesItsClient(t *testing.T) {
 	require.True(t, o.Host.Own)
 	require.Equal(t, o.Host.Machine, s.flow("10.0.0.6", 0, 0).Machine)
 	for name, d := range map[string]wire.DNS{
-		"nothing told":   {},
+		"nothing seen":   {},
 		"a whole subnet": {ClientSubnet: netip.MustParsePrefix("10.0.0.0/24")},
 		"its own":        {ClientMAC: hw(53), HasClientMAC: true},
 		"itself":         {ClientSubnet: netip.PrefixFrom(forwarder.Addr(), 32)},

@@ -51,8 +51,8 @@ func TestStamp(t *testing.T) {
 		name  string
 		marks capture.Marks
 	}{
-		{"own look-up", []*capture.Observation{answer(one, name, 300, noon, there)}, flow(one, noon.Add(time.Minute), 0), name, capture.NameDerived},
-		{"another's look-up", []*capture.Observation{answer(two, name, 300, noon, there)}, flow(one, noon.Add(time.Minute), 0), name,
+		{"own DNS query", []*capture.Observation{answer(one, name, 300, noon, there)}, flow(one, noon.Add(time.Minute), 0), name, capture.NameDerived},
+		{"another's DNS query", []*capture.Observation{answer(two, name, 300, noon, there)}, flow(one, noon.Add(time.Minute), 0), name,
 			capture.NameDerived | capture.NameOther},
 		{"within the grace", []*capture.Observation{answer(one, name, 300, noon, there)}, flow(one, noon.Add(14*time.Minute), 0), name, capture.NameDerived},
 		{"beyond the grace", []*capture.Observation{answer(one, name, 300, noon, there)}, flow(one, noon.Add(16*time.Minute), 0), "", 0},

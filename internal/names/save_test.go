@@ -65,7 +65,7 @@ func TestMachinesAreKnownByAddressAfterARestart(t *testing.T) {
 	f.Host.Machine = 3
 	after.Stamp(f)
 	require.Equal(t, "ds.kaspersky.com", f.Name)
-	require.Zero(t, f.Marks&capture.NameOther, "its own look-up")
+	require.Zero(t, f.Marks&capture.NameOther, "its own DNS query")
 }
 
 // What is over is not saved, and no more is taken up than may be remembered: the latest.

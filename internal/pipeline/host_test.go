@@ -90,7 +90,7 @@ func TestOldEvidenceStaysWithTheOldMachine(t *testing.T) {
 	o.wait(time.Hour)
 	o.lease("10.0.0.5", 2, "beta", 8*time.Hour)
 	o.calls("10.0.0.5", vendorName, 0)
-	o.wait(30 * time.Hour) // the lease ended, and nobody tells who is there now
+	o.wait(30 * time.Hour) // the lease ended, and nothing shows who is there now
 	o.calls("10.0.0.5", vendorName, 0)
 	o.wait(time.Hour)
 	o.calls("10.0.0.5", vendorName, 0)
