@@ -13,6 +13,8 @@ import (
 	"avbeacon/internal/logs"
 	"avbeacon/internal/session"
 	"avbeacon/internal/siem"
+	"avbeacon/internal/siem/format"
+	"avbeacon/internal/siem/format/stix"
 	"github.com/spf13/pflag"
 )
 
@@ -53,7 +55,7 @@ type alertOutput struct {
 	flags  *alertFlags
 	cfg    config.Config
 	out    *output // of --alerts; nil without
-	enc    siem.Encoder
+	enc    format.Encoder
 	list   []*alert.Alert // for a format that is one document; else nil
 	line   []byte
 	err    error           // of writing, the first
@@ -72,7 +74,7 @@ func (a *alertFlags) open(s *streams, sensor string) (x *alertOutput, err error)
 		}
 	}
 	if a.file != "" {
-		if x.enc, err = siem.Encoding(a.format, siem.EncodeOptions{Hostname: sensor}); err != nil {
+		if x.enc, err = siem.Encoding(a.format, format.Options{Hostname: sensor}); err != nil {
 			return nil, err
 		}
 		if x.out, err = openOutput(a.file, s.out); err != nil {
@@ -144,7 +146,7 @@ func (x *alertOutput) written() error {
 	}
 	if x.flags.format == "stix" && x.err == nil && len(x.list) > 0 {
 		var b []byte
-		if b, x.err = siem.AppendBundle(nil, x.list, siem.EncodeOptions{}); x.err == nil {
+		if b, x.err = stix.AppendBundle(nil, x.list, format.Options{}); x.err == nil {
 			_, x.err = x.out.Write(append(b, '\n'))
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"avbeacon/internal/policy"
 	"avbeacon/internal/report"
 	"avbeacon/internal/siem"
+	"avbeacon/internal/siem/deliver"
 	"avbeacon/internal/spool"
 )
 
@@ -127,7 +128,7 @@ func testSink(ctx context.Context, s *streams, c *config.Config, k siem.Sink) (e
 	ctx, cancel := context.WithTimeout(ctx, testTime)
 	defer cancel()
 	log := logs.New(logs.Config{Level: "warn", Format: "console"}, s.err, false)
-	sink, err := siem.Open(k, siem.Options{Logger: log, Stdout: s.out, Sensor: c.Sensor, Version: version()})
+	sink, err := siem.Open(k, siem.Options{Logger: log, Stdout: s.out, Version: version()})
 	if err != nil {
 		return err
 	}
@@ -216,7 +217,7 @@ func replay(ctx context.Context, s *streams, c *config.Config, list []siem.Sink,
 
 func replaySink(ctx context.Context, s *streams, c *config.Config, k siem.Sink, file string) (r spool.Replayed, err error) {
 	log := logs.New(logs.Config{Level: "warn", Format: "console"}, s.err, false)
-	sink, err := siem.Open(k, siem.Options{Logger: log, Stdout: io.Discard, Sensor: c.Sensor, Version: version()})
+	sink, err := siem.Open(k, siem.Options{Logger: log, Stdout: io.Discard, Version: version()})
 	if err != nil {
 		return r, err
 	}
@@ -232,7 +233,7 @@ func newSIEMTemplate(s *streams) *cobra.Command {
 avbeacon siem template | curl -X PUT -H 'Content-Type: application/json' --data-binary @- URL/_index_template/avbeacon`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := s.out.Write(siem.ElasticTemplate())
+			_, err := s.out.Write(deliver.ElasticTemplate())
 			return err
 		},
 	}

@@ -9,6 +9,7 @@ import (
 	"avbeacon/internal/alert"
 	"avbeacon/internal/policy"
 	"avbeacon/internal/siem"
+	"avbeacon/internal/siem/format"
 )
 
 // sample is alert n of 250 hosts, of five severities.
@@ -51,7 +52,7 @@ func formats(out io.Writer, long time.Duration) error {
 	var lines []string
 	a := sample(1)
 	for _, name := range siem.Formats() {
-		e, err := siem.Encoding(name, siem.EncodeOptions{Hostname: "sensor"})
+		e, err := siem.Encoding(name, format.Options{Hostname: "sensor"})
 		if err != nil {
 			return err
 		}

@@ -111,7 +111,7 @@ func deliver(ctx context.Context, w way, work string, n int) (took cost, err err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
 	w.sink.Name = "bench"
-	sink, err := siem.Open(w.sink, siem.Options{Sensor: "tap01", Hostname: "sensor", Version: "0.4.0"})
+	sink, err := siem.Open(w.sink, siem.Options{Hostname: "sensor", Version: "0.4.0"})
 	if err != nil {
 		return cost{}, err
 	}

@@ -16,6 +16,7 @@ import (
 	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
 	"avbeacon/internal/siem"
+	"avbeacon/internal/siem/deliver"
 	"avbeacon/internal/spool"
 	"avbeacon/internal/store"
 )
@@ -47,7 +48,7 @@ func OpenOutbox(c *config.Config, opt OutboxOptions) (*Outbox, error) {
 		return nil, err
 	}
 	for _, k := range c.Sinks {
-		sink, err := siem.Open(k, siem.Options{Logger: opt.Log, Stdout: opt.Stdout, Sensor: opt.Sensor, Version: opt.Version})
+		sink, err := siem.Open(k, siem.Options{Logger: opt.Log, Stdout: opt.Stdout, Version: opt.Version})
 		if err != nil {
 			return nil, errors.Join(err, o.Close())
 		}
@@ -62,7 +63,7 @@ func OpenOutbox(c *config.Config, opt OutboxOptions) (*Outbox, error) {
 // Reopen makes the sinks that write files open them again, as after a rotation.
 func (o *Outbox) Reopen() {
 	for _, s := range o.sinks {
-		if r, ok := s.(siem.Reopener); ok {
+		if r, ok := s.(deliver.Reopener); ok {
 			r.Reopen()
 		}
 	}

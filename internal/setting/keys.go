@@ -10,7 +10,7 @@ func keyOf(f reflect.StructField) string {
 	if !f.IsExported() {
 		return ""
 	}
-	return f.Tag.Get("yaml")
+	return f.Tag.Get("yaml") // "" for what the program sets itself
 }
 
 // fieldOf finds the field of a key.

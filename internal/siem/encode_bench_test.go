@@ -4,20 +4,22 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"avbeacon/internal/siem/samples"
 )
 
-// BenchmarkEncode tells alerts a second for every format: of an alert as it mostly is, and of the longest there can be.
+// BenchmarkEncode tells alerts a second for every name: of an alert as it mostly is, and of the longest there can be.
 func BenchmarkEncode(b *testing.B) {
-	for _, format := range Formats() {
-		for _, s := range []sample{{"new", newAlert()}, {"hostile", hostileAlert()}} {
-			b.Run(format+"/"+s.name, func(b *testing.B) {
-				e := encoding(b, format)
-				dst, err := e.Append(nil, s.alert)
+	for _, name := range Formats() {
+		for _, s := range []samples.Sample{{Name: "new", Alert: samples.New()}, {Name: "hostile", Alert: samples.Hostile()}} {
+			b.Run(name+"/"+s.Name, func(b *testing.B) {
+				e := encoding(b, name)
+				dst, err := e.Append(nil, s.Alert)
 				require.NoError(b, err)
 				b.SetBytes(int64(len(dst)))
 				b.ReportAllocs()
 				for b.Loop() {
-					if dst, err = e.Append(dst[:0], s.alert); err != nil {
+					if dst, err = e.Append(dst[:0], s.Alert); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -5,17 +5,18 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/internal/alert"
+	"avbeacon/internal/siem/format"
+	"avbeacon/internal/siem/samples"
 )
 
 // fuzzed is newAlert with text from the wire in every place that it can come to.
 func fuzzed(text, name string) *alert.Alert {
-	a := newAlert()
+	a := samples.New()
 	a.Message, a.Why, a.Note, a.Rule, a.Sensor, a.Version = text, text, text, text, text, name
 	a.Host.Name, a.Host.MAC = name, name
 	a.Vendor.Name, a.Vendor.Product, a.Vendor.ProductVersion = name, text, name
@@ -33,8 +34,8 @@ type probe struct {
 	size  int
 }
 
-func probes(format string) []probe {
-	switch format {
+func probes(name string) []probe {
+	switch name {
 	case "ecs":
 		return []probe{{"message", false, 1024}, {"event.reason", false, 1024}, {"source.domain", true, 255}, {"observer.name", false, 1024},
 			{"avbeacon.vendor.name", true, 128}, {"avbeacon.evidence.0.value", false, 1024}, {"avbeacon.note", false, 1024}}
@@ -57,7 +58,7 @@ func probes(format string) []probe {
 	return nil
 }
 
-// FuzzEncode writes text in every format, in plenty of room and in the least, reads it back with the strict readers and
+// FuzzEncode writes text in every name, in plenty of room and in the least, reads it back with the strict readers and
 // the schemas, and compares it with the clean text.
 func FuzzEncode(f *testing.F) {
 	for _, s := range []string{"", "plain", "\\=|^\"]'", "a=b c=d", "\x00\x1f\x7f\u0085\u009b\u202e\u2066\u2028\ufeff\U000e0041", "\xff\xfe\xc0\x80",
@@ -66,50 +67,50 @@ func FuzzEncode(f *testing.F) {
 		f.Add("text", s)
 	}
 	schemas := map[string]*jsonschema.Schema{}
-	for _, format := range Formats() {
-		if jsonFormat(format) {
-			schemas[format] = schema(f, format)
+	for _, name := range Formats() {
+		if jsonFormat(name) {
+			schemas[name] = schema(f, name)
 		}
 	}
 	f.Fuzz(func(t *testing.T, text, name string) {
 		a := fuzzed(text, name)
-		for _, format := range formats() {
-			line := record(t, format.name, a, EncodeOptions{MaxBytes: 1 << 20})
-			require.NoError(t, readable(format.name, line), line)
-			if s, ok := schemas[format.name]; ok {
+		for _, f := range formats() {
+			line := record(t, f.Name, a, format.Options{MaxBytes: 1 << 20})
+			require.NoError(t, readable(f.Name, line), line)
+			if s, ok := schemas[f.Name]; ok {
 				value, err := jsonschema.UnmarshalJSON(strings.NewReader(line))
 				require.NoError(t, err)
 				require.NoError(t, s.Validate(value), line)
 			}
-			for _, p := range probes(format.name) {
+			for _, p := range probes(f.Name) {
 				want := text
 				if p.name {
 					want = name
 				}
-				require.Equal(t, expected(format.name, want, p.size), fieldOf(t, format.name, line, p.field), "%s of %s", p.field, format.name)
+				require.Equal(t, expected(f.Name, want, p.size), fieldOf(t, f.Name, line, p.field), "%s of %s", p.field, f.Name)
 			}
-			require.NoError(t, readable(format.name, record(t, format.name, a, EncodeOptions{MaxBytes: format.least})))
+			require.NoError(t, readable(f.Name, record(t, f.Name, a, format.Options{MaxBytes: f.Least})))
 		}
 	})
 }
 
-// expected is what a reader of the format is to get of a text.
-func expected(format, s string, size int) string {
-	switch format {
+// expected is what a reader of the name is to get of a text.
+func expected(name, s string, size int) string {
+	switch name {
 	case "leef":
 		s = strings.Trim(strings.ReplaceAll(s, "^", " "), " ")
 	case "cef":
 		s = strings.Trim(s, " ")
 	}
-	return clean(s, size)
+	return format.Clean(s, size)
 }
 
 // fieldOf reads a field with the strict readers; "" where it is not there.
-func fieldOf(t *testing.T, format, line, field string) string {
+func fieldOf(t *testing.T, name, line, field string) string {
 	t.Helper()
 	var fields map[string]string
 	var err error
-	switch format {
+	switch name {
 	case "cef":
 		fields, err = readCEF(line)
 	case "leef":
@@ -148,33 +149,4 @@ func walk(value any, path []string) string {
 	}
 	s, _ := value.(string)
 	return s
-}
-
-// FuzzClean looks at what the formats build on: clean text is clean, is not changed by cleaning it again, keeps to its size,
-// and is cut at no escape's middle.
-func FuzzClean(f *testing.F) {
-	f.Add("a\u202eb\xff\x01", 12)
-	f.Add("\\u{202E}", 4)
-	f.Fuzz(func(t *testing.T, s string, size int) {
-		size = 3 + (size%1000+1000)%1000
-		whole, cut := appendClean(nil, s, 1<<30)
-		require.False(t, cut)
-		require.NoError(t, printable(string(whole)))
-		require.Equal(t, string(whole), clean(string(whole), 1<<30))
-		part, cut := appendClean([]byte("before"), s, size)
-		got, ok := strings.CutPrefix(string(part), "before")
-		require.True(t, ok)
-		require.LessOrEqual(t, len(got), size)
-		require.Equal(t, len(whole) > size, cut)
-		if !cut {
-			require.Equal(t, string(whole), got)
-			return
-		}
-		kept, ok := strings.CutSuffix(got, ellipsis)
-		require.True(t, ok)
-		rest, ok := strings.CutPrefix(string(whole), kept)
-		require.True(t, ok)
-		require.True(t, utf8.ValidString(kept))
-		require.False(t, strings.HasSuffix(kept, `\`) && strings.HasPrefix(rest, "u{") && !strings.Contains(s, `\`), "cut in the middle of an escape")
-	})
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"avbeacon/internal/siem/format"
 )
 
 // Strict readers of the formats that are no JSON. They refuse what the format's text forbids, and give the fields.
@@ -16,8 +18,8 @@ func printable(line string) error {
 	if !utf8.ValidString(line) {
 		return errors.New("no UTF-8")
 	}
-	if i := strings.IndexFunc(line, hidden); i >= 0 {
-		return fmt.Errorf("hidden character at %d", i)
+	if format.Clean(line, len(line)) != line {
+		return errors.New("hidden characters")
 	}
 	return nil
 }

@@ -9,17 +9,20 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"avbeacon/internal/siem/format"
+	"avbeacon/internal/siem/samples"
 )
 
-// emitted are the names of all fields that a format writes of the samples. In JSON they are paths with points, without the
+// emitted are the names of all fields that a name writes of the samples. In JSON they are paths with points, without the
 // places in lists; in STIX they begin with the type of the object.
-func emitted(t *testing.T, format string) map[string]bool {
+func emitted(t *testing.T, name string) map[string]bool {
 	names := map[string]bool{}
-	for _, s := range append(samples(), sample{"longest", longestAlert("x")}) {
-		line := record(t, format, s.alert, EncodeOptions{Hostname: "sensor7.example", PID: 4711, HECIndex: "ids"})
+	for _, s := range append(samples.All(), samples.Sample{Name: "longest", Alert: longestAlert("x")}) {
+		line := record(t, name, s.Alert, format.Options{Hostname: "sensor7.example", PID: 4711, Index: "ids"})
 		var fields map[string]string
 		var err error
-		switch format {
+		switch name {
 		case "cef":
 			fields, err = readCEF(line)
 		case "leef":
@@ -64,12 +67,12 @@ func paths(names map[string]bool, path string, value any) {
 	}
 }
 
-// told are the names in backticks that the tables of docs/fields.md give for each format: a column of the first table, a row
+// told are the names in backticks that the tables of docs/fields.md give for each name: a column of the first table, a row
 // of the second.
 func told(t *testing.T) map[string][]string {
 	text, err := os.ReadFile("docs/fields.md")
 	require.NoError(t, err)
-	name := regexp.MustCompile("`([^`]+)`")
+	quoted := regexp.MustCompile("`([^`]+)`")
 	all := map[string][]string{}
 	var columns []string
 	for line := range strings.Lines(string(text)) {
@@ -81,15 +84,15 @@ func told(t *testing.T) map[string][]string {
 		case first == "ours" || first == "format":
 			columns = cells
 		case len(columns) == 2:
-			for _, m := range name.FindAllStringSubmatch(cells[1], -1) {
+			for _, m := range quoted.FindAllStringSubmatch(cells[1], -1) {
 				all[first] = append(all[first], m[1])
 			}
 		default:
 			require.Len(t, cells, len(columns), line)
 			for i, cell := range cells[1:] {
-				format := strings.TrimSpace(columns[i+1])
-				for _, m := range name.FindAllStringSubmatch(cell, -1) {
-					all[format] = append(all[format], m[1])
+				name := strings.TrimSpace(columns[i+1])
+				for _, m := range quoted.FindAllStringSubmatch(cell, -1) {
+					all[name] = append(all[name], m[1])
 				}
 			}
 		}
@@ -100,10 +103,10 @@ func told(t *testing.T) map[string][]string {
 // TestFieldsDocument: docs/fields.md names every field that the formats write, and none that they do not.
 func TestFieldsDocument(t *testing.T) {
 	documented := told(t)
-	for _, format := range Formats() {
-		written, known := emitted(t, format), documented[format]
+	for _, name := range Formats() {
+		written, known := emitted(t, name), documented[name]
 		for _, name := range known {
-			require.True(t, written[name], "docs/fields.md: %s has no field %s", format, name)
+			require.True(t, written[name], "docs/fields.md: %s has no field %s", name, name)
 		}
 		var missing []string
 		for name := range written {
@@ -112,6 +115,6 @@ func TestFieldsDocument(t *testing.T) {
 			}
 		}
 		slices.Sort(missing)
-		require.Empty(t, missing, "docs/fields.md does not name these of %s: `%s`", format, strings.Join(missing, "`, `"))
+		require.Empty(t, missing, "docs/fields.md does not name these of %s: `%s`", name, strings.Join(missing, "`, `"))
 	}
 }

@@ -2,43 +2,20 @@ package siem
 
 import (
 	"context"
-	"slices"
 
 	"avbeacon/internal/alert"
+	"avbeacon/internal/siem/deliver"
 )
 
-// severities are policy.Severity's words, in its order.
-func severities() []string { return []string{"info", "low", "medium", "high", "critical"} }
-
-// newFilter gives what decides whether a sink gets an alert, nil where it gets all. A test alert always passes.
-func newFilter(cfg Sink) (func(*alert.Alert) bool, error) {
-	f := cfg.Filter
-	if f.Severity == "" && len(f.Events) == 0 && len(f.Vendors) == 0 {
-		return nil, nil
-	}
-	least := 0
-	if f.Severity != "" {
-		if least = slices.Index(severities(), f.Severity); least < 0 {
-			return nil, bad(cfg, "filter.severity", "%q is none of %v", f.Severity, severities())
-		}
-	}
-	return func(a *alert.Alert) bool {
-		return a.Event == alert.Test ||
-			int(a.Severity) >= least &&
-				(len(f.Events) == 0 || slices.Contains(f.Events, string(a.Event))) &&
-				(len(f.Vendors) == 0 || slices.Contains(f.Vendors, a.Vendor.Key))
-	}, nil
-}
-
-// filtered is a Sink that gets a part of the alerts. The others count as done with.
+// filtered is a Sink that gets only the alerts that pass. The others count as done with.
 type filtered struct {
 	sink alert.Sink
 	pass func(*alert.Alert) bool
 	part []*alert.Alert // of the batch, kept for its memory
-	at   []int          // where in the batch each of part stands
+	at   []int          // index in the batch of each of part
 }
 
-// Deliver hands the part that passes over and counts in the whole batch.
+// Deliver delivers the alerts that pass; what it returns counts in the whole batch.
 func (f *filtered) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
 	f.part, f.at = f.part[:0], f.at[:0]
 	for i, a := range batch {
@@ -63,16 +40,16 @@ func (f *filtered) Deliver(ctx context.Context, batch []*alert.Alert) (int, []al
 // Close closes the sink behind the filter.
 func (f *filtered) Close() error { return f.sink.Close() }
 
-// Reopen makes the sink behind the filter, where it is one with a file, open that anew.
+// Reopen is that of the sink behind the filter, if it has one.
 func (f *filtered) Reopen() {
-	if r, ok := f.sink.(Reopener); ok {
+	if r, ok := f.sink.(deliver.Reopener); ok {
 		r.Reopen()
 	}
 }
 
 // Resent is that of the sink behind the filter.
 func (f *filtered) Resent() uint64 {
-	if r, ok := f.sink.(Resender); ok {
+	if r, ok := f.sink.(deliver.Resender); ok {
 		return r.Resent()
 	}
 	return 0

@@ -8,12 +8,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"avbeacon/internal/siem/format"
+	"avbeacon/internal/siem/samples"
 )
 
-// encoding gives the encoder of a format with the options of the golden files.
-func encoding(t testing.TB, name string) Encoder {
+// encoding gives the encoder of a name with the options of the golden files.
+func encoding(t testing.TB, name string) format.Encoder {
 	t.Helper()
-	e, err := Encoding(name, EncodeOptions{Hostname: "sensor7.example", PID: 4711, HECIndex: "ids"})
+	e, err := Encoding(name, format.Options{Hostname: "sensor7.example", PID: 4711, Index: "ids"})
 	require.NoError(t, err)
 	return e
 }
@@ -27,21 +30,21 @@ func jsonFormat(name string) bool {
 	return true
 }
 
-// TestGolden compares every sample in every format with testdata/golden; UPDATE_GOLDEN=1 (make golden) writes the files
+// TestGolden compares every sample in every name with testdata/golden; UPDATE_GOLDEN=1 (make golden) writes the files
 // instead. JSON is indented there, for people who look at differences.
 func TestGolden(t *testing.T) {
-	for _, format := range Formats() {
-		for _, s := range samples() {
-			got, err := encoding(t, format).Append(nil, s.alert)
+	for _, f := range formats() {
+		for _, s := range samples.All() {
+			got, err := encoding(t, f.Name).Append(nil, s.Alert)
 			require.NoError(t, err)
-			name := format + "-" + s.name + ".txt"
-			if jsonFormat(format) {
-				name = format + "-" + s.name + ".json"
+			file := f.Name + "-" + s.Name + ".txt"
+			if !f.Text {
+				file = f.Name + "-" + s.Name + ".json"
 				var indented bytes.Buffer
 				require.NoError(t, json.Indent(&indented, got, "", " "), "%s", got)
 				got = indented.Bytes()
 			}
-			golden(t, name, append(got, '\n'))
+			golden(t, file, append(got, '\n'))
 		}
 	}
 }

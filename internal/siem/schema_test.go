@@ -12,6 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"avbeacon/internal/alert"
+	"avbeacon/internal/siem/format"
+	"avbeacon/internal/siem/format/stix"
+	"avbeacon/internal/siem/samples"
 )
 
 // schema compiles testdata/schema/NAME.json. Each says where what it asks for is written.
@@ -25,17 +28,17 @@ func schema(t testing.TB, name string) *jsonschema.Schema {
 }
 
 func TestRecordsFitTheirSchemas(t *testing.T) {
-	for _, format := range Formats() {
-		if !jsonFormat(format) {
+	for _, name := range Formats() {
+		if !jsonFormat(name) {
 			continue
 		}
-		fits := schema(t, format)
-		for _, s := range samples() {
-			record, err := encoding(t, format).Append(nil, s.alert)
+		fits := schema(t, name)
+		for _, s := range samples.All() {
+			record, err := encoding(t, name).Append(nil, s.Alert)
 			require.NoError(t, err)
 			value, err := jsonschema.UnmarshalJSON(bytes.NewReader(record))
 			require.NoError(t, err)
-			require.NoError(t, fits.Validate(value), "%s of %s", format, s.name)
+			require.NoError(t, fits.Validate(value), "%s of %s", name, s.Name)
 		}
 	}
 }
@@ -49,17 +52,17 @@ func TestSchemasRefuse(t *testing.T) {
 		"hec":  {{`"time":1795428904`, `"time":1795428904123`}, {`"dest_port":443`, `"dest_port":0`}},
 		"stix": {{`"spec_version":"2.1"`, `"spec_version":"2.0"`}, {`"count":110`, `"count":0`}, {`sighting--`, `sighted--`}},
 	}
-	for format, list := range edits {
-		record, err := encoding(t, format).Append(nil, newAlert())
+	for name, list := range edits {
+		record, err := encoding(t, name).Append(nil, samples.New())
 		require.NoError(t, err)
 		for _, edit := range list {
 			wrong := strings.Replace(string(record), edit[0], edit[1], 1)
-			require.NotEqual(t, string(record), wrong, "%s has no %s", format, edit[0])
+			require.NotEqual(t, string(record), wrong, "%s has no %s", name, edit[0])
 			value, err := jsonschema.UnmarshalJSON(strings.NewReader(wrong))
 			if err == nil {
-				err = schema(t, format).Validate(value)
+				err = schema(t, name).Validate(value)
 			}
-			require.Error(t, err, "%s with %s", format, edit[1])
+			require.Error(t, err, "%s with %s", name, edit[1])
 		}
 	}
 }
@@ -67,10 +70,10 @@ func TestSchemasRefuse(t *testing.T) {
 // TestBundle puts all samples in one bundle: every object once, every reference to one that is there.
 func TestBundle(t *testing.T) {
 	var alerts []*alert.Alert
-	for _, s := range samples() {
-		alerts = append(alerts, s.alert)
+	for _, s := range samples.All() {
+		alerts = append(alerts, s.Alert)
 	}
-	bundle, err := AppendBundle([]byte("before"), append(alerts, alerts[0]), EncodeOptions{Hostname: "sensor7.example"})
+	bundle, err := stix.AppendBundle([]byte("before"), append(alerts, alerts[0]), format.Options{Hostname: "sensor7.example"})
 	require.NoError(t, err)
 	bundle = bytes.TrimPrefix(bundle, []byte("before"))
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(bundle))
@@ -89,9 +92,7 @@ func TestBundle(t *testing.T) {
 			require.True(t, ids[ref], "%s speaks of %s, which is not there", o["id"], ref)
 		}
 	}
-	_, err = AppendBundle(nil, nil, EncodeOptions{})
-	require.Error(t, err)
-	_, err = AppendBundle(nil, alerts, EncodeOptions{Facility: 99})
+	_, err = stix.AppendBundle(nil, nil, format.Options{})
 	require.Error(t, err)
 }
 
@@ -115,15 +116,8 @@ func references(o map[string]any) []string {
 	return list
 }
 
-// TestObservableIDs compares ids with those that the published guidance (STIX 2.1 best practices) and other producers have.
-func TestObservableIDs(t *testing.T) {
-	require.Equal(t, "ipv4-addr--28bb3599-77cd-5a82-a950-b5bc3caf07c4", observableID("ipv4-addr", `{"value":"198.51.100.3"}`))
-	require.Equal(t, "domain-name--bedb4899-d24b-5401-bc86-8f6b4cc18ec7", observableID("domain-name", `{"value":"example.com"}`))
-	require.Equal(t, "2ed6657d-e927-568b-95e1-2665a8aea6a2", uuid5("6ba7b8109dad11d180b400c04fd430c8", "www.example.com")) // RFC 9562 A.4
-}
-
 func TestGoldenFilesAreWhole(t *testing.T) {
 	files, err := os.ReadDir(filepath.Join("testdata", "golden"))
 	require.NoError(t, err)
-	require.Len(t, files, len(Formats())*len(samples()), "a golden file of a format or sample that is gone")
+	require.Len(t, files, len(Formats())*len(samples.All()), "a golden file of a name or sample that is gone")
 }

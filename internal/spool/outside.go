@@ -16,7 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"avbeacon/internal/config"
-	"avbeacon/internal/siem"
+	"avbeacon/internal/siem/deliver"
 )
 
 // outside connects to a server or cluster; it need not answer yet. Its stream bears the sensor's name, so that several
@@ -58,8 +58,8 @@ func connOptions(log *zap.Logger) []nats.Option {
 }
 
 // tlsConfig is nil where nothing is configured: the URL alone then says whether there is TLS.
-func tlsConfig(c siem.TLS, log *zap.Logger) (*tls.Config, error) {
-	if c == (siem.TLS{}) {
+func tlsConfig(c deliver.TLS, log *zap.Logger) (*tls.Config, error) {
+	if c == (deliver.TLS{}) {
 		return nil, nil
 	}
 	out := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName, InsecureSkipVerify: c.Insecure}

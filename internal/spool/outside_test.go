@@ -25,7 +25,7 @@ import (
 
 	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
-	"avbeacon/internal/siem"
+	"avbeacon/internal/siem/deliver"
 )
 
 // serveNATS starts a real server on a port; 0 takes any.
@@ -182,7 +182,7 @@ func TestTLSWithClientCertificates(t *testing.T) {
 		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}
 	})
 	cfg := config.Spool{NATS: "tls://127.0.0.1:" + strconv.Itoa(portOf(srv)),
-		NATSTLS: siem.TLS{CA: file("ca.crt"), Cert: file("client.crt"), Key: file("client.key")}}
+		NATSTLS: deliver.TLS{CA: file("ca.crt"), Cert: file("client.crt"), Key: file("client.key")}}
 	k := newStrict()
 	s := start(t, cfg, Options{}, map[string]*strict{"k": k})
 	s.Offer(made(1, 1))

@@ -1,0 +1,62 @@
+package deliver
+
+import (
+	"avbeacon/internal/alert"
+	"avbeacon/internal/siem/format"
+)
+
+// lines turns batches into text of one line an alert.
+type lines struct {
+	enc  format.Encoder
+	text []byte // kept for its memory
+	ends []int  // where in text the line of each alert ends; a refused one has none, and ends where the one before does
+}
+
+// encode gives the text of a batch, good until the next call. An alert that cannot be written in this format is refused.
+func (l *lines) encode(batch []*alert.Alert) ([]byte, []alert.Refusal) {
+	var refused []alert.Refusal
+	l.text, l.ends = l.text[:0], l.ends[:0]
+	for i, a := range batch {
+		longer, err := l.enc.Append(l.text, a)
+		if err != nil {
+			refused = append(refused, refusal(i, err))
+		} else {
+			l.text = append(longer, '\n')
+		}
+		l.ends = append(l.ends, len(l.text))
+	}
+	return l.text, refused
+}
+
+// whole says how many alerts from the front are complete in the first n bytes of the text.
+func (l *lines) whole(n int) int {
+	done := 0
+	for done < len(l.ends) && l.ends[done] <= n {
+		done++
+	}
+	return done
+}
+
+// refusal is that of an alert that cannot be encoded.
+func refusal(index int, err error) alert.Refusal {
+	return alert.Refusal{Index: index, Reason: bounded(err.Error())}
+}
+
+// bounded cuts a reason to what alert.Refusal allows.
+func bounded(reason string) string {
+	const most = 1 << 10
+	if len(reason) > most {
+		reason = reason[:most]
+	}
+	return reason
+}
+
+// before gives the refusals of the first n alerts of a batch.
+func before(n int, refused []alert.Refusal) []alert.Refusal {
+	for i, r := range refused {
+		if r.Index >= n {
+			return refused[:i]
+		}
+	}
+	return refused
+}
