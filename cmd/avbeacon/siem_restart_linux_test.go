@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -83,6 +84,15 @@ ruleset(name="at once" queue.type="direct") { action(type="omfile" file=%q templ
 			all = append(all, found...)
 		}
 		return strings.Join(all, ":")
+	}
+	for _, m := range regexp.MustCompile(`(?i)(load|streamDriver\.name)="([a-z]+)"`).FindAllStringSubmatch(text, -1) {
+		name := m[2] + ".so"
+		if m[1] != "load" {
+			name = "lmnsd_" + name
+		}
+		if there := libraries("/usr/lib/*/rsyslog/"+name, "/usr/lib/rsyslog/"+name); there == "" {
+			t.Skipf("rsyslogd is there without its module %s", name)
+		}
 	}
 	r.sink = strings.ReplaceAll(sink, "%s", net.JoinHostPort("127.0.0.1", r.port))
 	r.command = func() *exec.Cmd {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +34,7 @@ func findDaemon(t *testing.T, name string) *daemon {
 	t.Helper()
 	unpacked := os.Getenv("RECEIVERS")
 	if unpacked == "" {
-		unpacked = filepath.Join("..", "..", ".cache", "receivers")
+		unpacked = filepath.Join("..", "..", "..", ".cache", "receivers")
 	}
 	roots, err := filepath.Glob(filepath.Join(unpacked, "*"))
 	require.NoError(t, err)
@@ -53,6 +55,13 @@ func findDaemon(t *testing.T, name string) *daemon {
 // start runs it until the test ends; again after a kill.
 func (r *daemon) start(t *testing.T) {
 	t.Helper()
+	if r.name == "rsyslogd" {
+		conf, err := os.ReadFile(filepath.Join(r.dir, "conf"))
+		require.NoError(t, err)
+		if missing := missingModules(string(conf), strings.Split(r.modules(), ":")); len(missing) > 0 {
+			t.Skipf("rsyslogd is there without its modules %s", strings.Join(missing, ", "))
+		}
+	}
 	r.endLine(t)
 	var said bytes.Buffer
 	r.running = r.command(r)
@@ -144,11 +153,45 @@ action(type="omfile" file=%[3]q template="raw")
 `, r.dir, global, r.out, withPort(input, r.port))
 	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "conf"), []byte(conf), 0o600))
 	r.command = func(r *daemon) *exec.Cmd {
-		c := exec.Command(r.path, "-n", "-f", filepath.Join(r.dir, "conf"), "-i", filepath.Join(r.dir, "pid"), "-M", r.libraries("/usr/lib/*/rsyslog", "/usr/lib/rsyslog", "/usr/lib64/rsyslog"))
+		c := exec.Command(r.path, "-n", "-f", filepath.Join(r.dir, "conf"), "-i", filepath.Join(r.dir, "pid"), "-M", r.modules())
 		c.Env = r.environment()
 		return c
 	}
 	return r
+}
+
+// modules lists the folders of rsyslog's modules.
+func (r *daemon) modules() string {
+	return r.libraries("/usr/lib/*/rsyslog", "/usr/lib/rsyslog", "/usr/lib64/rsyslog")
+}
+
+// missingModules returns the modules that a configuration of rsyslog loads and that are in none of the folders: packages of
+// their own on most systems.
+func missingModules(conf string, folders []string) (missing []string) {
+	wanted := regexp.MustCompile(`(?i)(load|streamDriver\.name)="([a-z]+)"`)
+	for _, m := range wanted.FindAllStringSubmatch(conf, -1) {
+		name := m[2] + ".so"
+		if m[1] != "load" {
+			name = "lmnsd_" + name
+		}
+		there := slices.ContainsFunc(folders, func(folder string) bool {
+			_, err := os.Stat(filepath.Join(folder, name))
+			return err == nil
+		})
+		if !there && !slices.Contains(missing, name) {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+// A stock rsyslogd has neither RELP nor TLS: the tests that need them are skipped, and say what is missing.
+func TestMissingModulesAreNamed(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "imtcp.so"), nil, 0o600))
+	conf := tlsInput + "\n" + relpInput
+	require.Equal(t, []string{"lmnsd_gtls.so", "imrelp.so"}, missingModules(conf, []string{"", dir}))
+	require.Empty(t, missingModules(`module(load="imtcp")`, []string{dir}))
 }
 
 func withPort(input, port string) string { return strings.ReplaceAll(input, "%s", port) }
