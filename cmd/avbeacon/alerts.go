@@ -77,7 +77,7 @@ func (a *alertFlags) open(s *streams, sensor string) (x *alertOutput, err error)
 		if x.enc, err = siem.Encoding(a.format, format.Options{Hostname: sensor}); err != nil {
 			return nil, err
 		}
-		if x.out, err = openOutput(a.file, s.out); err != nil {
+		if x.out, err = openOutput("--alerts", a.file, s.out); err != nil {
 			return nil, err
 		}
 	}

@@ -173,7 +173,7 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 	}
 	src := files.Open(inputs, files.Options{Stdin: s.in, HashUpTo: o.hashLimit(), BlockSize: blockSize(o.workers)})
 	defer src.Close()
-	out, err := openOutput(o.output, o.reportTo(s.out))
+	out, err := openOutput("--output", o.output, o.reportTo(s.out))
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func TestOutputAppearsWhole(t *testing.T) {
 		require.NoError(t, err)
 		return string(b)
 	}
-	out, err := openOutput(name, nil)
+	out, err := openOutput("--output", name, nil)
 	require.NoError(t, err)
 	_, err = out.WriteString("half")
 	require.NoError(t, err)
@@ -91,7 +91,7 @@ func TestOutputAppearsWhole(t *testing.T) {
 	require.NoError(t, out.discard())
 	require.Equal(t, "old", read())
 
-	out, err = openOutput(name, nil)
+	out, err = openOutput("--output", name, nil)
 	require.NoError(t, err)
 	_, err = out.WriteString("new")
 	require.NoError(t, err)

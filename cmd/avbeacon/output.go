@@ -19,9 +19,9 @@ type output struct {
 	name string   // under which the file appears at last; "" where it is written in place
 }
 
-// openOutput opens a file for a report before anything is read, so that a bad name is told at once. A device or pipe is
-// written in place; the target of a symbolic link is replaced, not the link.
-func openOutput(name string, stdout io.Writer) (*output, error) {
+// openOutput opens the file that an option (--output, --alerts) names before anything is read, so that a bad name is
+// reported at once. A device or pipe is written in place; the target of a symbolic link is replaced, not the link.
+func openOutput(option, name string, stdout io.Writer) (*output, error) {
 	if name == "" || name == "-" {
 		f, _ := stdout.(*os.File)
 		return &output{Writer: bufio.NewWriter(stdout), file: f}, nil
@@ -32,12 +32,12 @@ func openOutput(name string, stdout io.Writer) (*output, error) {
 	}
 	if st, err := os.Stat(name); err == nil {
 		if st.IsDir() {
-			return nil, fmt.Errorf("--output %s: it is a folder", name)
+			return nil, fmt.Errorf("%s %s: is a folder", option, name)
 		}
 		if !st.Mode().IsRegular() {
 			f, err := os.OpenFile(name, os.O_WRONLY, 0)
 			if err != nil {
-				return nil, fmt.Errorf("--output: %w", err)
+				return nil, fmt.Errorf("%s: %w", option, err)
 			}
 			return &output{Writer: bufio.NewWriter(f), file: f}, nil
 		}
@@ -46,7 +46,7 @@ func openOutput(name string, stdout io.Writer) (*output, error) {
 	beside := fmt.Sprintf(".%s.%.8s", filepath.Base(name), rand.Text())
 	f, err := os.OpenFile(filepath.Join(filepath.Dir(name), beside), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
-		return nil, fmt.Errorf("--output %s: %w", name, reason(err))
+		return nil, fmt.Errorf("%s %s: %w", option, name, reason(err))
 	}
 	return &output{Writer: bufio.NewWriter(f), file: f, name: name}, nil
 }

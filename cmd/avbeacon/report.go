@@ -65,7 +65,7 @@ func reportStore(ctx context.Context, s *streams, o *analyzeOptions) error {
 	if err != nil {
 		return o.ofDB(err)
 	}
-	out, err := openOutput(o.output, s.out)
+	out, err := openOutput("--output", o.output, s.out)
 	if err != nil {
 		return err
 	}
