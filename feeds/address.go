@@ -14,10 +14,10 @@ type networkTable struct {
 	interest bart.Lite // prefixes of vendors and of marked resolvers
 }
 
-// network is what is known of the addresses of one prefix, wider prefixes included.
+// network is what is known about the addresses of one prefix, wider prefixes included.
 type network struct {
 	entries []*Entry // the longest prefix first
-	as      *Entry   // the first of entries that is an autonomous system, nil where there is none
+	as      *Entry   // the first of entries that is an autonomous system, or nil
 }
 
 func (t *networkTable) add(e *Entry) {
@@ -32,7 +32,7 @@ func (t *networkTable) add(e *Entry) {
 	}
 }
 
-// finish returns each prefix what the prefixes around it say too, so that one look-up answers all.
+// finish adds to each prefix what the prefixes around it say, so that one lookup returns everything.
 func (t *networkTable) finish() {
 	var own bart.Table[[]*Entry]
 	for p, list := range t.lists {
@@ -57,7 +57,7 @@ func (c *Catalog) Addr(a netip.Addr) bool {
 }
 
 // MatchAddr returns the entries whose networks, ranges or resolvers hold an address, the longest prefix first. The result
-// is shared: it is not to be changed.
+// is shared and must not be changed.
 func (c *Catalog) MatchAddr(a netip.Addr) []*Entry {
 	n, _ := c.networks.table.Lookup(a.Unmap())
 	return n.entries

@@ -48,13 +48,13 @@ func build(files []catalogFile) *Catalog {
 	return c
 }
 
-// finish makes the tables that need all entries.
+// finish builds the tables that need all entries.
 func (c *Catalog) finish() {
 	c.names.finish()
 	c.networks.finish()
 }
 
-// add files an entry where its kind of sign is looked up.
+// add puts an entry into the table of its kind.
 func (c *Catalog) add(e *Entry) {
 	c.entries = append(c.entries, e)
 	c.date = max(c.date, e.Date)
@@ -82,7 +82,7 @@ func (c *Catalog) add(e *Entry) {
 // Date returns the newest date of an entry, YYYY-MM-DD, "" where there is no entry.
 func (c *Catalog) Date() string { return c.date }
 
-// SHA256 gives, in hex, the digest of what the catalogue says, whatever the order and the layout of its files.
+// SHA256 returns the digest in hex of the catalogue's content. It does not depend on order and layout of the files.
 func (c *Catalog) SHA256() string { return c.sum() }
 
 // Len returns the number of entries.
@@ -103,7 +103,7 @@ func (c *Catalog) Vendor(key string) *Vendor {
 // Entries returns every entry in the order of the files and their lines.
 func (c *Catalog) Entries() iter.Seq[*Entry] { return slices.Values(c.entries) }
 
-// digest hashes one line an entry, vendor and tool, sorted.
+// digest hashes one line for each entry, vendor and tool, sorted.
 func (c *Catalog) digest() string {
 	lines := make([]string, 0, len(c.entries)+len(c.vendors)+len(c.tools)+len(c.browsers))
 	for _, v := range c.vendors {
@@ -112,7 +112,7 @@ func (c *Catalog) digest() string {
 	for _, e := range c.entries {
 		lines = append(lines, e.line())
 	}
-	for i, t := range c.tools { // the first that fits decides
+	for i, t := range c.tools { // the first that matches decides
 		lines = append(lines, fmt.Sprintf("tool\t%d\t%q\t%q", i, t.name, t.pattern))
 	}
 	for i, t := range c.browsers {
@@ -126,7 +126,7 @@ func (c *Catalog) digest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// line returns all that an entry says, but for where it stands.
+// line returns everything that an entry says, except its place in a file.
 func (e *Entry) line() string {
 	vendor := ""
 	if e.Vendor != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// staleAfter is how much older than the newest entry an entry may be before a check remarks on it.
+// staleAfter is how much older than the newest entry an entry may be without a warning.
 const staleAfter = 2 * 365 * 24 * time.Hour
 
 // Check returns every error and, where there is none, every warning in a catalogue's files, by file and line.
@@ -29,7 +29,7 @@ func Check(fsys fs.FS) []Problem {
 	return out.sorted()
 }
 
-// checker looks for what is allowed but looks wrong.
+// checker warns about what is allowed but is probably a mistake.
 type checker struct {
 	out     *problems
 	catalog *Catalog
@@ -54,7 +54,7 @@ func (k *checker) stale() {
 	}
 }
 
-// samples: a sample that another entry decides shows an expression that is never asked for it.
+// samples: a sample that another entry decides shows that its own expression is never used for it.
 func (k *checker) samples() {
 	for _, e := range k.entries {
 		if e.Signal != SignalName || e.Sample == "" {

@@ -18,11 +18,11 @@ import (
 const (
 	maxFileBytes = 1 << 20
 	maxLineBytes = 4096
-	maxNesting   = 200 // brackets that may stand open, counted without regard to quotes
+	maxNesting   = 200 // open brackets, counted without regard to quotes
 	maxText      = 600
 )
 
-// reader walks the syntax tree of one file and notes where it is not what the format wants.
+// reader walks the syntax tree of one file and records where it does not have the right form.
 type reader struct {
 	file string
 	out  *problems
@@ -56,7 +56,7 @@ func parseYAML(data []byte) (file *ast.File, err error) {
 	return parser.ParseBytes(data, 0)
 }
 
-// unfit says why a file is refused before it is parsed, "" where it is fit.
+// unfit returns why a file is rejected before it is parsed, or "".
 func unfit(data []byte) string {
 	if len(data) > maxFileBytes {
 		return fmt.Sprintf("larger than %d bytes", maxFileBytes)
@@ -122,7 +122,7 @@ type field struct {
 	value ast.Node
 }
 
-// fields returns the pairs of a mapping in order. Keys outside allowed and keys that stand twice are errors.
+// fields returns the pairs of a mapping in order. Keys outside allowed and repeated keys are errors.
 func (r *reader) fields(n ast.Node, allowed ...string) []field {
 	var pairs []*ast.MappingValueNode
 	switch v := n.(type) {
@@ -144,7 +144,7 @@ func (r *reader) fields(n ast.Node, allowed ...string) []field {
 		case !slices.Contains(allowed, key.Value):
 			r.fail(p.Key, "unknown key %q (known here: %s)", key.Value, strings.Join(allowed, ", "))
 		case seen[key.Value]:
-			r.fail(p.Key, "key %q stands twice", key.Value)
+			r.fail(p.Key, "key %q is listed twice", key.Value)
 		default:
 			seen[key.Value] = true
 			out = append(out, field{key.Value, p.Key, p.Value})
@@ -163,7 +163,7 @@ func (r *reader) items(n ast.Node) []ast.Node {
 	return s.Values
 }
 
-// text returns a scalar as text, "" where it is none (which has been noted) or empty.
+// text returns a scalar as text, "" if it is empty or not a scalar; the latter is recorded as an error.
 func (r *reader) text(n ast.Node) string {
 	var s string
 	switch v := n.(type) {
@@ -212,7 +212,7 @@ func (r *reader) choice(n ast.Node, what string, words []string) uint8 {
 	s := r.text(n)
 	i, ok := constant(words, s)
 	if !ok {
-		r.fail(n, "%q is no %s (one of: %s)", s, what, strings.Join(words, ", "))
+		r.fail(n, "%q is not a %s (one of: %s)", s, what, strings.Join(words, ", "))
 	}
 	return i
 }

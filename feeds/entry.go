@@ -1,10 +1,14 @@
-// Package feeds is what is known about antivirus vendors and about places. It takes YAML files and place databases and
-// gives immutable snapshots that answer: whose name, address or sign is this, and where in the world is that address.
+// Package feeds holds what is known about antivirus vendors and about places. YAML files and place databases go in; immutable
+// snapshots come out, which answer whose name, address, path, port or User-Agent something is (Catalog), and where in the world an
+// address is (Places).
+//
+// Start with Entry, one fact of the catalogue, and Catalog. load.go and parse.go read the files, snapshot.go their quick form; geo.go
+// opens place databases and geo_schema.go understands the schemas of their makers.
 package feeds
 
 import "net/netip"
 
-// Role is what a name or sign is for.
+// Role is the service that a name or another sign belongs to.
 type Role uint8
 
 // The roles, in the words of the catalogue.
@@ -44,11 +48,11 @@ const (
 	SignalUserAgent               // HTTP User-Agent
 	SignalHeader                  // HTTP request header's name
 	SignalBody                    // first bytes of an HTTP response's body
-	SignalPayload                 // first bytes of a flow that speaks no known protocol
+	SignalPayload                 // first bytes of a flow without a known protocol
 	SignalIssuer                  // issuer common name of a server's certificate
 	SignalPort                    // TCP or UDP port on the Internet
 	SignalLANPort                 // TCP or UDP port inside the site
-	SignalAddress                 // address range that is no autonomous system
+	SignalAddress                 // address range within no autonomous system of the vendor
 	SignalASN                     // a vendor's own network
 	SignalResolver                // a public resolver's address
 )
@@ -87,7 +91,7 @@ const (
 	NeedNameOrNetwork
 )
 
-// Confidence is how well the source bears the entry.
+// Confidence is how well the source supports the entry.
 type Confidence uint8
 
 // The confidences.
@@ -107,7 +111,7 @@ type Entry struct {
 	Strength Strength
 	Product  string // "" where the sign is of no one product
 	Mark     string // valid iff Vendor is nil: doh, dot, proxy, threat-intel, oem, ...
-	OEM      string // product that has this vendor's engine built in, "" where none
+	OEM      string // another maker's product with this vendor's engine, or ""
 	Builtin  bool   // part of an operating system (Defender's names): possible at most without more
 	Pool     bool   // member of a numbered pool
 	// Mask names what of the value identifies a person or machine and must be hidden: "" nothing, "label" the first label,
@@ -122,10 +126,10 @@ type Entry struct {
 	Licence    string // of the source, "" where only a fact was taken
 	Confidence Confidence
 	Country    string // ISO 3166 alpha-2 where this entry's differs from the vendor's, else ""
-	Wire       string // ports and protocols as the source tells them, for display
+	Wire       string // ports and protocols as the source writes them, for display
 	Sample     string // a value that Pattern matches; always set where Match is Regexp and Signal is SignalName
 	Need       Need
-	Hosts      []string // names (each with its subdomains) that NeedHost and NeedNameOrNetwork speak of
+	Hosts      []string // names (each with its subdomains) that NeedHost and NeedNameOrNetwork mean
 
 	ASN      uint32         // valid iff Signal is SignalASN
 	Owner    string         // the registrant's name; valid iff Signal is SignalASN

@@ -190,14 +190,14 @@ func (x *explainer) url(host, target string) {
 	}
 	path, query, _ := strings.Cut(target, "?")
 	for _, e := range x.catalog.matching(SignalPath, path) {
-		x.add(e, x.catalog.Applies(e, peer), fmt.Sprintf("the path fits %s", e.Pattern))
+		x.add(e, x.catalog.Applies(e, peer), fmt.Sprintf("the path matches %s", e.Pattern))
 	}
 	for _, e := range x.catalog.matching(SignalQuery, query) {
-		x.add(e, x.catalog.Applies(e, peer), fmt.Sprintf("the query fits %s", e.Pattern))
+		x.add(e, x.catalog.Applies(e, peer), fmt.Sprintf("the query matches %s", e.Pattern))
 	}
 }
 
-// text tries the kinds of sign that any text may be.
+// text tries the kinds of entries that any text may match.
 func (x *explainer) text(q string) {
 	for _, e := range x.catalog.headers[strings.ToLower(q)] {
 		x.add(e, e.Need == NeedNothing, fmt.Sprintf("a request header is named %s", e.Pattern))

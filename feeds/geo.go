@@ -18,14 +18,14 @@ type Places struct {
 	bases []*base
 }
 
-// Database says what one open database is, for reports and for `avbeacon version`.
+// Database describes one open database, for reports and for `avbeacon version`.
 type Database struct {
 	Name        string // as the maker calls it; the file's name where the file does not say
-	Maker       string // who vouches for it, "" where neither type nor file name tells
+	Maker       string // who made it, "" if neither type nor file name says
 	Date        string // YYYY-MM-DD of the build
 	File        string // path as given, "" for the embedded one
 	SHA256      string // of the embedded one; "" for files
-	Type        string // database_type as it stands in the file
+	Type        string // the file's database_type
 	Extract     bool   // holds Russia and the vendors' networks only: no record means 'not Russia'
 	Country     bool   // has the countries of addresses
 	City        bool   // has their cities
@@ -46,7 +46,7 @@ const (
 	NetworkProxy            // a security gateway in the cloud
 )
 
-// Opinion is what one database says of one address. It is a value and stays valid after Close.
+// Opinion is one database's answer for one address. It is a value and stays valid after Close.
 type Opinion struct {
 	Database   string // Database.Name
 	Maker      string // Database.Maker
@@ -57,7 +57,7 @@ type Opinion struct {
 	Radius     uint16 // accuracy in km, 0 where unknown
 	Lat, Lon   float64
 	HasPoint   bool   // Lat and Lon are valid
-	Registered string // ISO country of registration: says nothing of the place
+	Registered string // ISO country of registration, which is not a location
 	Anycast    bool   // the maker marks the address as anycast
 	Network    Network
 	ASN        uint32
@@ -71,7 +71,7 @@ type Opinion struct {
 func (o *Opinion) Places() bool { return o.Country != "" || o.NotCovered }
 
 // OpenPlaces opens every file, mapped into memory where the system can (so replace it by renaming: what is written over a
-// file that is open cannot be read until it is opened anew), and the embedded data where asked. One bad file
+// file that is open cannot be read until it is opened again), and the embedded data where asked. One bad file
 // fails the whole set, and the error names each bad file with its reason. No file and no embedded data give an empty set.
 func OpenPlaces(files []string, embedded bool) (*Places, error) {
 	p := &Places{}
@@ -187,7 +187,7 @@ func Routable(a netip.Addr) bool {
 // whose offset falls together with its own. A power of two.
 const cacheSlots = 1 << 12
 
-// cached is one decoded record.
+// cached is one decoded record of the cache.
 type cached struct {
 	offset  uintptr
 	opinion Opinion

@@ -12,7 +12,7 @@ import (
 // (GeoIP2 Enterprise) has about 120.
 const recordBudget = 512
 
-// textLimit bounds one text of a record in bytes; longer ones are passed over.
+// textLimit bounds one text of a record in bytes; longer ones are skipped.
 const textLimit = 256
 
 // maxRadius is the largest accuracy radius in km that is believed; makers' own country-sized circles end at 1,000.
@@ -42,10 +42,10 @@ func (f *fields) UnmarshalMaxMindDBCursor(c mmdbdata.Cursor) (mmdbdata.Cursor, e
 	return f.each(c, f.top)
 }
 
-// visit reads the value that v stands on, for the given key, and returns what follows it.
+// visit reads the value at v, for the given key, and returns what follows it.
 type visit func(key string, v mmdbdata.Cursor) (mmdbdata.Cursor, error)
 
-// each calls see for every key of the map at c; a value of another kind is passed over.
+// each calls see for every key of the map at c; a value of another kind is skipped.
 func (f *fields) each(c mmdbdata.Cursor, see visit) (mmdbdata.Cursor, error) {
 	kind, err := c.Kind()
 	if err != nil || kind != mmdbdata.KindMap {
@@ -176,7 +176,7 @@ func (f *fields) trait(key string, v mmdbdata.Cursor) (mmdbdata.Cursor, error) {
 	return v.Skip()
 }
 
-// text reads a string; other kinds and overlong texts leave to as it is.
+// text reads a string; other kinds and overlong texts leave `to` unchanged.
 func text(v mmdbdata.Cursor, to *string) (mmdbdata.Cursor, error) {
 	kind, err := v.Kind()
 	if err != nil || kind != mmdbdata.KindString {
@@ -192,7 +192,7 @@ func text(v mmdbdata.Cursor, to *string) (mmdbdata.Cursor, error) {
 	return next, err
 }
 
-// number reads a number, or a string that is one; other kinds leave to as it is. ok says whether one was read.
+// number reads a number, or a string that is one; other kinds leave `to` unchanged. ok says whether one was read.
 func number(v mmdbdata.Cursor, to *float64) (next mmdbdata.Cursor, ok bool, err error) {
 	kind, err := v.Kind()
 	if err != nil {
@@ -224,7 +224,7 @@ func number(v mmdbdata.Cursor, to *float64) (next mmdbdata.Cursor, ok bool, err 
 	return next, ok, err
 }
 
-// whole reads a number that must fit 32 bits; others leave to as it is.
+// whole reads a number that must fit 32 bits; others leave `to` unchanged.
 func whole(v mmdbdata.Cursor, to *uint32) (mmdbdata.Cursor, error) {
 	var n float64
 	next, ok, err := number(v, &n)

@@ -60,7 +60,7 @@ func reason(err error) error {
 	return err
 }
 
-// newBase finds out what the database holds. It owns the reader and closes it where it fails.
+// newBase finds out what the database holds. It owns the reader, and closes it on failure.
 func newBase(reader *maxminddb.Reader, file string) (*base, error) {
 	b := &base{reader: reader, cache: new(slots)}
 	b.about = describe(reader.Metadata, file)
@@ -76,7 +76,7 @@ func newBase(reader *maxminddb.Reader, file string) (*base, error) {
 	return b, nil
 }
 
-// describe reads what the metadata and the file's name tell.
+// describe reads the metadata and the file's name.
 func describe(m maxminddb.Metadata, file string) Database {
 	d := Database{Name: m.DatabaseType, Type: m.DatabaseType, File: file, IPv4: true, IPv6: m.IPVersion == 6}
 	if m.BuildEpoch > 0 && m.BuildEpoch < 1<<33 {
@@ -99,7 +99,7 @@ func flat(databaseType string) bool { return flatType.MatchString(databaseType) 
 
 var flatType = regexp.MustCompile(`^(city|country|asn) ipv`)
 
-// makers are the beginnings of database types and, for repacked data, parts of file names that tell the maker.
+// makers are the beginnings of database types and, for repacked data, parts of file names that identify the maker.
 var makers = []struct{ begins, contains, maker string }{
 	{"GeoLite2", "geolite2", "MaxMind"},
 	{"GeoIP", "geoip2", "MaxMind"},
@@ -109,7 +109,7 @@ var makers = []struct{ begins, contains, maker string }{
 	{placesType, "avbeacon-places", "DB-IP"},
 }
 
-// makerOf tells who made the data; "" where nothing tells. The file's name counts only where the type names no maker.
+// makerOf returns who made the data, or "". The file's name counts only if the type names no maker.
 func makerOf(databaseType, stem string) string {
 	for _, m := range makers {
 		if strings.HasPrefix(databaseType, m.begins) {
@@ -125,8 +125,8 @@ func makerOf(databaseType, stem string) string {
 	return ""
 }
 
-// countryMeans tells what the countries of a database are. Makers sell files of owners, carriers and registrations too,
-// and repacked registration data looks exactly like place data: the type or the file's name must tell.
+// countryMeans returns the meaning of a database's countries. Makers sell files of owners, carriers and registrations too,
+// and repacked registration data looks exactly like place data: the type or the file's name must distinguish them.
 func countryMeans(d Database) meaning {
 	kind := strings.ToLower(d.Type)
 	if flat(d.Type) {
@@ -156,7 +156,7 @@ func has(s string, parts ...string) bool {
 // ones too, are walked for them: a tree that leads back into itself has more than can ever be walked.
 const probeRecords, probeSteps = 256, 1 << 16
 
-// probe reads the first records, and refuses a database that cannot help.
+// probe reads the first records and rejects a database without usable ones.
 func (b *base) probe() error {
 	records, steps, broken := 0, 0, error(nil)
 	for r := range b.reader.Networks(maxminddb.IncludeNetworksWithoutData()) {

@@ -39,15 +39,15 @@ func EmbeddedFiles() (fs.FS, error) {
 	return files, nil
 }
 
-// LoadDir returns the catalogue of the *.yaml files in a folder, not in its subfolders. Where anything in them is wrong it
-// gives no catalogue and a *LoadError with every error in every file.
+// LoadDir returns the catalogue of the *.yaml files in a folder, not in its subfolders. If anything in them is wrong it
+// returns no catalogue, and a *LoadError with every error in every file.
 func LoadDir(dir string) (*Catalog, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil, fmt.Errorf("load catalogue: %w", err)
 	}
 	if !info.IsDir() {
-		return nil, fmt.Errorf("load catalogue: %s is no folder", dir)
+		return nil, fmt.Errorf("load catalogue: %s is not a folder", dir)
 	}
 	return LoadFS(os.DirFS(dir))
 }
@@ -85,7 +85,7 @@ func readAll(fsys fs.FS, out *problems) []catalogFile {
 	return files
 }
 
-// catalogNames lists the *.yaml and *.yml files of a folder; hidden files are none.
+// catalogNames lists the *.yaml and *.yml files of a folder, without hidden ones.
 func catalogNames(fsys fs.FS, out *problems) []string {
 	list, err := fs.ReadDir(fsys, ".")
 	if err != nil {
@@ -137,7 +137,7 @@ func readSources(fsys fs.FS, out *problems) map[string]source {
 	return p.sources
 }
 
-// checkAcross finds what no file shows alone: entries, keys and groups that stand twice.
+// checkAcross finds what no file shows alone: repeated entries, keys and groups.
 func checkAcross(files []catalogFile, out *problems) {
 	entries := map[string]*located{}
 	vendors := map[string]string{}
@@ -162,7 +162,7 @@ func checkAcross(files []catalogFile, out *problems) {
 			}
 			line, col := position(e.at)
 			out.add(Problem{File: e.File, Line: line, Col: col,
-				Text: fmt.Sprintf("%s %s %q stands twice: first in %s:%d", e.Signal, e.Match, e.Pattern, first.File, first.Line)})
+				Text: fmt.Sprintf("%s %s %q is listed twice: first in %s:%d", e.Signal, e.Match, e.Pattern, first.File, first.Line)})
 		}
 	}
 }

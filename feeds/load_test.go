@@ -79,7 +79,7 @@ func TestLoadDir(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 10, c.Len())
 	_, err = LoadDir(filepath.Join(dir, "acme.yaml"))
-	require.ErrorContains(t, err, "is no folder")
+	require.ErrorContains(t, err, "is not a folder")
 	_, err = LoadDir(filepath.Join(dir, "missing"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
@@ -101,7 +101,7 @@ func TestLoadReportsAll(t *testing.T) {
 	for _, want := range []string{
 		`acme.yaml:3:10: country "sk" is not of the form`,
 		`acme.yaml:5:15: name "com": a name needs at least two labels`,
-		`acme.yaml:6:32: "updates" is no role (one of: unknown, update,`,
+		`acme.yaml:6:32: "updates" is not a role (one of: unknown, update,`,
 		`acme.yaml:6:67: source "nowhere" is not declared`,
 		`broken.yaml:1:6: `,
 		`other.yaml:1:1: the file names no name`,
@@ -133,7 +133,7 @@ func TestLoadErrors(t *testing.T) {
 		{"empty", "", "acme.yaml: want exactly one YAML document"},
 		{"a key twice", head + "key: acme\n", `acme.yaml:4:1`},
 		{"an alias", head + "note: &a x\ngroup: *a\n", "want text, have an anchor or alias"},
-		{"another file's key", "key: acme2\nname: A\ncountry: SK\n", `key "acme2" does not fit the file's name`},
+		{"another file's key", "key: acme2\nname: A\ncountry: SK\n", `key "acme2" does not match the file's name`},
 		{"a long line", head + "note: '" + strings.Repeat("x", 5000) + "'\n", "line 4 is longer than 4096 bytes"},
 		{"deep", "key: " + strings.Repeat("[", 300) + "\n", "brackets are open"},
 		{"control character", head + "note: \"a\\u0007b\"\n", "acme.yaml:4:7: text holds the control character U+0007"},
@@ -144,9 +144,9 @@ func TestLoadErrors(t *testing.T) {
 		{"no source", head + "names:\n  - {" + good + ", date: 2026-01-01}\n", "the entry has no source"},
 		{"no date", head + "names:\n  - {" + good + ", source: 'a b'}\n", "the entry has no date"},
 		{"a day that is none", head + "names:\n  - {" + good + ", source: 'a b', date: 2026-02-30}\n", `date "2026-02-30" is not of the form`},
-		{"strength", entry("role: update, pattern: a.example, strength: certain"), `"certain" is no strength (one of: none, weak, medium, strong)`},
-		{"low and strong", entry(good + ", confidence: low"), "what is of low confidence is never strong"},
-		{"a vendor's mark", entry(good + ", mark: doh"), "only entries without a vendor bear a mark"},
+		{"strength", entry("role: update, pattern: a.example, strength: certain"), `"certain" is not a strength (one of: none, weak, medium, strong)`},
+		{"low and strong", entry(good + ", confidence: low"), "an entry of low confidence is never strong"},
+		{"a vendor's mark", entry(good + ", mark: doh"), "only entries without a vendor have a mark"},
 		{"upper case", entry("role: update, strength: strong, pattern: A.example"), "acme.yaml:5:80: name \"A.example\": names are written in lower case"},
 		{"empty label", entry("role: update, strength: strong, pattern: a..example"), "a label is empty"},
 		{"trailing dot", entry("role: update, strength: strong, pattern: a.example."), "a label is empty"},
@@ -162,7 +162,7 @@ func TestLoadErrors(t *testing.T) {
 		{"wrong sample", entry(`role: update, strength: strong, match: regexp, pattern: '^a\d\.b\.example$', sample: aa.b.example`), "does not match its sample"},
 		{"not RE2", entry(`role: update, strength: strong, match: regexp, pattern: '^(?!a)\.b\.example$', sample: a.b.example`), "invalid or unsupported Perl syntax"},
 		{"long expression", entry(`role: update, strength: strong, match: regexp, pattern: '^` + strings.Repeat("a", 260) + `\.b\.example$', sample: a.b.example`), "an expression has 1 to 250 bytes"},
-		{"the same twice", entry(good) + "  - {source: 'c d', date: 2026-01-01, " + good + "}\n", `acme.yaml:6:5: name exact "a.example" stands twice: first in acme.yaml:5`},
+		{"the same twice", entry(good) + "  - {source: 'c d', date: 2026-01-01, " + good + "}\n", `acme.yaml:6:5: name exact "a.example" is listed twice: first in acme.yaml:5`},
 		{"mask without group", entry(good + ", mask: 'a.*b'"), "must have exactly one group"},
 		{"country", entry(good + ", country: Russia"), `country "Russia" is not of the form`},
 		{"no kind", sign("pattern: '^/a'"), "the entry has no kind"},
@@ -175,14 +175,14 @@ func TestLoadErrors(t *testing.T) {
 		{"header", sign("kind: header, pattern: 'X Y'"), "is no header name"},
 		{"need without hosts", sign("kind: path, pattern: '^/a', need: host"), "need: host wants a list of hosts"},
 		{"host", sign("kind: path, pattern: '^/a', hosts: [Example]"), `host "Example": names are written in lower case`},
-		{"asn", network("asn: 64500, owner: A, prefixes: [192.0.2.0/24]"), `"64500" is no autonomous system`},
+		{"asn", network("asn: 64500, owner: A, prefixes: [192.0.2.0/24]"), `"64500" is not an autonomous system`},
 		{"asn without prefixes", network("asn: AS64500, owner: A"), "an autonomous system needs asn, owner and prefixes"},
 		{"bits", network("asn: AS64500, owner: A, prefixes: [192.0.2.1/24]"), "prefix 192.0.2.1/24 has bits behind its length; meant is 192.0.2.0/24"},
-		{"prefix twice", network("asn: AS64500, owner: A, prefixes: [192.0.2.0/24, 192.0.2.0/24]"), "prefix 192.0.2.0/24 stands twice"},
+		{"prefix twice", network("asn: AS64500, owner: A, prefixes: [192.0.2.0/24, 192.0.2.0/24]"), "prefix 192.0.2.0/24 is listed twice"},
 		{"wide", network("kind: range, pattern: 0.0.0.0/0"), "is too wide"},
 		{"no prefix", network("kind: range, pattern: 192.0.2.0/33"), `"192.0.2.0/33" is no prefix`},
 		{"mapped", network("kind: range, pattern: '::ffff:192.0.2.0/120'"), "is an IPv4 address in IPv6 form"},
-		{"fallback", head + "fallback: [8.8.8]\n", `acme.yaml:4:12: "8.8.8" is no address`},
+		{"fallback", head + "fallback: [8.8.8]\n", `acme.yaml:4:12: "8.8.8" is not an address`},
 		{"source without date", head + "sources: {page: {text: a}}\n", `source "page" needs a text and a date`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -4,13 +4,13 @@ import "strings"
 
 // The masks that are no expressions.
 const (
-	MaskLabel = "label" // the first label of a name; where a suffix matched, all that stands before it
+	MaskLabel = "label" // the first label of a name; if a suffix matched, everything before it
 	MaskValue = "value" // all of the value
 )
 
 // Hide puts hide(id) in the place of each identifier that the entry's mask finds in value, and value unchanged where it
 // finds none. For a header the value is the field's, for all else it is what Pattern was matched against.
-// hide must not give back its argument.
+// hide must not return its argument.
 func (e *Entry) Hide(value string, hide func(id string) string) string {
 	switch {
 	case e.Mask == "" || value == "":

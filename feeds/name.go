@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// nameTable finds names. Three maps answer exactly; a flat table over hashes answers quickly whether they need be asked.
+// nameTable finds names. Three maps answer exactly; a flat table of hashes in front of them rejects most names quickly.
 type nameTable struct {
 	exact  map[string][]*Entry
 	suffix map[string][]*Entry
@@ -105,7 +105,7 @@ func lastLabels(name string) string {
 }
 
 // Name reports whether a name (lower case, no trailing dot) may match an entry. It does not allocate; most names are
-// refused after their last two labels.
+// rejected by their last two labels.
 func (c *Catalog) Name(name []byte) bool {
 	t := &c.names
 	h, dots := uint64(hashSeed), 0

@@ -53,7 +53,7 @@ func parseFile(name string, root ast.Node, shared map[string]source, out *proble
 	if p.file.vendor != nil {
 		p.checkVendor(root)
 	}
-	for _, f := range fields { // sources may stand behind the entries that use them
+	for _, f := range fields { // sources may follow the entries that use them
 		p.section(f)
 	}
 	return p.file
@@ -101,7 +101,7 @@ func (p *fileParser) checkVendor(root ast.Node) {
 	case v.Key == "":
 		p.fail(root, "the file names no key")
 	case v.Key+".yaml" != p.file.name && v.Key+".yml" != p.file.name:
-		p.fail(root, "key %q does not fit the file's name", v.Key)
+		p.fail(root, "key %q does not match the file's name", v.Key)
 	case strings.Trim(v.Key, "abcdefghijklmnopqrstuvwxyz0123456789") != "":
 		p.fail(root, "key %q has more than lower-case letters and digits", v.Key)
 	}
@@ -241,7 +241,7 @@ func (p *fileParser) applyWord(f field, e *located) bool {
 	return true
 }
 
-// applyText sets the fields that are text as it stands.
+// applyText sets the fields that are plain text.
 func (p *fileParser) applyText(f field, e *located) bool {
 	targets := map[string]*string{"pattern": &e.Pattern, "product": &e.Product, "mark": &e.Mark, "oem": &e.OEM,
 		"mask": &e.Mask, "licence": &e.Licence, "wire": &e.Wire, "note": &e.Note, "owner": &e.Owner, "sample": &e.Sample}
@@ -297,7 +297,7 @@ func (p *fileParser) prefixes(n ast.Node) []netip.Prefix {
 				continue
 			}
 			if slices.Contains(out, pfx) {
-				p.fail(w, "prefix %s stands twice", pfx)
+				p.fail(w, "prefix %s is listed twice", pfx)
 			}
 			out = append(out, pfx)
 		}

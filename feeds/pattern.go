@@ -163,7 +163,7 @@ func (e *Entry) checkSignalPattern() string {
 	return e.checkNeed()
 }
 
-// checkNeed: hosts and the needs that speak of them come together.
+// checkNeed: an entry has hosts if and only if its need refers to them.
 func (e *Entry) checkNeed() string {
 	if len(e.Hosts) > 0 && e.Need == NeedNothing {
 		e.Need = NeedHost

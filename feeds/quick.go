@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// quick tells cheaply that an expression cannot match: matching expressions one after the other costs microseconds, and
+// quick shows cheaply that an expression cannot match: matching expressions one after the other costs microseconds, and
 // most texts begin like none of them.
 type quick struct {
 	prefixes []string // one of them begins every match; nil: not known

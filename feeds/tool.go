@@ -43,7 +43,7 @@ func (p *fileParser) parseTools(n ast.Node) []tool {
 }
 
 // Tool names the program that a person runs by hand or in a script and that sends this User-Agent ("wget", "curl",
-// "python-requests"...), "" where it is none that is known.
+// "python-requests"...), "" for an unknown one.
 func (c *Catalog) Tool(ua string) string { return toolName(c.tools, ua) }
 
 // Browser reports whether a User-Agent is a web browser's.

@@ -63,13 +63,13 @@ func (p *fileParser) checkWords(e *located) {
 	case mark && !isWord(e.Mark):
 		p.fail(e.at, "an entry without a vendor needs a mark: one word")
 	case !mark && e.Mark != "":
-		p.fail(e.fields["mark"], "only entries without a vendor bear a mark")
+		p.fail(e.fields["mark"], "only entries without a vendor have a mark")
 	}
 	if mark && e.Strength > Weak {
 		p.fail(e.at, "a mark is never %s", e.Strength)
 	}
 	if e.Confidence == Low && e.Strength == Strong {
-		p.fail(e.at, "what is of low confidence is never strong")
+		p.fail(e.at, "an entry of low confidence is never strong")
 	}
 	if e.section == "signals" && e.fields["kind"] == nil {
 		p.fail(e.at, "the entry has no kind")
@@ -137,7 +137,7 @@ func (p *fileParser) country(n ast.Node) string {
 func (p *fileParser) address(n ast.Node) netip.Addr {
 	a, err := netip.ParseAddr(p.text(n))
 	if err != nil || a.Zone() != "" {
-		p.fail(n, "%q is no address", p.text(n))
+		p.fail(n, "%q is not an address", p.text(n))
 	}
 	return a
 }
@@ -147,13 +147,13 @@ func (p *fileParser) asn(n ast.Node) uint32 {
 	digits, ok := strings.CutPrefix(p.text(n), "AS")
 	v, err := strconv.ParseUint(digits, 10, 32)
 	if !ok || err != nil || v == 0 || digits[0] == '0' {
-		p.fail(n, "%q is no autonomous system (AS and a number)", p.text(n))
+		p.fail(n, "%q is not an autonomous system (AS and a number)", p.text(n))
 		return 0
 	}
 	return uint32(v)
 }
 
-// parsePrefix reads a prefix or a single address, and says why it is none.
+// parsePrefix reads a prefix or a single address, or returns why the text is neither.
 func parsePrefix(s string) (pfx netip.Prefix, reason string) {
 	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" && !a.Is4In6() {
 		return netip.PrefixFrom(a, a.BitLen()), ""

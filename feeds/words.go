@@ -21,7 +21,7 @@ func needWords() []string { return []string{"nothing", "host", "network", "name-
 
 func confidenceWords() []string { return []string{"low", "medium", "high"} }
 
-// word returns the name of constant i, "" for a number that is none.
+// word returns the name of constant i, "" for any other number.
 func word(words []string, i uint8) string {
 	if int(i) < len(words) {
 		return words[i]

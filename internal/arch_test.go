@@ -164,7 +164,7 @@ func TestImportsFollowTheTable(t *testing.T) {
 	}
 }
 
-// What packets become and what is known of them stands below everything that a program does with it: nothing in these folders
+// What packets become and what is known of them is below everything that a program does with it: nothing in these folders
 // imports from outside of them.
 func TestNoArrowRunsUp(t *testing.T) {
 	for _, p := range packages(t) {

@@ -74,7 +74,7 @@ func TestReadmeBeginsWithTwoCommands(t *testing.T) {
 	require.Equal(t, "sh\ngo run ./cmd/avbeacon analyze testdata/pcap/office.pcap\ngo test ./...\n", first[1])
 }
 
-// Every block of sh but the first, which holds `go test`, runs as it stands; the first's other command runs here too.
+// Every block of sh but the first, which holds `go test`, runs unchanged; the first's other command runs here too.
 func TestReadmeRuns(t *testing.T) {
 	shell, err := exec.LookPath("sh")
 	if err != nil {

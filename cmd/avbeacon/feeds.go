@@ -215,7 +215,7 @@ func explainText(w io.Writer, x *feeds.Explanation) error {
 			fmt.Fprintf(&b, "  note     %s\n", m.Note)
 		}
 		if !m.Decides {
-			b.WriteString("  another entry decides, or what this one needs is not shown\n")
+			b.WriteString("  overridden by a more specific entry, or needs more context (e.g. a path)\n")
 		}
 	}
 	_, err := io.WriteString(w, b.String())

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every YAML block of the README is a policy, and every name of the language stands in it.
+// Every YAML block of the README is a policy, and every name of the language is in it.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
