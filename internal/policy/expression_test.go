@@ -150,7 +150,7 @@ func TestMistakesInExpressions(t *testing.T) {
 		`any(["a"], true)`:                                             `4: any is for the finding's lists`,
 		`any(destinations, any(destinations, true))`:                   `22: the list destinations cannot be used inside`,
 		`any(destinations, "x" in host.addresses)`:                     `30: the list addresses of the host`,
-		`any(destinations, any(.names, any(.x, true)))`:                `30: nested 2 deep at most`,
+		`any(destinations, any(.names, any(.x, true)))`:                `30: predicates can be nested 2 deep at most`,
 		`any(map(destinations, [#, #]), true)`:                         `23: a list in brackets can hold only texts and numbers`,
 		`$env.vendor == "x"`:                                           `0: $env is not part`,
 		`vendor.ToUpper() == "X"`:                                      `7: values have no functions`,
