@@ -7,6 +7,7 @@ import (
 	"avbeacon/capture"
 	"avbeacon/classify/place"
 	"avbeacon/feeds"
+	"avbeacon/internal/limits"
 )
 
 // Options configure a Classifier. Zero limits take the defaults.
@@ -20,7 +21,7 @@ type Options struct {
 	// can refute a place; see place.Location.Refute.
 	SensorAt *place.Point
 
-	MaxHosts        int // hosts remembered (131,072)
+	MaxHosts        int // hosts remembered (limits.Hosts)
 	MaxEvidence     int // pieces of evidence per finding (64)
 	MaxDestinations int // destinations per finding (512)
 	MaxFlows        int // flows of interest remembered while open (16,384)
@@ -80,11 +81,11 @@ func (t *traffic) asks(a netip.Addr) {
 
 // New makes a Classifier.
 func New(opt Options) *Classifier {
-	limit(&opt.MaxHosts, 1<<17)
+	limit(&opt.MaxHosts, limits.Hosts)
 	limit(&opt.MaxEvidence, 64)
 	limit(&opt.MaxDestinations, 512)
-	limit(&opt.MaxFlows, 16384)
-	limit(&opt.MaxPending, 4096)
+	limit(&opt.MaxFlows, limits.HostFlows)
+	limit(&opt.MaxPending, limits.Lookups)
 	c := &Classifier{
 		opt:     opt,
 		hosts:   newHostTable(opt.MaxHosts),

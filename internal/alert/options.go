@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"avbeacon/classify"
+	"avbeacon/internal/limits"
 )
 
 // Options is what a Book needs beside the configuration. Zero limits take the defaults.
@@ -18,14 +19,14 @@ type Options struct {
 	// nil: in Moscow (M3, M2). PlacesOf makes it from a policy.
 	Concern func(*classify.Finding, *classify.Destination) bool
 
-	MaxTracked int // findings that are remembered (131,072); then the one judged longest ago is forgotten
+	MaxTracked int // findings that are remembered (limits.Hosts); then the one judged longest ago is forgotten
 	MaxHeld    int // alerts that wait in full, the others without evidence (4,096)
 	MaxUnsaid  int // alerts that wait to be fetched by Unsaid (16,384); then the oldest is dropped
 }
 
 // Defaults of Options' limits.
 const (
-	maxTracked = 1 << 17
+	maxTracked = limits.Hosts
 	maxHeld    = 4096
 	maxUnsaid  = 16384
 )

@@ -73,7 +73,7 @@ type Spool struct {
 	Size    setting.Size `yaml:"size" about:"limit of the stream; when it is full, alerts of the lowest severity are deleted first"`
 	Pending int          `yaml:"pending" about:"most alerts that wait in memory to be written"`
 	NATS    string       `yaml:"nats" about:"URL of a NATS server or cluster with JetStream instead of the embedded one"`
-	NATSTLS deliver.TLS     `yaml:"nats-tls" about:"whom to trust there"`
+	NATSTLS deliver.TLS  `yaml:"nats-tls" about:"whom to trust there"`
 	Copy    string       `yaml:"copy" about:"file, rotated, that every alert is copied to as a JSON line; empty: none"`
 	Dead    string       `yaml:"dead" about:"file for alerts that a receiver rejected for good; empty: in dir"`
 }

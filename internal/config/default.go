@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"avbeacon/internal/alert"
+	"avbeacon/internal/limits"
 	"avbeacon/internal/logs"
 )
 
@@ -17,9 +18,9 @@ func Default() Config {
 		Policy:  "moscow",
 		Store:   Store{Detail: 90 * day, Findings: 400 * day, Size: 10 << 30},
 		Alerts:  alert.DefaultConfig(),
-		Spool:   Spool{Size: 256 << 20, Pending: 65536},
+		Spool:   Spool{Size: 256 << 20, Pending: limits.Pending},
 		Listen:  Listen{Address: "127.0.0.1:9477", Silent: 5 * time.Minute, Drops: 0.01},
 		Log:     logs.Config{Level: "info", Format: "auto"},
-		Limits:  Limits{Flows: 1 << 20, Hosts: 65536, Names: 65536, Drain: 20 * time.Second},
+		Limits:  Limits{Flows: limits.Flows, Hosts: limits.MonitorHosts, Names: limits.MonitorNames, Drain: 20 * time.Second},
 	}
 }

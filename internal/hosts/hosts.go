@@ -18,16 +18,17 @@ import (
 	"time"
 
 	"avbeacon/capture"
+	"avbeacon/internal/limits"
 )
 
 // Options bound a Hosts. Zero values take the defaults.
 type Options struct {
-	// MaxHosts is how many addresses with a name or an owner are remembered (131,072), how many MAC addresses and how
+	// MaxHosts is how many addresses with a name or an owner are remembered (limits.Hosts), how many MAC addresses and how
 	// many names; the longest unseen of a sample goes.
 	MaxHosts int
 }
 
-const defaultMaxHosts = 1 << 17
+const defaultMaxHosts = limits.Hosts
 
 // Known is what is known of an address at a time.
 type Known struct {

@@ -9,11 +9,12 @@ import (
 
 	"avbeacon/capture"
 	"avbeacon/capture/wire"
+	"avbeacon/internal/limits"
 )
 
 // Options bound a Names. Zero values take the defaults.
 type Options struct {
-	MaxPairs int           // (host, address) pairs remembered (131,072); the oldest goes
+	MaxPairs int           // (host, address) pairs remembered (limits.Names); the oldest goes
 	Grace    time.Duration // how long beyond its TTL a name still explains an address (10 min)
 	// Interest, if not nil, reports which names matter. If the name queried is an alias, the first name of its chain that is of
 	// interest counts for the address.
@@ -21,7 +22,7 @@ type Options struct {
 }
 
 const (
-	defaultMaxPairs = 1 << 17
+	defaultMaxPairs = limits.Names
 	defaultGrace    = 10 * time.Minute
 )
 

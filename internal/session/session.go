@@ -21,6 +21,7 @@ import (
 	"avbeacon/classify/place"
 	"avbeacon/internal/alert"
 	"avbeacon/internal/hosts"
+	"avbeacon/internal/limits"
 	"avbeacon/internal/names"
 	"avbeacon/internal/pipeline"
 	"avbeacon/internal/policy"
@@ -114,9 +115,6 @@ func New(opt Options, know *Knowledge) (*Session, error) {
 	return s, s.Suppress(rules)
 }
 
-// mostFlows is how many open flows of interest are remembered at most; each keeps its host in memory.
-const mostFlows = 16384
-
 func (s *Session) classifier() *classify.Classifier {
 	o := &s.opt
 	c := classify.Options{
@@ -124,7 +122,7 @@ func (s *Session) classifier() *classify.Classifier {
 		Sensor: o.Sensor, IDKey: o.IDKey, MaxHosts: o.Hosts,
 	}
 	if o.Hosts > 0 {
-		c.MaxFlows = min(o.Hosts, mostFlows)
+		c.MaxFlows = min(o.Hosts, limits.HostFlows)
 	}
 	return classify.New(c)
 }
