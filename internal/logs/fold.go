@@ -41,13 +41,13 @@ func (f *fold) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	return nil
 }
 
-// Sync implements zapcore.Core. It tells all counts.
+// Sync implements zapcore.Core. It writes all counts that are due.
 func (f *fold) Sync() error {
 	f.counts.tellAll()
 	return f.Core.Sync()
 }
 
-// appendTexts appends the fields that tell one kind of line from another: texts. Numbers, times and errors differ from line
+// appendTexts appends the fields that distinguish kinds of lines: texts. Numbers, times and errors differ from line
 // to line of a storm.
 func appendTexts(list, fields []zapcore.Field) []zapcore.Field {
 	for _, f := range fields {
@@ -128,7 +128,7 @@ func (c *counts) window(kind string, texts []zapcore.Field, limit int) *window {
 	return w
 }
 
-// end forgets an interval and tells what was left out of it.
+// end forgets an interval and writes how many lines were left out of it.
 func (c *counts) end(kind string, w *window) {
 	c.mu.Lock()
 	if c.windows[kind] == w {
@@ -147,7 +147,7 @@ func (c *counts) end(kind string, w *window) {
 	}
 	fields := append([]zapcore.Field{message, zap.Uint64("times", left), zap.Duration("within", interval)}, w.texts...)
 	last.Message = "lines were left out"
-	_ = c.core.Write(last, fields) // there is nobody to tell that the log cannot be written
+	_ = c.core.Write(last, fields) // nowhere to report that the log cannot be written
 }
 
 // tellAll ends all intervals.

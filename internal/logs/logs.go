@@ -1,5 +1,5 @@
-// Package logs makes the daemon's logger: what the configuration says of it goes in, lines for people or JSON for machines
-// come out, and storms of the same line are folded into a few and a count.
+// Package logs makes the daemon's logger: log entries go in, lines for people or JSON for machines come out, and a storm of
+// equal lines becomes a few lines and a count. Start reading at New; fold.go counts.
 package logs
 
 import (
@@ -25,7 +25,7 @@ func (c *Config) Check(k setting.Check) {
 }
 
 // How storms are folded: of lines with the same message and texts five a minute are written, of lines with the same message
-// fifty; the rest is told as a count when the minute is over.
+// fifty; the rest becomes one line with a count when the minute is over.
 const (
 	interval   = time.Minute
 	alike      = 5
@@ -33,8 +33,8 @@ const (
 	maxWindows = 1024 // kinds of lines that are counted apart at a time
 )
 
-// New makes a logger that writes to w. terminal says that a person reads along: with format auto lines are then for people,
-// else JSON. A level that is not known is info. Sync of the logger tells the counts that are due; it is called at the end.
+// New makes a logger that writes to w. terminal says that w is a terminal: with format auto, lines are then for people,
+// else JSON. A level that is not known is info. Sync of the logger writes the counts that are due; call it at the end.
 func New(cfg Config, w io.Writer, terminal bool) *zap.Logger {
 	level, err := zapcore.ParseLevel(cfg.Level)
 	if err != nil {

@@ -29,7 +29,7 @@ func TestHostileFilesAreCheap(t *testing.T) {
 		"large":            "rules:\n  - vendors: [" + strings.Repeat("x, ", 100_000) + "x]\n",
 		"long text":        "rules:\n  - name: " + strings.Repeat("x", 1000) + "\n",
 		"control":          "rules:\n  - name: \"a\\e[31m\"\n",
-		"no UTF-8":         "rules:\n  - name: \xff\n",
+		"not UTF-8":        "rules:\n  - name: \xff\n",
 		"many bad":         "rules:\n  - networks: [" + strings.Repeat("x, ", 5000) + "x]\n",
 		"long expression":  "rules:\n  - when: " + strings.Repeat("contacts > 1 and ", 10_000) + "true\n",
 		"unclosed quote":   "rules:\n  - when: '" + strings.Repeat("contacts > 1 ", 100),

@@ -30,7 +30,7 @@ func Decode(name string, data []byte, into any, from Sources, check func(Check))
 	}
 	problems := d.problems
 	for _, p := range checked(v, check) {
-		if !d.told(p.key) {
+		if !d.reported(p.key) {
 			p.place = d.near(p.key)
 			problems = append(problems, p)
 		}
@@ -61,7 +61,7 @@ func checked(v reflect.Value, check func(Check)) (out []problem) {
 	return out
 }
 
-// decoder puts a YAML tree into a Config, goes on after what is wrong, and knows where everything stood.
+// decoder puts a YAML tree into a struct. It goes on after an error, and knows the position of every value.
 type decoder struct {
 	root       reflect.Type
 	from       Sources
@@ -74,8 +74,8 @@ func (d *decoder) fail(key string, n ast.Node, format string, args ...any) {
 	d.problems = append(d.problems, problem{key: key, text: fmt.Sprintf(format, args...), place: placeOf(yamlfile.First(n))})
 }
 
-// told says whether something was found wrong with the key, or with one that it is in.
-func (d *decoder) told(key string) bool {
+// reported reports whether there is a problem with the key, or with a key that it is in.
+func (d *decoder) reported(key string) bool {
 	for _, p := range d.problems {
 		rest, ok := strings.CutPrefix(key, p.key)
 		if ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
@@ -85,7 +85,7 @@ func (d *decoder) told(key string) bool {
 	return false
 }
 
-// near gives the place of a key, or of the nearest one that it is in.
+// near returns the place of a key, or of the nearest key that it is in.
 func (d *decoder) near(key string) place {
 	for key != "" {
 		if p, ok := d.places[key]; ok {
@@ -139,7 +139,7 @@ type pair struct {
 	at, value ast.Node
 }
 
-// pairs gives what a mapping holds; none for a mapping that is left empty.
+// pairs returns what a mapping holds; none for an empty one.
 func (d *decoder) pairs(key string, n ast.Node) []pair {
 	var values []*ast.MappingValueNode
 	switch m := n.(type) {
@@ -163,7 +163,7 @@ func (d *decoder) pairs(key string, n ast.Node) []pair {
 		case !ok:
 			d.fail(key, mv.Key, "a key is a plain word")
 		case twice:
-			d.fail(Under(key, name), mv.Key, "the key stands twice, first in line %d", line)
+			d.fail(Under(key, name), mv.Key, "the key is there twice, first in line %d", line)
 		default:
 			lines[name] = placeOf(mv.Key).line
 			out = append(out, pair{name, mv.Key, mv.Value})
@@ -172,7 +172,7 @@ func (d *decoder) pairs(key string, n ast.Node) []pair {
 	return out
 }
 
-// nameOf gives the text of a key; false for a key that is a number, a merge or something stranger.
+// nameOf returns the text of a key; false for a number, a merge or anything else.
 func nameOf(k ast.MapKeyNode) (string, bool) {
 	if s, ok := k.(*ast.StringNode); ok {
 		return s.Value, true

@@ -5,7 +5,7 @@ import (
 	"reflect"
 )
 
-// keyOf gives the key of a field, "" for one that is not in the file.
+// keyOf returns the key of a field, "" for a field that the file cannot set.
 func keyOf(f reflect.StructField) string {
 	if !f.IsExported() {
 		return ""

@@ -27,7 +27,7 @@ type printer struct {
 	references map[string]string
 	indent     string
 	sample     bool // what is written is an example: all of it a comment
-	bare       bool // without sentences: they stand at the first element of the list
+	bare       bool // without explanations: the first element of the list has them
 }
 
 func (p *printer) line(text string) {
@@ -76,12 +76,12 @@ func (p *printer) within(write func()) {
 	p.indent = p.indent[2:]
 }
 
-// isSection tells a mapping of keys from single values.
+// isSection reports whether a field is a mapping of keys and not a single value.
 func isSection(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && t != reflect.TypeFor[time.Time]()
 }
 
-// sections writes a list of mappings; where there is none, one as a comment that shows its keys.
+// sections writes a list of mappings; an empty list is followed by a commented one that shows the keys.
 func (p *printer) sections(name, key string, v reflect.Value) {
 	if v.Len() == 0 {
 		p.line(name + ": []")
@@ -100,7 +100,7 @@ func (p *printer) sections(name, key string, v reflect.Value) {
 	p.bare = was
 }
 
-// element writes one mapping of a list: a dash on a line of its own, so that comments can stand above every key.
+// element writes one mapping of a list: a dash on a line of its own, so that every key can have a comment above it.
 func (p *printer) element(key string, v reflect.Value) {
 	p.within(func() {
 		p.line("-")

@@ -64,7 +64,7 @@ func set[V any](v reflect.Value, n ast.Node, want string, parse func(string) (V,
 	return nil
 }
 
-// words gives a node that is a text or a number, as it is written.
+// words returns a text or a number as it is written.
 func words(n ast.Node) (string, bool) {
 	switch s := n.(type) {
 	case *ast.StringNode:

@@ -22,7 +22,7 @@ func ParseDuration(word string) (time.Duration, error) {
 	if count, after, ok := strings.Cut(word, "d"); ok {
 		n, err := strconv.ParseUint(count, 10, 16)
 		if err != nil {
-			return 0, fmt.Errorf("%q is no duration", word)
+			return 0, fmt.Errorf("%q is not a duration", word)
 		}
 		days, rest = time.Duration(n)*24*time.Hour, after
 		if rest == "" {
@@ -31,7 +31,7 @@ func ParseDuration(word string) (time.Duration, error) {
 	}
 	x, err := time.ParseDuration(rest)
 	if err != nil || strings.ContainsAny(rest[:1], "+-") || days+x < days {
-		return 0, fmt.Errorf("%q is no duration", word)
+		return 0, fmt.Errorf("%q is not a duration", word)
 	}
 	return days + x, nil
 }
@@ -78,7 +78,7 @@ func ParseSize(word string) (Size, error) {
 	case errors.Is(err, strconv.ErrRange), err == nil && int64(n) > math.MaxInt64/factor:
 		return 0, fmt.Errorf("%q is too large", word)
 	case err != nil:
-		return 0, fmt.Errorf("%q is no size", word)
+		return 0, fmt.Errorf("%q is not a size", word)
 	}
 	return Size(int64(n) * factor), nil
 }
@@ -103,5 +103,5 @@ func ParseTime(word string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is no time", word)
+	return time.Time{}, fmt.Errorf("%q is not a time", word)
 }

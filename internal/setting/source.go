@@ -17,10 +17,10 @@ import (
 const (
 	MaxFile     = 1 << 20 // bytes
 	maxItems    = 10000   // of one list or mapping
-	maxProblems = 20      // errors that are told
+	maxProblems = 20      // errors that are reported
 )
 
-// place is where in the file something stands, both from 1; the zero place is not known.
+// place is a position in the file, both numbers from 1; the zero place is unknown.
 type place struct{ line, column int }
 
 // problem is one thing that is wrong.
@@ -38,7 +38,7 @@ func tree(data []byte) (body ast.Node, wrong *problem) {
 			body, wrong = nil, &problem{text: "the YAML cannot be read"}
 		}
 	}()
-	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey()) // decoder tells of those, with more words
+	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey()) // decoder reports those, in more detail
 	if err != nil {
 		return nil, syntax(err)
 	}

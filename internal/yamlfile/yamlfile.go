@@ -1,5 +1,5 @@
-// Package yamlfile is what the program's YAML files have in common before they are understood: what makes one unfit to be
-// parsed, and where in it something stands.
+// Package yamlfile is what all YAML files of the program need before they are decoded: checks that a file is safe to parse
+// (Unfit), and the position of a node (Position).
 package yamlfile
 
 import (
@@ -10,17 +10,17 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// MaxNesting is how many brackets, or dashes, may stand open, counted without regard to quotes.
+// MaxNesting is how many brackets or dashes may be open at once; quotes are ignored in the count.
 const MaxNesting = 50
 
-// Unfit says why a file is refused before it is parsed, "" where it is fit: most is how many bytes it may have. The library
-// needs time and memory that grow with the square of the nesting, so that what is nested beyond sense never gets there.
+// Unfit returns why a file is rejected before it is parsed, "" if it is accepted; most is the largest size in bytes. The
+// library's time and memory grow with the square of the nesting, so deeply nested files must not reach it.
 func Unfit(data []byte, most int) string {
 	switch {
 	case len(data) > most:
 		return fmt.Sprintf("the file is larger than %d bytes", most)
 	case !utf8.Valid(data):
-		return "the file is no UTF-8"
+		return "the file is not UTF-8"
 	}
 	open := 0
 	for line := range bytes.Lines(data) {
@@ -42,7 +42,7 @@ func Unfit(data []byte, most int) string {
 	return ""
 }
 
-// First gives the node that a mapping begins with: its own token is the colon of its first pair.
+// First returns the node that a mapping begins with, because the mapping's own token is the colon of its first pair.
 func First(n ast.Node) ast.Node {
 	switch v := n.(type) {
 	case *ast.MappingNode:
@@ -55,7 +55,7 @@ func First(n ast.Node) ast.Node {
 	return n
 }
 
-// Position gives line and column of a node, from 1; zeros where they are not known, or there is no node.
+// Position returns line and column of a node, from 1; zeros if they are unknown or there is no node.
 func Position(n ast.Node) (line, column int) {
 	if n == nil {
 		return 0, 0

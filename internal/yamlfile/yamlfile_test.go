@@ -13,7 +13,7 @@ func TestUnfit(t *testing.T) {
 		{"a: 1\n", ""},
 		{"", ""},
 		{strings.Repeat("x", 101), "the file is larger than 100 bytes"},
-		{"a: \xff", "the file is no UTF-8"},
+		{"a: \xff", "the file is not UTF-8"},
 		{strings.Repeat("[", 51), "more than 50 levels are open"},
 		{strings.Repeat("[]", 49), ""},
 		{strings.Repeat("]", 20) + strings.Repeat("{", 51), "more than 50 levels are open"},

@@ -39,8 +39,8 @@ func (w *Elastic) Check(k setting.Check) { (*HTTP)(w).check(k, "elastic") }
 // Plain reports whether requests can be read on the path.
 func (w *Elastic) Plain() bool { return (*HTTP)(w).Plain() }
 
-// elastic brings alerts to the bulk API of Elasticsearch, OpenSearch or what speaks it. Each is created under its own id:
-// a second delivery finds it there (409), which is success. What an alert's own line in the answer says decides over it.
+// elastic sends alerts to a bulk API. Each is created under its own id, so that a second delivery finds it there (409),
+// which is success. The line for an alert in the answer decides what becomes of it.
 type elastic struct {
 	courier
 	http  *httpClient
@@ -74,7 +74,7 @@ func (e *elastic) Deliver(ctx context.Context, batch []*alert.Alert) (int, []ale
 	return e.deliver(ctx, batch)
 }
 
-// Close gives up the connection.
+// Close closes the connection.
 func (e *elastic) Close() error {
 	e.http.close()
 	return nil
@@ -131,10 +131,10 @@ func (e *elastic) read(part []item, r reply) (int, []alert.Refusal, error) {
 		return 0, nil, fmt.Errorf("%s: the answer is longer than %d bytes", e.http.base.Host, maxReply)
 	}
 	if err := json.Unmarshal(r.body, &answer); err != nil || answer.Errors == nil {
-		return 0, nil, fmt.Errorf("%s: this is no answer of a bulk API", e.http.said(r))
+		return 0, nil, fmt.Errorf("%s: this is not an answer of a bulk API", e.http.said(r))
 	}
 	if len(answer.Items) != len(part) {
-		return 0, nil, fmt.Errorf("%s: answers for %d alerts of %d", e.http.base.Host, len(answer.Items), len(part))
+		return 0, nil, fmt.Errorf("%s: answers for %d of %d alerts", e.http.base.Host, len(answer.Items), len(part))
 	}
 	var refused []alert.Refusal
 	for i, one := range part {
@@ -150,14 +150,14 @@ func (e *elastic) read(part []item, r reply) (int, []alert.Refusal, error) {
 	return len(part), refused, nil
 }
 
-// result judges one alert's line. Status 409 says that the id is there already. What speaks of the index, of our rights or
-// of a full disk is no fault of the alert.
+// result judges one alert's line. Status 409 says that the id is there already. Errors about the index, our
+// permissions or a full disk are not the alert's fault.
 func (e *elastic) result(b bulkResult, r reply) error {
 	if b.Status >= 200 && b.Status < 300 || b.Status == http.StatusConflict {
 		return nil
 	}
 	var cause struct{ Type, Reason string }
-	_ = json.Unmarshal(b.Error, &cause) // an error in another form is shown as it stands
+	_ = json.Unmarshal(b.Error, &cause) // an error in another form is shown as it is
 	said := fmt.Errorf("%s answers %d for an alert: %s", e.http.base.Host, b.Status, e.http.words(string(b.Error)))
 	switch {
 	case b.Status == http.StatusTooManyRequests, b.Status >= 500, cause.Type == "cluster_block_exception":

@@ -107,10 +107,10 @@ func (r *rotating) hasName() bool {
 	return err == nil && os.SameFile(ours, named) && named.Size() == r.size
 }
 
-// open opens the file, repairs its end, and makes one where there is none.
+// open opens the file, repairs its end, and creates it if there is none.
 func (r *rotating) open(flags int) error {
 	if st, err := os.Stat(r.cfg.Path); err == nil && !st.Mode().IsRegular() {
-		return errors.New("is no regular file")
+		return errors.New("is not a regular file")
 	}
 	f, err := os.OpenFile(r.cfg.Path, os.O_RDWR|os.O_APPEND|flags, fileMode)
 	if err != nil {
@@ -129,7 +129,7 @@ func (r *rotating) open(flags int) error {
 		return err
 	}
 	if cut > 0 {
-		r.log.Warn("took away a line that was cut by a crash or a full disk; its alert is delivered again",
+		r.log.Warn("removed a line that a crash or a full disk had cut; its alert is delivered again",
 			zap.String("file", r.cfg.Path), zap.Int64("bytes", cut))
 	}
 	r.file, r.size, r.last = f, size, st.ModTime()
@@ -196,11 +196,11 @@ func syncFolder(path string) error {
 // mostTail bounds a cut line, in bytes: no encoder writes a longer one.
 const mostTail = 1 << 20
 
-var errForeign = errors.New("its end is no line of ours: move it away, or choose another name")
+var errForeign = errors.New("it does not end in a line that avbeacon wrote: move it away, or choose another name")
 
 // repair makes a file end in a whole line. A line that was cut by a crash or a full disk has not been counted as delivered,
 // so it is taken away, and its alert comes again. What does not begin as our lines do is left alone and is an error: it
-// may be somebody else's file. It gives the file's size then and how many bytes it took.
+// may be somebody else's file. It returns the file's size after that and how many bytes were removed.
 func repair(f *os.File) (size, cut int64, err error) {
 	st, err := f.Stat()
 	if err != nil || st.Size() == 0 {
@@ -249,7 +249,7 @@ const (
 	unfinished = ".tmp"
 )
 
-// aside gives a name that is free and later than all others, also after the clock went back.
+// aside returns a name that is free and later than all others, even if the clock went back.
 func (r *rotating) aside() (string, error) {
 	when := time.Now().UTC()
 	olds, err := r.olds()
@@ -265,7 +265,7 @@ func (r *rotating) aside() (string, error) {
 	return start + when.Format(asideTime) + end, nil
 }
 
-// around is what stands before and after the time in the name of a file that was set aside.
+// around returns what is before and after the time in the name of a file that was set aside.
 func (r *rotating) around() (start, end string) {
 	end = filepath.Ext(r.cfg.Path)
 	return strings.TrimSuffix(r.cfg.Path, end) + "-", end

@@ -222,9 +222,9 @@ func TestFileRepairsItsEnd(t *testing.T) {
 		"only a cut":    {before: `{"eve`, want: []string{"a0000"}},
 		"cut CEF":       {before: whole + "CE", want: []string{"old", "a0000"}},
 		"zeros":         {before: whole + strings.Repeat("\x00", 512), want: []string{"old", "a0000"}},
-		"somebody's":    {before: "SQLite format 3\x00", err: "no line of ours"},
-		"their last":    {before: whole + "not ours", err: "no line of ours"},
-		"a huge record": {before: strings.Repeat("{", mostTail+1), err: "no line of ours"},
+		"somebody's":    {before: "SQLite format 3\x00", err: "does not end in a line that avbeacon wrote"},
+		"their last":    {before: whole + "not ours", err: "does not end in a line that avbeacon wrote"},
+		"a huge record": {before: strings.Repeat("{", mostTail+1), err: "does not end in a line that avbeacon wrote"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "alerts.ndjson")
@@ -267,6 +267,6 @@ func TestFileErrorsNameSinkAndKey(t *testing.T) {
 func TestFileThatIsNone(t *testing.T) {
 	s := opened(t, Sink{Type: "file", File: File{Path: os.DevNull}}, Options{})
 	n, _, err := s.Deliver(t.Context(), samples.Numbered(0, 1))
-	require.ErrorContains(t, err, "no regular file")
+	require.ErrorContains(t, err, "not a regular file")
 	require.Zero(t, n)
 }

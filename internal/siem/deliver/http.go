@@ -71,7 +71,7 @@ func (h *HTTP) check(k setting.Check, kind string) {
 	}
 }
 
-// token tells the characters of a header's name (RFC 9110 section 5.6.2).
+// token reports the characters that a header's name may have (RFC 9110 section 5.6.2).
 func token(r rune) bool {
 	return r > ' ' && r < 0x7f && !strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
 }
@@ -88,11 +88,11 @@ const maxReply = 1 << 20
 // How long parts of an exchange may take; the whole of it has the sink's timeout.
 const (
 	dialTimeout = 10 * time.Second
-	idleTimeout = 60 * time.Second // then the receiver's name is looked up anew
+	idleTimeout = 60 * time.Second // then the receiver's name is resolved again
 )
 
-// httpClient posts to one receiver. It speaks HTTP/1.1, where a request that got no answer in time takes its connection
-// with it, so that the next one dials anew. It is used by one goroutine at a time.
+// httpClient posts to one receiver over HTTP/1.1: a request without an answer in time closes its connection, and the next
+// request opens another. It is used by one goroutine at a time.
 type httpClient struct {
 	client  *http.Client
 	base    *url.URL
@@ -318,7 +318,7 @@ func (c *httpClient) scrub(text string) string {
 	return text
 }
 
-// close gives up the connections.
+// close closes the connections.
 func (c *httpClient) close() { c.client.CloseIdleConnections() }
 
 // Busy is a receiver that asks to be left alone for a while.
@@ -329,7 +329,7 @@ type Busy struct {
 
 func (b *Busy) Error() string { return b.Err.Error() }
 
-// Unwrap gives what the receiver said.
+// Unwrap returns what the receiver said.
 func (b *Busy) Unwrap() error { return b.Err }
 
 // RetryAfter is what whoever tries again asks an error for.
@@ -341,7 +341,7 @@ type Denied struct{ Err error }
 
 func (d *Denied) Error() string { return d.Err.Error() }
 
-// Unwrap gives what the receiver said.
+// Unwrap returns what the receiver said.
 func (d *Denied) Unwrap() error { return d.Err }
 
 // rejected is a request that the receiver will never take as it is: something in it is bad, or it is too large.
@@ -374,14 +374,14 @@ func pauseAsked(h http.Header) time.Duration {
 }
 
 // judge says what a status means where the receiver's protocol has no words of its own; nil is success. A status that
-// speaks of who we are or of the URL is no fault of the alerts: it would meet all of them, so they wait.
+// concerns our credentials or the URL is not the alerts' fault: all of them would get it, so they wait.
 func (c *httpClient) judge(r reply) error {
 	said := errors.New(c.said(r))
 	switch {
 	case r.status >= 200 && r.status < 300:
 		return nil
 	case r.status >= 300 && r.status < 400:
-		return &Denied{fmt.Errorf("%w: it sends us elsewhere, which is not followed; set url to where it should go", said)}
+		return &Denied{fmt.Errorf("%w: redirects are not followed; set url to the final address", said)}
 	case r.status == http.StatusRequestTimeout, r.status == http.StatusTooEarly, r.status == http.StatusTooManyRequests, r.status >= 500:
 		return &Busy{After: pauseAsked(r.header), Err: said}
 	case speaksOfURL(r.status):
@@ -390,7 +390,7 @@ func (c *httpClient) judge(r reply) error {
 	return &rejected{at: -1, reason: said.Error()}
 }
 
-// speaksOfURL tells the 4xx that every request to this URL by this client gets.
+// speaksOfURL reports the 4xx that every request of this client to this URL gets.
 func speaksOfURL(status int) bool {
 	switch status {
 	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound,

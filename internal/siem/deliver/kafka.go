@@ -209,7 +209,7 @@ func (k *kafka) knock(ctx context.Context) error {
 	}
 }
 
-// fates produces the records that are not acknowledged yet, and gives each one's error when all are decided.
+// fates produces the records that are not acknowledged yet, waits for all of them, and returns the error of each.
 func (k *kafka) fates(ctx context.Context, part []item) []error {
 	fates := make([]error, len(part))
 	var pending sync.WaitGroup
@@ -250,7 +250,7 @@ func (k *kafka) judge(err error) error {
 		errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.InvalidTopicException), tlsWords(err) != "":
 		return &Denied{fmt.Errorf("kafka: topic %s: %w", k.topic, err)}
 	case errors.As(err, &credentials):
-		return fmt.Errorf("kafka: %w (does it want TLS or SASL, or have none?)", err)
+		return fmt.Errorf("kafka: %w (does it require TLS or SASL, or support neither?)", err)
 	}
 	return fmt.Errorf("kafka: %w", err)
 }

@@ -12,7 +12,7 @@ type lines struct {
 	ends []int  // where in text the line of each alert ends; a refused one has none, and ends where the one before does
 }
 
-// encode gives the text of a batch, good until the next call. An alert that cannot be written in this format is refused.
+// encode returns the text of a batch, valid until the next call. An alert that cannot be written in this format is refused.
 func (l *lines) encode(batch []*alert.Alert) ([]byte, []alert.Refusal) {
 	var refused []alert.Refusal
 	l.text, l.ends = l.text[:0], l.ends[:0]
@@ -51,7 +51,7 @@ func bounded(reason string) string {
 	return reason
 }
 
-// before gives the refusals of the first n alerts of a batch.
+// before returns the refusals of the first n alerts of a batch.
 func before(n int, refused []alert.Refusal) []alert.Refusal {
 	for i, r := range refused {
 		if r.Index >= n {

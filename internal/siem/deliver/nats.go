@@ -116,8 +116,8 @@ func (s *natsStream) drop() {
 	}
 }
 
-// publish sends a part and gives how far it is acknowledged from the front. A connection on which something failed is given
-// up: what it still has under way could otherwise overtake the next try.
+// publish sends a part and returns how many of its first alerts are acknowledged. A connection on which something failed is
+// closed: messages still in flight on it could otherwise overtake the next attempt.
 func (s *natsStream) publish(ctx context.Context, part []item) (int, []alert.Refusal, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -192,7 +192,7 @@ func (s *natsStream) judge(err error) error {
 		errors.Is(err, nats.ErrSecureConnRequired) || errors.Is(err, nats.ErrSecureConnWanted) || tlsWords(err) != ""
 	switch {
 	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders):
-		err = fmt.Errorf("no stream answers for the subject: %w", err)
+		err = fmt.Errorf("no stream captures the subject: %w", err)
 	case denied != nil:
 		err = fmt.Errorf("%w: %w", denied, err)
 	}
@@ -207,7 +207,7 @@ func (s *natsStream) judge(err error) error {
 	return err
 }
 
-// natsDialer makes the connection that one delivery wants, and ends it with that delivery until it stands.
+// natsDialer opens the connection for one delivery, and closes it if that delivery ends before the connection is ready.
 type natsDialer struct {
 	dial func(network, address string) (net.Conn, error)
 

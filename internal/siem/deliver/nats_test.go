@@ -157,7 +157,7 @@ func TestNATSLimits(t *testing.T) {
 func TestNATSNobodyKeepsTheSubject(t *testing.T) {
 	s := natsServer(t, nil)
 	n, refused, err := opened(t, natsSink(s), Options{}).Deliver(t.Context(), samples.Numbered(0, 10))
-	require.ErrorContains(t, err, "no stream answers for the subject")
+	require.ErrorContains(t, err, "no stream captures the subject")
 	require.Zero(t, n)
 	require.Empty(t, refused)
 }

@@ -72,7 +72,7 @@ func (s *relpSink) connect(ctx context.Context) error {
 	return nil
 }
 
-// messages encodes a batch; at says where in the batch each message stands.
+// messages encodes a batch; at has the index in the batch of each message.
 func (s *relpSink) messages(batch []*alert.Alert) (messages [][]byte, at []int, refused []alert.Refusal) {
 	for i, a := range batch {
 		m, err := s.enc.Append(nil, a)
@@ -163,7 +163,7 @@ func (r *relp) say(command string, texts ...[]byte) error {
 	return err
 }
 
-// before gives the number of the command so many before the latest.
+// before returns the number of the command n before the latest.
 func (r *relp) before(n int) int {
 	if number := r.last - n; number > 0 {
 		return number
@@ -183,10 +183,10 @@ func (r *relp) answered(number int) error {
 	case command == "serverclose":
 		return errClosed
 	case command != "rsp" || got != number:
-		return fmt.Errorf("the receiver does not keep to RELP: an answer to command %d was due, it sent %q of %d", number, command, got)
+		return fmt.Errorf("the receiver violates RELP: expected the answer to command %d, got %q of %d", number, command, got)
 	}
 	if code, _, _ := bytes.Cut(text, []byte("\n")); !bytes.HasPrefix(code, []byte("200")) {
-		return fmt.Errorf("the receiver does not take it: %q", bounded(string(code)))
+		return fmt.Errorf("the receiver rejects the message: %q", bounded(string(code)))
 	}
 	return nil
 }
@@ -221,9 +221,9 @@ func (r *relp) read() (number int, command string, text []byte, err error) {
 	return number, head[1], text[:length], nil
 }
 
-var errNoRELP = errors.New("the receiver does not speak RELP on this port")
+var errNoRELP = errors.New("the receiver does not use RELP on this port")
 
-// word reads up to a space or a newline, which it gives too.
+// word reads up to a space or a newline, and returns that too.
 func (r *relp) word() (string, byte, error) {
 	const longest = 32 // bytes, RELP's longest command
 	var b strings.Builder

@@ -100,17 +100,17 @@ func TestRELPAnswers(t *testing.T) {
 		"all":             {yes + "2 rsp 6 200 OK\n3 rsp 6 200 OK\n4 rsp 6 200 OK\n", 3, ""},
 		"two, then end":   {yes + "2 rsp 6 200 OK\n3 rsp 3 200\n", 2, "has closed the connection"},
 		"goodbye":         {yes + "2 rsp 6 200 OK\n0 serverclose 0\n", 1, "has closed the connection"},
-		"no":              {yes + "2 rsp 9 500 no no\n", 0, `the receiver does not take it: "500 no no"`},
-		"not opened":      {"1 rsp 8 500 nope\n", 0, "open RELP: the receiver does not take it"},
-		"another number":  {yes + "3 rsp 6 200 OK\n", 0, "does not keep to RELP"},
-		"another command": {yes + "2 syslog 6 200 OK\n", 0, "does not keep to RELP"},
-		"no number":       {yes + "x rsp 6 200 OK\n", 0, "does not speak RELP"},
-		"a huge text":     {yes + "2 rsp 99999999 200 OK\n", 0, "does not speak RELP"},
-		"a negative one":  {yes + "2 rsp -1 200 OK\n", 0, "does not speak RELP"},
-		"an endless word": {strings.Repeat("1", 1000), 0, "does not speak RELP"},
-		"half a line":     {yes + "2 rsp\n", 0, "does not speak RELP"},
-		"a wrong length":  {yes + "2 rsp 3 200 OK\n", 0, "does not speak RELP"},
-		"HTTP":            {"HTTP/1.1 400 Bad Request\r\n\r\n", 0, "does not speak RELP"},
+		"no":              {yes + "2 rsp 9 500 no no\n", 0, `the receiver rejects the message: "500 no no"`},
+		"not opened":      {"1 rsp 8 500 nope\n", 0, "open RELP: the receiver rejects the message"},
+		"another number":  {yes + "3 rsp 6 200 OK\n", 0, "violates RELP"},
+		"another command": {yes + "2 syslog 6 200 OK\n", 0, "violates RELP"},
+		"no number":       {yes + "x rsp 6 200 OK\n", 0, "does not use RELP"},
+		"a huge text":     {yes + "2 rsp 99999999 200 OK\n", 0, "does not use RELP"},
+		"a negative one":  {yes + "2 rsp -1 200 OK\n", 0, "does not use RELP"},
+		"an endless word": {strings.Repeat("1", 1000), 0, "does not use RELP"},
+		"half a line":     {yes + "2 rsp\n", 0, "does not use RELP"},
+		"a wrong length":  {yes + "2 rsp 3 200 OK\n", 0, "does not use RELP"},
+		"HTTP":            {"HTTP/1.1 400 Bad Request\r\n\r\n", 0, "does not use RELP"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := listener(t)
@@ -143,7 +143,7 @@ func TestRELPReceiverThatNeverAnswers(t *testing.T) {
 	cfg := tcpSink(l)
 	cfg.Syslog.Network, cfg.Timeout = "relp", 50*time.Millisecond
 	n, _, err := opened(t, cfg, Options{}).Deliver(t.Context(), samples.Numbered(0, 3))
-	require.ErrorContains(t, err, "the receiver takes nothing")
+	require.ErrorContains(t, err, "the receiver accepts no data")
 	require.Zero(t, n)
 }
 

@@ -84,7 +84,7 @@ func newChannel() string {
 	return fmt.Sprintf("%X-%X-%X-%X-%X", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// collector gives the URLs for events and for acknowledgements. The configured URL is the collector's root, or already
+// collector returns the URLs for events and for acknowledgements. The configured URL is the collector's root, or already
 // has the path of the events.
 func collector(base *url.URL, channel string) (events, acks *url.URL) {
 	const root = "/services/collector"
@@ -121,7 +121,7 @@ func (s *splunk) Deliver(ctx context.Context, batch []*alert.Alert) (int, []aler
 	return n, refused, err
 }
 
-// Close gives up the connection. What was not acknowledged comes again after the next start.
+// Close closes the connection. Alerts without an acknowledgement are sent again after the next start.
 func (s *splunk) Close() error {
 	s.http.close()
 	return nil
@@ -142,7 +142,7 @@ func (s *splunk) post(ctx context.Context, part []item) (int, []alert.Refusal, e
 	}
 	if s.ack {
 		if said.AckID == nil {
-			return 0, nil, &Denied{fmt.Errorf("%s gives no acknowledgement id: switch indexer acknowledgement on for the token, or set ack: false", s.http.base.Host)}
+			return 0, nil, &Denied{fmt.Errorf("%s returns no acknowledgement id: turn on indexer acknowledgement for the token, or set ack: false", s.http.base.Host)}
 		}
 		s.receipts = append(s.receipts, newReceipt(*said.AckID, part))
 	}
@@ -188,7 +188,7 @@ func (s *splunk) read(r reply) (hecAnswer, error) {
 		if err := s.http.judge(r); err != nil {
 			return said, err
 		}
-		return said, fmt.Errorf("%s: this is no answer of an HTTP Event Collector", s.http.said(r))
+		return said, fmt.Errorf("%s: this is not an answer of an HTTP Event Collector", s.http.said(r))
 	}
 	words := fmt.Errorf("%s answers code %d: %s", s.http.base.Host, *said.Code, s.http.words(said.Text))
 	switch hecMeaning(*said.Code) {
@@ -242,7 +242,7 @@ func (s *splunk) waiting(batch []*alert.Alert) int {
 	return n
 }
 
-// await asks until the indexer has acknowledged all receipts, for as long as the sink's timeout. Otherwise it gives the
+// await asks until the indexer has acknowledged all receipts, for as long as the sink's timeout. Otherwise it returns the
 // first alert of the batch, of the n that were sent, that is not acknowledged.
 func (s *splunk) await(ctx context.Context, batch []*alert.Alert, n int) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.wait)
@@ -265,7 +265,7 @@ func (s *splunk) await(ctx context.Context, batch []*alert.Alert, n int) (int, e
 	return n, nil
 }
 
-// open is where in the batch the first alert stands that is not acknowledged.
+// open returns the index in the batch of the first alert that is not acknowledged.
 func (s *splunk) open(batch []*alert.Alert, n int) int {
 	if len(s.receipts) == 0 {
 		return n
@@ -300,7 +300,7 @@ func (s *splunk) ask(ctx context.Context) error {
 		if _, err := s.read(answer); err != nil {
 			return notRejected(err)
 		}
-		return fmt.Errorf("%s: this is no answer to a question for acknowledgements", s.http.said(answer))
+		return fmt.Errorf("%s: this is not an answer to a query for acknowledgements", s.http.said(answer))
 	}
 	s.receipts = slices.DeleteFunc(s.receipts, func(r receipt) bool { return said.Acks[strconv.FormatInt(r.id, 10)] })
 	return nil
@@ -309,7 +309,7 @@ func (s *splunk) ask(ctx context.Context) error {
 // notRejected keeps an answer to a question from counting as one to alerts.
 func notRejected(err error) error {
 	if r, ok := err.(*rejected); ok {
-		return fmt.Errorf("the question for acknowledgements: %s", r.reason)
+		return fmt.Errorf("the query for acknowledgements: %s", r.reason)
 	}
 	return err
 }

@@ -109,7 +109,7 @@ func (s *stdoutSink) settle(ctx context.Context) error {
 }
 
 func stuck(ctx context.Context) error {
-	return fmt.Errorf("standard output takes nothing: whoever reads it sleeps: %w", context.Cause(ctx))
+	return fmt.Errorf("standard output is blocked: its reader does not read: %w", context.Cause(ctx))
 }
 
 // broken says in words what it means that standard output cannot be written to.
@@ -118,7 +118,7 @@ func broken(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, syscall.EPIPE), errors.Is(err, io.ErrClosedPipe):
-		return fmt.Errorf("standard output is closed: whoever read it is gone: %w", err)
+		return fmt.Errorf("standard output is closed: its reader is gone: %w", err)
 	case errors.Is(err, os.ErrClosed):
 		return fmt.Errorf("standard output is closed: %w", err)
 	}

@@ -30,7 +30,7 @@ func TestStdoutClosed(t *testing.T) {
 	s := opened(t, Sink{Type: "stdout"}, Options{Stdout: w})
 	require.NoError(t, r.Close())
 	n, refused, err := s.Deliver(t.Context(), samples.Numbered(0, 3))
-	require.ErrorContains(t, err, "standard output is closed: whoever read it is gone")
+	require.ErrorContains(t, err, "standard output is closed: its reader is gone")
 	require.Zero(t, n)
 	require.Empty(t, refused)
 }
@@ -42,7 +42,7 @@ func TestStdoutThatNobodyReads(t *testing.T) {
 	for range 2 {
 		n, _, err := s.Deliver(t.Context(), samples.Numbered(0, 3))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "standard output takes nothing")
+		require.ErrorContains(t, err, "standard output is blocked")
 		require.Zero(t, n)
 	}
 	var got bytes.Buffer

@@ -84,7 +84,7 @@ const (
 	defaultMessage = 8 << 10     // bytes of a message: what receivers should take, RFC 5424 section 6.1
 	mostMessage    = 1 << 20     // bytes
 	mostDatagram   = 65507       // bytes that UDP over IPv4 can carry
-	udpLife        = time.Minute // after which the receiver's name is looked up anew; a connection does so when it breaks
+	udpLife        = time.Minute // after which the receiver's name is resolved again; TCP does so when a connection breaks
 )
 
 // facilities are those of RFC 5424 table 1 that have a usual name, by code. Codes 12 to 15 have none.
@@ -166,7 +166,7 @@ func (s *syslogSink) connect(ctx context.Context) error {
 	return nil
 }
 
-// broke gives a connection up whose messages may have been lost.
+// broke closes a connection whose messages may have been lost.
 func (s *syslogSink) broke(why error) error {
 	s.lost = s.kept.len() > 0
 	s.drop()
@@ -178,7 +178,7 @@ func (s *syslogSink) drop() {
 	s.peer = nil
 }
 
-// frames gives the messages of a batch as they go over the connection.
+// frames returns the messages of a batch as they go over the connection.
 func (s *syslogSink) frames(batch []*alert.Alert) ([][]byte, []alert.Refusal) {
 	var refused []alert.Refusal
 	frames := make([][]byte, 0, len(batch))
@@ -216,7 +216,7 @@ func (s *syslogSink) Close() error {
 }
 
 // safeAfter is how long a receiver may take to work a message off. One that was sent longer ago than that over a
-// connection that still stood is not sent again.
+// connection that still worked is not sent again.
 const safeAfter = time.Minute
 
 // window keeps the latest messages that went over a connection without acknowledgements, in order.
@@ -242,7 +242,7 @@ func (w *window) add(frames [][]byte, now time.Time) {
 	}
 }
 
-// settle is told that the connection stands, and forgets what is safe by now.
+// settle is called when the connection works, and forgets messages that are safe by now.
 func (w *window) settle(now time.Time) {
 	n := 0
 	for n < len(w.sent) && now.Sub(w.sent[n].at) > safeAfter {
@@ -251,7 +251,7 @@ func (w *window) settle(now time.Time) {
 	w.drop(n)
 }
 
-// touch is told that all of it was sent once more.
+// touch is called when all of it was sent again.
 func (w *window) touch(now time.Time) {
 	for i := range w.sent {
 		w.sent[i].at = now
@@ -276,7 +276,7 @@ func (w *window) frames() [][]byte {
 	return frames
 }
 
-// syslogDial connects to a receiver of syslog. The name is looked up anew each time.
+// syslogDial connects to a receiver of syslog. The name is resolved again each time.
 type syslogDial struct {
 	network string // udp; else it is TCP
 	address string // HOST:PORT
@@ -339,7 +339,7 @@ func (p *peer) handshake(ctx context.Context, d syslogDial) error {
 	took := time.Since(begin)
 	if err := p.closed(min(max(leastSettle, 2*took), mostSettle)); err != nil {
 		if tlsWords(err) == "" {
-			return fmt.Errorf("the receiver closed right after the TLS handshake: does it want another client's certificate (tls.cert, tls.key)? %w", err)
+			return fmt.Errorf("the receiver closed right after the TLS handshake: does it require another client certificate (tls.cert, tls.key)? %w", err)
 		}
 		return explainTLS(err)
 	}
@@ -353,9 +353,9 @@ func explainDial(err error) error {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return fmt.Errorf("the receiver's name has no address: %w", err)
 	case errors.As(err, &dns):
-		return fmt.Errorf("the receiver's name cannot be looked up: %w", err)
+		return fmt.Errorf("the receiver's name cannot be resolved: %w", err)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("nobody listens there: %w", err)
+		return fmt.Errorf("nothing listens there: %w", err)
 	}
 	return err
 }
@@ -378,13 +378,13 @@ func (p *peer) closed(look time.Duration) error {
 		case errors.Is(err, io.EOF):
 			return errClosed
 		default:
-			return explainDial(err)
+			return err
 		}
 	}
 	return nil
 }
 
-// stale tells a connection that is to be made anew though nothing is known to be wrong: with UDP nothing ever would be.
+// stale reports a connection that should be replaced though no error is known: over UDP there would never be one.
 func (p *peer) stale() bool { return p.udp && time.Since(p.since) > udpLife }
 
 // send sends messages, and waits until the receiver's system has them.
@@ -413,7 +413,7 @@ func (p *peer) during(ctx context.Context, act func() error) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("the receiver takes nothing: %w", errors.Join(context.Cause(ctx), err))
+		return fmt.Errorf("the receiver accepts no data: %w", errors.Join(context.Cause(ctx), err))
 	case errors.Is(err, io.EOF):
 		return errClosed
 	}

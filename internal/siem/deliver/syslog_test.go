@@ -144,7 +144,7 @@ func TestSyslogReceiverThatNeverReads(t *testing.T) {
 			break
 		}
 	}
-	require.ErrorContains(t, err, "the receiver takes nothing")
+	require.ErrorContains(t, err, "the receiver accepts no data")
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Zero(t, n)
 }
@@ -179,7 +179,7 @@ func TestSyslogReceiverThatSpeaksNoTLS(t *testing.T) {
 	cfg := tcpSink(l)
 	cfg.Syslog.Network = "tls"
 	_, _, err := opened(t, cfg, Options{}).Deliver(t.Context(), samples.Numbered(0, 3))
-	require.ErrorContains(t, err, "does not speak TLS on this port")
+	require.ErrorContains(t, err, "does not use TLS on this port")
 }
 
 func TestSyslogReceiverIsGone(t *testing.T) {
@@ -187,7 +187,7 @@ func TestSyslogReceiverIsGone(t *testing.T) {
 	cfg := tcpSink(l)
 	require.NoError(t, l.Close())
 	_, _, err := opened(t, cfg, Options{}).Deliver(t.Context(), samples.Numbered(0, 3))
-	require.ErrorContains(t, err, "nobody listens there")
+	require.ErrorContains(t, err, "nothing listens there")
 
 	for _, network := range []string{"udp", "tcp", "tls"} {
 		cfg.Syslog.Network, cfg.Syslog.Address = network, "siem.invalid:6514" // a name that nobody can have, RFC 6761
@@ -208,7 +208,7 @@ func TestSyslogDatagramsToNobody(t *testing.T) {
 	s := opened(t, cfg, Options{})
 	for range 3 {
 		n, _, err := s.Deliver(t.Context(), samples.Numbered(0, 1))
-		require.ErrorContains(t, err, "nobody listens there")
+		require.ErrorContains(t, err, "nothing listens there")
 		require.Zero(t, n)
 	}
 }

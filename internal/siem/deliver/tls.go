@@ -34,14 +34,14 @@ func (t *TLS) Check(k setting.Check) {
 	}
 }
 
-// clientTLS turns what a sink is told of TLS into the form of crypto/tls: TLS 1.2 at least, the receiver's certificate
-// checked against the system's authorities or the file's. Our own certificate is read anew at each handshake, so that one
-// that was renewed is used without a restart; a bad one is an error here all the same. Errors name the key.
+// clientTLS turns a sink's configuration into that of crypto/tls: TLS 1.2 or newer, the receiver's certificate checked
+// against the system's authorities or those of the file. Our own certificate is read again at each handshake, so that a
+// renewed one is used without a restart; a bad one is an error here already. Errors name the key.
 func clientTLS(cfg TLS, log *zap.Logger) (*tls.Config, error) {
 	out := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cfg.ServerName, InsecureSkipVerify: cfg.Insecure}
 	if cfg.Insecure {
-		log.Warn("THE RECEIVER'S CERTIFICATE IS NOT CHECKED: anybody on the way can read and drop the alerts; " +
-			"tls.insecure is for trials alone")
+		log.Warn("THE RECEIVER'S CERTIFICATE IS NOT CHECKED: anybody on the path can read and drop the alerts; " +
+			"tls.insecure is for tests only")
 	}
 	if cfg.CA != "" {
 		pool, err := authorities(cfg.CA)
@@ -61,7 +61,7 @@ func clientTLS(cfg TLS, log *zap.Logger) (*tls.Config, error) {
 		return nil, fmt.Errorf("tls.cert, tls.key: %w", err)
 	}
 	if err := expired(own.Leaf, cfg.Cert); err != nil {
-		log.Warn("the receiver will refuse us", zap.Error(err))
+		log.Warn("the receiver will reject our certificate", zap.Error(err))
 	}
 	out.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return ownCertificate(cfg) }
 	return out, nil
@@ -122,13 +122,13 @@ func tlsWords(err error) string {
 	case errors.As(err, &invalid):
 		return "the receiver's certificate is not valid"
 	case errors.As(err, &unknown):
-		return "the receiver's certificate is of no authority that is trusted here (tls.ca)"
+		return "the receiver's certificate is not from a trusted authority (tls.ca)"
 	case errors.As(err, &name):
 		return "the receiver's certificate is for another name (tls.server-name)"
 	case errors.As(err, &said) && said.Op == "remote error": // crypto/tls marks so what the other side said
 		return saidWords(said.Err)
 	case errors.As(err, &record):
-		return "the receiver does not speak TLS on this port"
+		return "the receiver does not use TLS on this port"
 	}
 	return ""
 }
@@ -144,7 +144,7 @@ func validity(c *x509.Certificate) string {
 }
 
 // saidWords explains the alerts of RFC 8446 section 6.2 by which a receiver refuses a client's certificate. Their type is
-// crypto/tls's own, so they are told by their words.
+// crypto/tls's own, so they are recognised by their text.
 func saidWords(said error) string {
 	const (
 		handshakeFailure    = 40
@@ -166,11 +166,11 @@ func saidWords(said error) string {
 	case is(unknownCA):
 		return "the receiver does not trust the authority of our certificate (tls.cert)"
 	case is(certificateRequired):
-		return "the receiver wants a client's certificate (tls.cert, tls.key)"
+		return "the receiver requires a client certificate (tls.cert, tls.key)"
 	case is(badCertificate, unsupported, revoked, certificateUnknown, accessDenied):
-		return "the receiver refuses our certificate, or that there is none (tls.cert, tls.key)"
+		return "the receiver rejects our certificate, or requires one (tls.cert, tls.key)"
 	case is(handshakeFailure):
-		return "the receiver found nothing in common with us, or wants a client's certificate (tls.cert, tls.key)"
+		return "the receiver found no common TLS parameters, or requires a client certificate (tls.cert, tls.key)"
 	}
-	return "the receiver broke the handshake off"
+	return "the receiver aborted the handshake"
 }

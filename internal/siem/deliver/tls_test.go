@@ -25,7 +25,7 @@ func TestTLSOwnCertificateIsReadAnew(t *testing.T) {
 	core, logs := observer.New(zap.WarnLevel)
 	cfg, err := clientTLS(old, zap.New(core))
 	require.NoError(t, err)
-	require.Equal(t, 1, logs.FilterMessageSnippet("refuse us").Len())
+	require.Equal(t, 1, logs.FilterMessageSnippet("reject our certificate").Len())
 	_, err = cfg.GetClientCertificate(nil)
 	require.ErrorContains(t, err, "our certificate "+old.Cert+" expired on 20")
 	require.NoError(t, os.Rename(renewed.Cert, old.Cert))

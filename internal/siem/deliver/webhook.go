@@ -64,7 +64,7 @@ func (w *webhook) Deliver(ctx context.Context, batch []*alert.Alert) (int, []ale
 	return w.deliver(ctx, batch)
 }
 
-// Close gives up the connection.
+// Close closes the connection.
 func (w *webhook) Close() error {
 	w.http.close()
 	return nil

@@ -27,7 +27,7 @@ func Clean(s string, size int) string {
 
 const ellipsis = "..."
 
-// AppendClean appends what clean gives, and tells whether it was cut. A size below 3 is taken as 3.
+// AppendClean appends what Clean returns, and reports whether it was cut. A size below 3 is taken as 3.
 func AppendClean(dst []byte, s string, size int) (out []byte, cut bool) {
 	if len(s) <= size && plain(s) {
 		return append(dst, s...), false
@@ -54,7 +54,7 @@ func AppendClean(dst []byte, s string, size int) (out []byte, cut bool) {
 	return dst, false
 }
 
-// plain tells that s is printable ASCII.
+// plain reports whether s is printable ASCII.
 func plain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
@@ -64,7 +64,7 @@ func plain(s string) bool {
 	return true
 }
 
-// hidden tells the characters that must not reach a screen or a parser as they are: C0, DEL, C1, line and paragraph
+// hidden reports the characters that must not reach a screen or a parser unescaped: C0, DEL, C1, line and paragraph
 // separators, the bidirectional controls (Unicode UAX 9), those of zero width, the byte order mark, noncharacters.
 func hidden(r rune) bool {
 	switch {
@@ -78,7 +78,7 @@ func hidden(r rune) bool {
 	return r >= 0xe0000 && r <= 0xe007f // tags
 }
 
-// Escaped puts a backslash before every byte of special in what follows start. What stands there is clean, so that no
+// Escaped puts a backslash before every byte of special in what follows start. That text is clean, so that no
 // other escapes are needed.
 func Escaped(b []byte, start int, special string) []byte {
 	n := 0
@@ -114,7 +114,7 @@ func oneOf(c byte, few string) bool {
 // Address is a canonical address: IPv4 that is wrapped in IPv6 is unwrapped, the zone is gone. It may be invalid.
 func Address(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-// ParseAddress reads an address and gives its canonical form. What is too long for one is not even looked at.
+// ParseAddress reads an address and returns its canonical form. A text too long for an address is not parsed at all.
 func ParseAddress(s string) (netip.Addr, bool) {
 	const longest = 64 // an IPv6 address with a zone
 	if len(s) > longest {
@@ -124,7 +124,7 @@ func ParseAddress(s string) (netip.Addr, bool) {
 	return Address(a), err == nil
 }
 
-// Hardware gives a MAC address in lower case with colons; "" for what is none.
+// Hardware returns a MAC address in lower case with colons; "" for anything else.
 func Hardware(s string) string {
 	if len(s) != len("00:00:00:00:00:00") {
 		return ""
@@ -148,10 +148,10 @@ func Moment(a *alert.Alert) time.Time {
 	return time.Unix(0, 0).UTC()
 }
 
-// Known tells whether a time is set and can be written with a year of four digits.
+// Known reports whether a time is set and can be written with a year of four digits.
 func Known(t time.Time) bool { return !t.IsZero() && t.Unix() >= 0 && t.UTC().Year() <= 9999 }
 
-// First gives the destination that stands for all: the first in the alert. It is empty where there is none.
+// First returns the destination that represents all in formats with room for one: the first. It is empty if there is none.
 func First(a *alert.Alert) alert.Destination {
 	if len(a.Destinations) == 0 {
 		return alert.Destination{}
@@ -159,7 +159,7 @@ func First(a *alert.Alert) alert.Destination {
 	return a.Destinations[0]
 }
 
-// FirstName is the name by which it was called, "" where none is known.
+// FirstName is the name that was contacted, "" if none is known.
 func FirstName(d alert.Destination) string {
 	if len(d.Names) == 0 {
 		return ""
@@ -167,7 +167,7 @@ func FirstName(d alert.Destination) string {
 	return d.Names[0]
 }
 
-// Hosts gives the machines of a Summary that the Portion leaves: addresses in their canonical form, and names.
+// Hosts returns the machines of a Summary that the Portion keeps: addresses in canonical form, and names.
 func Hosts(a *alert.Alert, p Portion) []string {
 	var list []string
 	for _, h := range a.Hosts[:p.Hosts] {
@@ -195,7 +195,7 @@ func Sensor(a *alert.Alert, o *Options) string {
 	return a.Sensor
 }
 
-// The formats with flat fields tell a list's element as a short text.
+// Formats with flat fields write an element of a list as a short text.
 
 // evidenceText is one sign: "tls-sni dnl-01.example (update, strong, 12 times)".
 func evidenceText(e *alert.Evidence, size int) string {
@@ -246,7 +246,7 @@ func PlaceText(to alert.Destination) string {
 // ProductText is the product and its version.
 func ProductText(v alert.Vendor) string { return strings.TrimSpace(v.Product + " " + v.ProductVersion) }
 
-// Joined puts texts together with "; " as long as size bytes hold them, and tells whether all are there.
+// Joined joins texts with "; " as long as they fit into size bytes, and reports whether all do.
 func Joined(list []string, size int) (text string, all bool) {
 	var b strings.Builder
 	for i, s := range list {

@@ -61,7 +61,7 @@ func leefHeader(dst []byte, s string, size int) []byte {
 	return dst
 }
 
-// leefDelimiterName names the delimiter: a mark stands for itself, a tab and the "|" that ends the field are in hexadecimal.
+// leefDelimiterName names the delimiter: a punctuation mark is written as itself, a tab and the "|" that ends the field are in hexadecimal.
 func leefDelimiterName(dst []byte, c byte) []byte {
 	switch c {
 	case '\t':

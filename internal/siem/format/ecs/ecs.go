@@ -129,7 +129,7 @@ func network(d *format.Document, a *alert.Alert) {
 	d.End()
 }
 
-// threat gives the name or address that was called as an indicator.
+// threat writes the contacted name or address as an indicator.
 func threat(d *format.Document, a *alert.Alert) {
 	to := format.First(a)
 	name, what := format.FirstName(to), "domain-name"
@@ -160,7 +160,7 @@ func pivots(d *format.Document, a *alert.Alert, p format.Portion) {
 	d.End()
 }
 
-// related gives the addresses and the names that an alert tells of, each once.
+// related returns the addresses and the names in an alert, each once.
 func related(a *alert.Alert, p format.Portion) (ips, names []string) {
 	address := func(a netip.Addr) {
 		if a = format.Address(a); a.IsValid() {

@@ -18,7 +18,7 @@ func Format() format.Format {
 
 // appendRecord appends an event for Splunk's HTTP Event Collector: its envelope, and under event the names of the Common
 // Information Model (Alerts, Intrusion Detection) beside our own object. Records stay below 9 KB, since Splunk cuts a line
-// at 10,000 bytes unless it is told otherwise (TRUNCATE in props.conf).
+// at 10,000 bytes unless it is configured otherwise (TRUNCATE in props.conf).
 func appendRecord(dst []byte, a *alert.Alert, o *format.Options, p format.Portion) []byte {
 	d := format.NewDocument(dst, p.Text)
 	d.Seconds("time", format.Moment(a))

@@ -165,12 +165,12 @@ func finding(d *format.Document, a *alert.Alert) {
 	d.End()
 }
 
-// hasHost tells whether the alert speaks of one machine: a Summary does not.
+// hasHost reports whether the alert is about one machine: a Summary is not.
 func hasHost(a *alert.Alert) bool {
 	return a.Host.Address.IsValid() || a.Host.Name != "" || format.Hardware(a.Host.MAC) != ""
 }
 
-// host writes what is known of the machine; typed says that it is a device, whose type must be told.
+// host writes what is known of the machine; typed is set for a device, which must have a type.
 func host(d *format.Document, a *alert.Alert, typed bool) {
 	if !hasHost(a) {
 		return
@@ -217,7 +217,7 @@ func evidence(d *format.Document, a *alert.Alert, to *alert.Destination) {
 	d.End()
 }
 
-// observables lists what analysts pivot on, with the place where it stands in the record.
+// observables lists what analysts pivot on, each with its path in the record.
 func observables(d *format.Document, a *alert.Alert, p format.Portion) {
 	d.List("observables")
 	one := func(name string, id int64, caption, value string) {

@@ -56,10 +56,10 @@ func stixPattern(to alert.Destination) (pattern, name string) {
 	return "[" + format.Family(ip) + "-addr:value = '" + ip.String() + "']", ip.String()
 }
 
-// hostName is a name as it stands in an observable: clean, and at most 255 bytes.
+// hostName is a name as an observable has it: clean, and at most 255 bytes.
 func hostName(s string) string { return format.Clean(s, 255) }
 
-// observables writes addresses, names and connections, and gives their ids.
+// observables writes addresses, names and connections, and returns their ids.
 func (b *bundle) observables(a *alert.Alert, p format.Portion) []string {
 	var seen []string
 	host := b.address(a.Host.Address)
@@ -86,7 +86,7 @@ func (b *bundle) address(a netip.Addr) string {
 	return b.value(format.Family(a)+"-addr", a.String())
 }
 
-// value writes an observable that is one value, and gives its id; "" for no value.
+// value writes an observable that is one value, and returns its id; "" for no value.
 func (b *bundle) value(kind, s string) string {
 	if s == "" {
 		return ""
