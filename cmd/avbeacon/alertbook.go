@@ -21,9 +21,8 @@ func newAlerts(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "alerts",
 		Short: "List the alerts of a store, and acknowledge them",
-		Long: `An alert is open until somebody acknowledges it, a suppression keeps it back, or its finding is quiet
-for as long as alerts.resolve says. An acknowledged finding is not repeated, until something new is
-told of it.`,
+		Long: `An alert is open until somebody acknowledges it, a suppression holds it back, or its finding has been
+quiet for alerts.resolve. An acknowledged finding is not repeated until something new happens.`,
 		Args: subcommand, RunE: showHelp,
 	}
 	c.AddCommand(newAlertsList(s), newAlertsAcknowledge(s))
@@ -128,9 +127,9 @@ func newAlertsAcknowledge(s *streams) *cobra.Command {
 	o := &suppressOptions{}
 	c := &cobra.Command{
 		Use:   "ack --db FILE ID...",
-		Short: "Acknowledge alerts: somebody takes care of them",
+		Short: "Acknowledge alerts: somebody is handling them",
 		Long: `Marks the last alert of a finding as acknowledged; an ID is an alert's or a finding's. The finding is
-not repeated, until something new is told of it. A running monitor takes it up at SIGHUP.`,
+not repeated until something new happens. A running monitor applies this at SIGHUP.`,
 		Example: "  avbeacon alerts ack --db avbeacon.db 7b3cf0ea310e3af4a61d8388e38e9737",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -33,16 +33,17 @@ func newAnalyze(s *streams) *cobra.Command {
 	o := &analyzeOptions{}
 	c := &cobra.Command{
 		Use:   "analyze FILE...",
-		Short: "Name the hosts in captures whose antivirus calls home",
-		Long: `Reads captures (pcap, pcapng, snoop; gzip and zstd too; - is standard input; folders and
-globs of rotated files in order of time) and prints which hosts call an antivirus vendor's
-servers, by what evidence, where those servers are, and what the captures could not show.
+		Short: "List the hosts whose antivirus calls home",
+		Long: `Reads captures (pcap, pcapng and snoop, also compressed with gzip or zstd; - is standard input;
+folders and globs of rotated files are read in order of time) and reports which hosts contact an
+antivirus vendor's servers, the evidence, where those servers are, and what the captures could not
+show.
 
-The report begins with the hosts, goes on with the evidence (+ speaks for the verdict, - does not
-count or speaks against it, > is where the host called) and ends with what cannot be known.
-'avbeacon schema report' prints the form of the JSON report.
+The report lists the hosts first, then the evidence (+ supports the verdict, - does not count or
+speaks against it, > is a destination), then the limitations. 'avbeacon schema report' prints the
+schema of the JSON report.
 
-Exit codes: 0 ran; 2 something could not be read or done (the rest is reported all the same);
+Exit codes: 0 ran; 2 something could not be read or done (the rest is reported);
 1 --fail-on found something of concern, whatever else happened.`,
 		Example: `  avbeacon analyze office.pcap
   avbeacon analyze --explain 10.0.0.5 office.pcap
@@ -57,16 +58,16 @@ Exit codes: 0 ran; 2 something could not be read or done (the rest is reported a
 	o.site.flags(f)
 	o.alerts.flags(f)
 	f.StringVar(&o.format, "format", "text", "text, json, jsonl or csv")
-	f.StringVarP(&o.output, "output", "o", "", "write the report to this file instead of standard output")
-	f.StringVar(&o.explain, "explain", "", "print the whole reasoning for one host: an address, MAC or name")
-	f.StringVar(&o.failOn, "fail-on", "", "exit with 1 if a finding of concern is installed, likely or possible (or surer)")
+	f.StringVarP(&o.output, "output", "o", "", "write the report to this file, not to standard output")
+	f.StringVar(&o.explain, "explain", "", "explain one host in full: an address, MAC address or name")
+	f.StringVar(&o.failOn, "fail-on", "", "exit with 1 if a finding of concern has this verdict or a surer one: installed, likely or possible")
 	f.StringVar(&o.policy, "policy", policy.Default, "what is of concern: "+join(policy.Names())+", or a YAML file")
-	f.StringVar(&o.idKey, "id-key", "", "file with the key of the hashes that stand for personal identifiers (default: a new key each run)")
-	f.StringVar(&o.sensor, "sensor", "", "name of the place where the capture was taken; part of finding ids")
-	f.IntVar(&o.workers, "workers", defaultWorkers(), "goroutines that look at packets; the result does not depend on it")
+	f.StringVar(&o.idKey, "id-key", "", "file with the key of the hashes that replace personal identifiers (default: a new key for each run)")
+	f.StringVar(&o.sensor, "sensor", "", "sensor name, where the capture was taken; part of finding ids")
+	f.IntVar(&o.workers, "workers", defaultWorkers(), "goroutines that read packets; the result does not depend on it")
 	f.BoolVar(&o.quiet, "quiet", false, "no progress and no warnings on standard error")
-	f.StringVar(&o.db, "db", "", "store `FILE` to go on from and to add to; the report is of all that it has. A capture that it has already is not counted again")
-	f.StringVar(&o.hash, "hash", "auto", "SHA-256 of the inputs: always, never, or auto: of files up to 64 MiB")
+	f.StringVar(&o.db, "db", "", "store `FILE` to continue from and add to; the report covers everything in it. A capture that it already has is not counted again")
+	f.StringVar(&o.hash, "hash", "auto", "compute the SHA-256 of inputs: always, never, or auto (files up to 64 MiB)")
 	return c
 }
 

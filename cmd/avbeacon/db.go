@@ -18,7 +18,7 @@ func newDB(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "db",
 		Short: "Back up, check and measure a store",
-		Long:  `Looks after the store that 'analyze --db' and 'monitor' write. All of it works while they do.`,
+		Long:  `Commands for the store that 'analyze --db' and 'monitor' write. They work while it is being written.`,
 		Args:  subcommand,
 		RunE:  showHelp,
 	}
@@ -49,7 +49,7 @@ func newBackup(s *streams) *cobra.Command {
 	c := withStore(&cobra.Command{
 		Use:     "backup --db FILE -o COPY",
 		Short:   "Write a whole copy of a store to a new file",
-		Long:    `Writes the store as it is at one moment to a new file, without free room. Whoever writes it writes on.`,
+		Long:    `Writes a consistent, compact copy of the store to a new file. Other processes can keep writing the store.`,
 		Example: "  avbeacon db backup --db avbeacon.db -o avbeacon-backup.db",
 	}, func(c *cobra.Command, db *store.Store) error {
 		if to == "" {
@@ -64,14 +64,14 @@ func newBackup(s *streams) *cobra.Command {
 func newCheck(s *streams) *cobra.Command {
 	return withStore(&cobra.Command{
 		Use:     "check --db FILE",
-		Short:   "Look for damage in a store",
-		Long:    `Reads every page, record and index of a store. Exit code 2 and what is wrong where something is.`,
+		Short:   "Check a store for damage",
+		Long:    `Reads every page, record and index of a store. If something is damaged, it prints what and exits with 2.`,
 		Example: "  avbeacon db check --db avbeacon.db",
 	}, func(c *cobra.Command, db *store.Store) error {
 		if err := db.Check(c.Context()); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(s.out, "The store is whole.")
+		_, err := fmt.Fprintln(s.out, "The store is undamaged.")
 		return err
 	})
 }
@@ -80,7 +80,7 @@ func newStats(s *streams) *cobra.Command {
 	var format string
 	c := withStore(&cobra.Command{
 		Use:     "stats --db FILE",
-		Short:   "Tell how much is in a store",
+		Short:   "Show how much is in a store",
 		Example: "  avbeacon db stats --db avbeacon.db --format json",
 	}, func(c *cobra.Command, db *store.Store) error {
 		if err := oneOf("format", format, "text", "json"); err != nil {

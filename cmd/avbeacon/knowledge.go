@@ -21,7 +21,7 @@ type knowledge struct {
 
 func (k *knowledge) flags(f *pflag.FlagSet) {
 	k.feedsFlag(f)
-	f.StringArrayVar(&k.geo, "geo", nil, "place database in MaxMind's format, beside the embedded one (repeatable)")
+	f.StringArrayVar(&k.geo, "geo", nil, "place database in MaxMind's format, used beside the embedded one (repeatable)")
 	f.BoolVar(&k.noEmbeddedGeo, "no-embedded-geo", false, "do not use the embedded place data")
 }
 
@@ -63,7 +63,7 @@ type site struct {
 }
 
 func (t *site) flags(f *pflag.FlagSet) {
-	f.StringVar(&t.location, "sensor-location", "", "`LAT,LON` of the tap in degrees: a server that answers sooner than it could from Moscow or Russia is not there")
+	f.StringVar(&t.location, "sensor-location", "", "`LAT,LON` of the tap in degrees: a server that answers faster than light allows from Moscow or Russia is not there")
 	f.StringArrayVar(&t.home, "home", nil, "`PREFIX` of the site's own addresses, or 'default' for the private ranges (repeatable; default: the private ranges)")
 }
 

@@ -35,22 +35,22 @@ func newMonitor(s *streams) *cobra.Command {
 	o := &monitorOptions{}
 	c := &cobra.Command{
 		Use:   "monitor -i INTERFACE",
-		Short: "Watch a live tap, for months, and tell when a host's antivirus calls home",
-		Long: `Listens to network interfaces (or reads standard input, or a folder that a rotating capture writes
-into), keeps what it finds, and sends alerts to the sinks that the configuration names. Without a
-configuration it prints each alert as a line of JSON (Elastic Common Schema) on standard output as it
-happens, its log on standard error, and at its end a report of what it found and could not see.
+		Short: "Watch a live tap and send an alert when a host's antivirus calls home",
+		Long: `Captures from network interfaces, standard input or a folder that a rotating capture writes into,
+stores its findings, and sends alerts to the sinks in the configuration. Without a configuration it
+prints each alert as a line of JSON (Elastic Common Schema) on standard output and logs to standard
+error. When it ends, it reports what it found and what it could not see.
 
-Sockets are opened first; then all privileges are given up (CAP_NET_RAW is enough to begin with, root
-is needed to become another user). SIGHUP, or a change of the files, loads catalogue, policy, place
-data and suppressions anew: what is bad is refused, and what was in use stays. SIGUSR1 opens files
-anew. SIGTERM and SIGINT drain what was captured, within limits.drain.
+It opens its sockets first and then drops all privileges. CAP_NET_RAW is enough to start; becoming
+another user needs root. SIGHUP, or a change to the files, reloads catalogue, policy, place data and
+suppressions; a bad file is rejected and logged once, and the old one stays in use. SIGUSR1 reopens
+output files. SIGTERM and SIGINT finish what was captured, within limits.drain.
 
-Exit codes: 0 ended as asked, or at the end of its input; 2 something could not be opened or kept.`,
+Exit codes: 0 ended on request or at the end of its input; 2 something could not be opened or stored.`,
 		Example: `  sudo avbeacon monitor -i eth1
   avbeacon monitor --config /etc/avbeacon/avbeacon.yaml
-  avbeacon monitor --print-config > avbeacon.yaml      every key, its default and what it is
-  avbeacon monitor --config avbeacon.yaml --check      is it right?
+  avbeacon monitor --print-config > avbeacon.yaml      every key with its default and meaning
+  avbeacon monitor --config avbeacon.yaml --check      check a configuration
   ssh tap tcpdump -U -w - -i eth1 | avbeacon monitor -r - --db home.db`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return monitor(cmd.Context(), s, o, cmd.Flags()) },
@@ -58,25 +58,25 @@ Exit codes: 0 ended as asked, or at the end of its input; 2 something could not 
 	f := c.Flags()
 	o.knowledge.flags(f)
 	o.site.flags(f)
-	f.StringVarP(&o.file, "config", "c", "", "configuration `FILE` in YAML; the flags beside it win over it")
-	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "network interface to listen to (repeatable)")
+	f.StringVarP(&o.file, "config", "c", "", "configuration `FILE` in YAML; flags override it")
+	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "network interface to capture from (repeatable)")
 	f.StringVarP(&o.read, "read", "r", "", "read a capture `FILE` to its end instead, - for standard input")
 	f.StringVar(&o.watch, "watch", "", "follow a folder that a rotating capture writes into instead")
 	f.StringVar(&o.filter, "filter", "", "packet filter as 'tcpdump -ddd EXPRESSION' prints it")
 	f.StringVar(&o.filters, "filter-file", "", "`FILE` with such a filter")
-	f.StringVar(&o.ring, "ring", "", "memory for the packets of an interface, as 64MiB")
-	f.IntVar(&o.snap, "snap-length", 0, "bytes of a packet that are kept; 0 for all")
-	f.IntVar(&o.workers, "workers", 0, "goroutines that look at packets; 0 for one a processor, four at most")
+	f.StringVar(&o.ring, "ring", "", "packet buffer per interface, e.g. 64MiB")
+	f.IntVar(&o.snap, "snap-length", 0, "bytes captured of each packet; 0 for all")
+	f.IntVar(&o.workers, "workers", 0, "goroutines that read packets; 0 for one per processor, at most four")
 	f.StringVar(&o.policy, "policy", policy.Default, "what is of concern: "+join(policy.Names())+", or a YAML file")
-	f.StringVar(&o.idKey, "id-key", "", "file with the key of the hashes that stand for personal identifiers")
-	f.StringVar(&o.sensor, "sensor", "", "name of the tap; part of finding ids")
-	f.StringVar(&o.db, "db", "", "store `FILE` to go on from and to keep what is found in")
-	f.StringVar(&o.listen, "listen", "", "`ADDRESS` for metrics and health, host:port; 'none' for nowhere (default 127.0.0.1:9477)")
-	f.StringVar(&o.memory, "memory", "", "limit of the process's memory, as 512MiB; the tables are made to fit")
+	f.StringVar(&o.idKey, "id-key", "", "file with the key of the hashes that replace personal identifiers")
+	f.StringVar(&o.sensor, "sensor", "", "sensor name; part of finding ids")
+	f.StringVar(&o.db, "db", "", "store `FILE` for findings; a restart continues from it")
+	f.StringVar(&o.listen, "listen", "", "`ADDRESS` for metrics and health, host:port; 'none' to serve neither (default 127.0.0.1:9477)")
+	f.StringVar(&o.memory, "memory", "", "memory limit of the process, e.g. 512MiB; table sizes are derived from it")
 	f.StringVar(&o.user, "user", "", "user to become once the sockets are open")
 	f.StringVar(&o.nats, "nats", "", "`URL` of a NATS server or cluster with JetStream that keeps the stream of alerts, instead of the embedded one")
-	f.BoolVar(&o.check, "check", false, "check the configuration and what it names, and end")
-	f.BoolVar(&o.print, "print-config", false, "print the configuration that would be used, with every key, and end")
+	f.BoolVar(&o.check, "check", false, "check the configuration and the files it names, then exit")
+	f.BoolVar(&o.print, "print-config", false, "print the configuration in effect, with every key, then exit")
 	return c
 }
 

@@ -25,10 +25,10 @@ func newObserve(s *streams) *cobra.Command {
 	o := &observeOptions{}
 	c := &cobra.Command{
 		Use:   "observe FILE...",
-		Short: "Print all that is seen in captures as JSON lines",
+		Short: "Print everything seen in captures as JSON lines",
 		Long: `Reads captures as analyze does and prints every observation (DNS, TLS, QUIC, HTTP, DHCP, ARP,
-NetBIOS and flows) as one JSON object a line, in the order of the packets. It knows no vendors
-and judges nothing. 'avbeacon schema observe' prints the form of the lines.
+NetBIOS and flows) as one JSON object a line, in packet order. It does not use the
+catalogue and makes no findings. 'avbeacon schema observe' prints the schema of the lines.
 
 Exit codes: 0 ran; 2 something could not be read or done.`,
 		Example: `  avbeacon observe office.pcap
@@ -38,8 +38,8 @@ Exit codes: 0 ran; 2 something could not be read or done.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return printObservations(cmd, s, o, args) },
 	}
 	f := c.Flags()
-	f.IntVar(&o.workers, "workers", defaultWorkers(), "goroutines that look at packets; the output does not depend on it")
-	f.StringArrayVar(&o.headers, "header", nil, "HTTP request header to print too (repeatable)")
+	f.IntVar(&o.workers, "workers", defaultWorkers(), "goroutines that read packets; the output does not depend on it")
+	f.StringArrayVar(&o.headers, "header", nil, "also print this HTTP request header (repeatable)")
 	f.BoolVar(&o.quiet, "quiet", false, "no progress and no warnings on standard error")
 	return c
 }

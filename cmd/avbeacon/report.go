@@ -17,10 +17,10 @@ func newReport(s *streams) *cobra.Command {
 	o := &analyzeOptions{}
 	c := &cobra.Command{
 		Use:   "report --db FILE",
-		Short: "Print the report of all that a store has",
-		Long: `Prints what a store of 'analyze --db' or 'monitor' has in the form in which analyze prints a capture.
-The findings are those that were kept; what is of concern is judged anew, by --policy. A store may
-be read while another process writes it. What was seen before the catalogue had it is told too.`,
+		Short: "Print the report of everything in a store",
+		Long: `Prints what a store of 'analyze --db' or 'monitor' holds, in the format of analyze. The findings are
+the stored ones; --policy decides again which are of concern. A store can be read while another
+process writes it. The report also lists what was seen before the catalogue had an entry for it.`,
 		Example: `  avbeacon report --db avbeacon.db
   avbeacon report --db avbeacon.db --format json -o report.json
   avbeacon report --db avbeacon.db --explain 10.0.0.5`,
@@ -31,9 +31,9 @@ be read while another process writes it. What was seen before the catalogue had 
 	o.knowledge.flags(f)
 	f.StringVar(&o.db, "db", "", "store `FILE` to report")
 	f.StringVar(&o.format, "format", "text", "text, json, jsonl or csv")
-	f.StringVarP(&o.output, "output", "o", "", "write the report to this file instead of standard output")
-	f.StringVar(&o.explain, "explain", "", "print the whole reasoning for one host: an address, MAC or name")
-	f.StringVar(&o.failOn, "fail-on", "", "exit with 1 if a finding of concern is installed, likely or possible (or surer)")
+	f.StringVarP(&o.output, "output", "o", "", "write the report to this file, not to standard output")
+	f.StringVar(&o.explain, "explain", "", "explain one host in full: an address, MAC address or name")
+	f.StringVar(&o.failOn, "fail-on", "", "exit with 1 if a finding of concern has this verdict or a surer one: installed, likely or possible")
 	f.StringVar(&o.policy, "policy", policy.Default, "what is of concern: "+join(policy.Names())+", or a YAML file")
 	o.hash = "auto"
 	return c

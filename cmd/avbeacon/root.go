@@ -17,13 +17,13 @@ func newRoot(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "avbeacon",
 		Short: "Find the hosts whose antivirus calls home",
-		Long: `avbeacon reads captures of a network's way out and says which hosts run an antivirus that calls
-home, to whom, how regularly, and whether home is in a place of concern (first of all Moscow).
-Every verdict comes with its evidence, down to packet numbers, and with what the capture could
-not show.`,
+		Long: `avbeacon reads packet captures taken at a network's Internet edge and reports which hosts run an
+antivirus that calls home, to whom, how regularly, and whether home is in a place of concern (first
+of all Moscow). Every verdict comes with its evidence, down to packet numbers, and with what the
+capture could not show.`,
 		Example: `  avbeacon analyze office.pcap                     who runs what, and where it calls
   avbeacon analyze office.pcap --explain 10.0.0.5  everything about one host
-  avbeacon observe office.pcap | jq .sni           all that was seen, as JSON lines`,
+  avbeacon observe office.pcap | jq .sni           everything that was seen, as JSON lines`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

@@ -26,7 +26,7 @@ import (
 func newSIEM(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "siem",
-		Short: "Try the receivers of alerts, and bring what they refused once more",
+		Short: "Test the receivers of alerts, and deliver rejected alerts again",
 		Long: `Works on the sinks that a configuration of 'monitor' names: 'test' sends one marked alert to each,
 'replay' delivers what a receiver had refused for good, once its cause is mended.`,
 		Args: subcommand, RunE: showHelp,
@@ -71,7 +71,7 @@ func newSIEMTest(s *streams) *cobra.Command {
 	o := &sinkFlags{}
 	c := &cobra.Command{
 		Use:   "test --config FILE",
-		Short: "Send one marked test alert to each sink, and tell what came back",
+		Short: "Send one marked test alert to each sink and report the answer",
 		Long: `Sends one alert with the event 'test' to each sink of a configuration, past its filter and past the
 spool, and tells what came back: that it was delivered, as far as the protocol can say, or why not.
 Exit codes: 0 every sink took it; 2 one did not.`,
@@ -159,7 +159,7 @@ func newSIEMReplay(s *streams) *cobra.Command {
 	file := ""
 	c := &cobra.Command{
 		Use:   "replay --config FILE",
-		Short: "Deliver alerts once more that receivers had refused for good",
+		Short: "Deliver alerts again that receivers had rejected for good",
 		Long: `Takes the alerts of the dead-letter file and delivers each to its sink again, with the id it had. What
 is refused again stays in the file, with the new reason; so does what is another sink's.
 Exit codes: 0 nothing is left of what was asked for; 2 something is.`,

@@ -25,11 +25,11 @@ func newSuppress(s *streams) *cobra.Command {
 	o := &suppressOptions{}
 	c := &cobra.Command{
 		Use:   "suppress",
-		Short: "List, try, add and remove suppressions: what is not to be told, and why",
-		Long: `A suppression keeps the alerts of what it fits from being told: by host, vendor, role and domain. It
-has a reason, an author and, best, an end. What it keeps back is counted, and told when it ends. It
-fits where every kind that is given holds what fits; roles and domains have to hold all that tells
-of the product, so that a rule for one domain hides nothing beyond it.
+		Short: "List, try, add and remove suppressions: which alerts are not sent, and why",
+		Long: `A suppression holds back the alerts of the findings that it matches, by host, vendor, role and domain.
+It has a reason, an author and, preferably, an end. Held-back alerts are counted, and sent when the
+suppression ends. All given conditions must match; --role and --domain must cover every piece of
+evidence for the product, so that a rule for one domain hides nothing else.
 
 'suppress --dry-run' with a rule is the same as 'suppress try'.`,
 		Args: subcommand,
@@ -43,7 +43,7 @@ of the product, so that a rule for one domain hides nothing beyond it.
 	}
 	o.base(c.Flags())
 	o.what(c.Flags())
-	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "show what a rule would silence")
+	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "show what a rule would suppress")
 	c.AddCommand(newSuppressList(s), newSuppressTry(s), newSuppressAdd(s), newSuppressRemove(s))
 	return c
 }
@@ -65,7 +65,7 @@ func (o *suppressOptions) what(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.rule.Hosts, "host", nil, "address, network, MAC or name of hosts (repeatable)")
 	f.StringSliceVar(&o.rule.Vendors, "vendor", nil, "key of a vendor, as 'avbeacon feeds list' shows it (repeatable)")
 	f.StringSliceVar(&o.rule.Roles, "role", nil, "role of names (update, telemetry, ...) or of hosts (resolver, proxy, ...) (repeatable)")
-	f.StringSliceVar(&o.rule.Domains, "domain", nil, "domain, which all names under it belong to; . is every name (repeatable)")
+	f.StringSliceVar(&o.rule.Domains, "domain", nil, "domain with everything below it; . is every name (repeatable)")
 	o.knowledge.feedsFlag(f)
 }
 
@@ -78,7 +78,7 @@ func newSuppressTry(s *streams) *cobra.Command {
 	o := &suppressOptions{}
 	c := &cobra.Command{
 		Use:   "try --db FILE",
-		Short: "Show which findings of a store a suppression would silence",
+		Short: "Show which findings of a store a suppression would match",
 		Example: `  avbeacon suppress try --db avbeacon.db --host 10.20.0.0/16 --vendor kaspersky
   avbeacon suppress try --db avbeacon.db --domain update.example.com --format json`,
 		Args: noMore,
@@ -97,9 +97,8 @@ func newSuppressAdd(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add --db FILE --reason TEXT --author NAME",
 		Short: "Add a suppression to a store, or change its reason, author and end",
-		Long: `Adds a suppression to a store, and shows what it silences of the findings that are there. The same
-rule once more changes reason, author and end. While 'monitor' writes the store, write the rule
-into its configuration instead (alerts.suppress).`,
+		Long: `Adds a suppression to a store and shows which of its findings the suppression matches. Adding the same
+rule again changes its reason, author and end.`,
 		Example: `  avbeacon suppress add --db avbeacon.db --host 10.20.0.0/16 --reason "lab" --author ann --expires 90d
   avbeacon suppress add --db avbeacon.db --vendor eset --reason "licensed" --author ann --dry-run`,
 		Args: noMore,
@@ -113,9 +112,9 @@ into its configuration instead (alerts.suppress).`,
 	f := c.Flags()
 	o.base(f)
 	o.what(f)
-	f.StringVar(&o.rule.Reason, "reason", "", "why this is not to be told")
-	f.StringVar(&o.rule.Author, "author", "", "who decided so")
-	f.StringVar(&o.expires, "expires", "", "when it ends: 2026-12-31 (as that day begins, UTC), 2026-12-31T18:00:00Z, 90d or 36h; never where it is not given")
+	f.StringVar(&o.rule.Reason, "reason", "", "why these alerts are not to be sent")
+	f.StringVar(&o.rule.Author, "author", "", "who decided this")
+	f.StringVar(&o.expires, "expires", "", "when it ends: 2026-12-31 (00:00 UTC), 2026-12-31T18:00:00Z, 90d or 36h (default: never)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "add nothing, show what it would silence")
 	return c
 }
@@ -313,7 +312,7 @@ func newSuppressList(s *streams) *cobra.Command {
 	o := &suppressOptions{}
 	c := &cobra.Command{
 		Use:     "list --db FILE",
-		Short:   "List the suppressions of a store, and how many of its findings each fits",
+		Short:   "List the suppressions of a store, and how many of its findings each matches",
 		Example: "  avbeacon suppress list --db avbeacon.db",
 		Args:    noMore,
 		RunE: func(c *cobra.Command, _ []string) error {
