@@ -27,7 +27,7 @@ func captureFamilies() []family {
 		{"capture_interface_losses_total", "Times that the interface went down or away, or that a file of a watched folder was not read to its end.", []string{"interface"}},
 		{"capture_packets_total", "Packets that were seen.", []string{"interface"}},
 		{"capture_bytes_total", "Bytes of the packets that were seen, as captured.", []string{"interface"}},
-		{"capture_drops_total", "Packets that were lost: place kernel, because the ring was full, or own, in the program.", []string{"interface", "place"}},
+		{"capture_drops_total", "Packets that the kernel dropped because the ring was full (place kernel).", []string{"interface", "place"}},
 		{"capture_freezes_total", "Times that the kernel's ring was full.", []string{"interface"}},
 		{"capture_cut_packets_total", "Packets longer than what is kept of them.", []string{"interface"}},
 		{"capture_clock_timestamp_seconds", "The packet clock: the latest packet time.", nil},

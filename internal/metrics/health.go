@@ -43,7 +43,7 @@ func (h *history) add(s *Snapshot) {
 	m := mark{at: s.Time}
 	for _, i := range s.Interfaces {
 		m.packets += i.Packets
-		m.lost += i.Kernel + i.Own
+		m.lost += i.Kernel
 	}
 	if m.packets != h.packets || h.moved.IsZero() {
 		h.packets, h.moved = m.packets, s.Time

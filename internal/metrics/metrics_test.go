@@ -19,7 +19,7 @@ func at(seconds float64) time.Time {
 func whole(seconds float64) *Snapshot {
 	return &Snapshot{
 		Time: at(seconds), Clock: at(seconds - 2.5), Panics: 1,
-		Interfaces:   []Interface{{Name: "eth0", Up: true, Losses: 1, Packets: 1000, Bytes: 64000, Kernel: 7, Own: 2, Freezes: 3, Cut: 4}, {Name: "eth1"}},
+		Interfaces:   []Interface{{Name: "eth0", Up: true, Losses: 1, Packets: 1000, Bytes: 64000, Kernel: 7, Freezes: 3, Cut: 4}, {Name: "eth1"}},
 		Undecoded:    []Count{{"short", 5}},
 		Malformed:    []Count{{"dns", 6}},
 		Observations: []Count{{"lookup", 100}, {"hello", 50}},
@@ -68,7 +68,6 @@ func TestWhatIsPublishedIsShown(t *testing.T) {
 		`capture_interface_up{interface="eth1"}`:                          "0",
 		`capture_packets_total{interface="eth0"}`:                         "1000",
 		`capture_drops_total{interface="eth0",place="kernel"}`:            "7",
-		`capture_drops_total{interface="eth0",place="own"}`:               "2",
 		`capture_lag_seconds`:                                             "3",
 		`table_limit_entries{table="flows"}`:                              "1024",
 		`findings{concern="true",vendor="kaspersky",verdict="installed"}`: "3",

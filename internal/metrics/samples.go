@@ -65,7 +65,6 @@ func (g *gathering) capture(s *Snapshot, now time.Time) {
 		g.count("capture_packets_total", i.Packets, i.Name)
 		g.count("capture_bytes_total", i.Bytes, i.Name)
 		g.count("capture_drops_total", i.Kernel, i.Name, "kernel")
-		g.count("capture_drops_total", i.Own, i.Name, "own")
 		g.count("capture_freezes_total", i.Freezes, i.Name)
 		g.count("capture_cut_packets_total", i.Cut, i.Name)
 	}

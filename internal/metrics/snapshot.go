@@ -43,7 +43,6 @@ type Interface struct {
 	Packets uint64
 	Bytes   uint64
 	Kernel  uint64 // packets that the kernel dropped
-	Own     uint64 // packets that we dropped
 	Freezes uint64 // times that the ring was full
 	Cut     uint64 // packets that were longer than what is kept of them
 }
