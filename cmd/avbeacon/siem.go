@@ -28,7 +28,7 @@ func newSIEM(s *streams) *cobra.Command {
 		Use:   "siem",
 		Short: "Test the receivers of alerts, and deliver rejected alerts again",
 		Long: `Works on the sinks that a configuration of 'monitor' names: 'test' sends one marked alert to each,
-'replay' delivers what a receiver had refused for good, once its cause is mended.`,
+'replay' delivers again what a receiver rejected for good, after the cause is fixed.`,
 		Args: subcommand, RunE: showHelp,
 	}
 	c.AddCommand(newSIEMTest(s), newSIEMReplay(s), newSIEMTemplate(s))

@@ -79,7 +79,7 @@ sinks: [{name: elastic, type: elastic, http: {url: "%s"}}]
 	require.Positive(t, vendors()["avast"])
 
 	added := invoked(t, "suppress", "add", "--db", db, "--vendor", "avast", "--reason", "licensed", "--author", "ann", "--expires", "90d")
-	require.Contains(t, added, "note: a running monitor writes this store; it takes the change up at SIGHUP")
+	require.Contains(t, added, "note: a running monitor writes this store; it applies the change at SIGHUP")
 	write(t, file, text, dir, strings.Replace(eachAlert, "}\n", `, suppress: [{id: lab, vendors: [drweb], reason: r, author: bob}]}`+"\n", 1))
 	reload()
 	avast, drweb := vendors()["avast"], vendors()["drweb"]

@@ -152,11 +152,11 @@ func flagWords(err error) error {
 	}
 	switch {
 	case strings.HasPrefix(words, "reason:"):
-		return errors.New("--reason TEXT is needed: why is this not to be told?")
+		return errors.New("--reason TEXT is needed: why are these alerts not to be sent?")
 	case strings.HasPrefix(words, "author:"):
 		return errors.New("--author NAME is needed: who decided so?")
 	case strings.HasPrefix(words, "it names no"):
-		return errors.New("--host, --vendor, --role or --domain is needed: what is not to be told? (--domain . for everything)")
+		return errors.New("--host, --vendor, --role or --domain is needed: what is to be suppressed? (--domain . for everything)")
 	}
 	return errors.New(words)
 }
@@ -248,7 +248,7 @@ func (o *suppressOptions) openToWrite(say io.Writer) (*store.Store, error) {
 		return w, err
 	}
 	if w, err = store.OpenBeside(o.db); err == nil {
-		_, err = fmt.Fprintln(say, "note: a running monitor writes this store; it takes the change up at SIGHUP (systemctl reload)")
+		_, err = fmt.Fprintln(say, "note: a running monitor writes this store; it applies the change at SIGHUP (systemctl reload)")
 	}
 	return w, err
 }
