@@ -13,40 +13,39 @@ import (
 	"time"
 
 	"avbeacon/internal/alert"
-	"avbeacon/internal/config"
+	"avbeacon/internal/outbox"
 	"avbeacon/internal/siem"
-	"avbeacon/internal/spool"
+	"avbeacon/internal/store"
 )
 
-// spoolAlone prints how fast alerts are stored without a sink, how large the process is, and how long a start takes.
-func spoolAlone(ctx context.Context, out io.Writer, work string, n int) error {
+// storeAlone prints how fast alerts are stored without a sink, how large the process is, and how long a start takes.
+func storeAlone(ctx context.Context, out io.Writer, work string, n int) error {
 	before := resident()
 	dir := filepath.Join(work, "alone")
 	begin := time.Now()
-	s, err := open(dir, n, nil)
+	s, err := open(ctx, dir, n, nil)
 	if err != nil {
 		return err
 	}
 	opened, idle := time.Since(begin), resident()
-	took, err := flow(ctx, s, n)
+	took, err := s.flow(ctx, n)
 	if err != nil {
 		return errors.Join(err, s.Close())
 	}
-	loaded, st := resident(), s.Stats()
+	loaded := resident()
 	if err := s.Close(); err != nil {
 		return err
 	}
 	begin = time.Now()
-	if s, err = open(dir, n, nil); err != nil {
+	if s, err = open(ctx, dir, n, nil); err != nil {
 		return err
 	}
 	again := time.Since(begin)
-	table(out, "spool alone\t", []string{
-		fmt.Sprintf("alerts/s, each message on the disk\t%.0f (%s)", rate(n, took.wall), took),
-		fmt.Sprintf("alerts a message\t%.0f", float64(n)/float64(max(1, st.Messages))),
-		fmt.Sprintf("MiB in the stream\t%.1f", float64(st.Bytes)/(1<<20)),
+	table(out, "store alone\t", []string{
+		fmt.Sprintf("alerts/s, each transaction on the disk\t%.0f (%s)", rate(n, took.wall), took),
+
 		fmt.Sprintf("first start\t%s", opened.Round(time.Millisecond)),
-		fmt.Sprintf("start with that stream\t%s", again.Round(time.Millisecond)),
+		fmt.Sprintf("start with that outbox\t%s", again.Round(time.Millisecond)),
 		fmt.Sprintf("MiB of memory before, idle, after the load\t%s, %s, %s", before, idle, loaded),
 	})
 	return s.Close()
@@ -66,12 +65,25 @@ func resident() string {
 	return strconv.Itoa(kib >> 10)
 }
 
-func open(dir string, n int, sink alert.Sink) (*spool.Spool, error) {
-	s, err := spool.Open(config.Spool{Dir: dir, Size: 1 << 30, Pending: n}, spool.Options{Sensor: "tap01", Drain: 10 * time.Minute})
-	if err == nil && sink != nil {
-		err = s.Attach("bench", alert.Filter{}, 0, sink)
+// stored is a store with its outbox.
+type stored struct {
+	*store.Store
+	out *outbox.Outbox
+}
+
+func open(ctx context.Context, dir string, n int, sink alert.Sink) (*stored, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
 	}
-	return s, err
+	s, err := store.Open(filepath.Join(dir, "bench.db"), store.Options{Steady: true, Sensor: "tap01", Alerts: 1 << 30, Pending: n})
+	if err != nil {
+		return nil, err
+	}
+	x := &stored{s, outbox.New(s, outbox.Options{Drain: 10 * time.Minute})}
+	if sink != nil {
+		err = x.out.Attach(ctx, "bench", alert.Filter{}, 0, sink)
+	}
+	return x, err
 }
 
 // cost is what a flow took.
@@ -81,26 +93,29 @@ func (c cost) String() string {
 	return fmt.Sprintf("%.2f s, %.2f s of the core", c.wall.Seconds(), c.cpu.Seconds())
 }
 
-// flow offers n alerts and waits until they are stored and every sink has them.
-func flow(ctx context.Context, s *spool.Spool, n int) (cost, error) {
+// flow keeps n alerts and waits until they are stored and the sink has them.
+func (s *stored) flow(ctx context.Context, n int) (cost, error) {
 	list := make([]*alert.Alert, n) // made before the time begins
 	for i := range list {
 		list[i] = sample(i)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var ended sync.WaitGroup
-	var failed error
+	delivery, endDelivery := context.WithCancel(ctx)
+	writing, endWriting := context.WithCancel(ctx)
+	defer endDelivery()
+	defer endWriting()
+	var ended, written sync.WaitGroup
+	var failed, unwritten error
 	begin, cpu := time.Now(), spent()
-	ended.Go(func() { failed = s.Run(ctx) })
+	ended.Go(func() { failed = s.out.Run(delivery) })
+	written.Go(func() { unwritten = s.Run(writing, time.Second, nil) })
 	for _, a := range list {
-		if !s.Offer(a) {
-			return cost{}, errors.New("an alert was dropped")
-		}
+		s.KeepAlert(outbox.Send(a, begin))
 	}
-	cancel() // Run ends when the sinks have caught up
+	endWriting()
+	written.Wait()
+	endDelivery() // Run ends when the sinks have caught up
 	ended.Wait()
-	return cost{time.Since(begin), spent() - cpu}, failed
+	return cost{time.Since(begin), spent() - cpu}, errors.Join(failed, unwritten)
 }
 
 // deliver measures one way.
@@ -115,11 +130,11 @@ func deliver(ctx context.Context, w way, work string, n int) (took cost, err err
 	if err != nil {
 		return cost{}, err
 	}
-	s, err := open(filepath.Join(work, w.name), n, sink)
+	s, err := open(ctx, filepath.Join(work, w.name), n, sink)
 	if err != nil {
 		return cost{}, err
 	}
-	took, err = flow(ctx, s, n)
+	took, err = s.flow(ctx, n)
 	if err = errors.Join(err, s.Close()); err != nil {
 		return cost{}, err
 	}

@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := formats(out, *for_); err != nil {
 		return err
 	}
-	if err := spoolAlone(ctx, out, work, *n); err != nil {
+	if err := storeAlone(ctx, out, work, *n); err != nil {
 		return err
 	}
 	return deliveries(ctx, out, work, *n)
@@ -82,7 +82,7 @@ func deliveries(ctx context.Context, out io.Writer, work string, n int) error {
 			short = append(short, fmt.Sprintf("%s %.0f", w.name, r))
 		}
 	}
-	table(out, "through the spool to\tformat\talerts/s\ttook", lines)
+	table(out, "through the store to\tformat\talerts/s\ttook", lines)
 	if len(short) > 0 {
 		return fmt.Errorf("less than %d alerts/s: %s", bar, strings.Join(short, ", "))
 	}

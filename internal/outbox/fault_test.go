@@ -129,7 +129,7 @@ func TestWhatIsRejectedIsKeptAndCanBeReplayed(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, letters, 34)
 	require.Equal(t, "no 0", letters[0].Reason)
-	foreign := store.DeadLetter{Sink: "other", Sequence: 1, Reason: "x", Body: Send(made(500, 1), time.Now()).Send}
+	foreign := store.DeadLetter{Sink: "other", Sequence: 1, Reason: "x", Body: Send(made(500, 1), time.Now()).Body}
 	_, err = db.PutDead(ctx, []store.DeadLetter{foreign})
 	require.NoError(t, err)
 
@@ -217,7 +217,6 @@ func TestAClockThatJumpsStopsNothing(t *testing.T) {
 	for n := range 20 {
 		s.offer(made(n, 1))
 		st := s.Stats()
-		require.GreaterOrEqual(t, st.Oldest, time.Duration(0))
 		require.GreaterOrEqual(t, st.Sinks[0].Lag, time.Duration(0))
 	}
 	eventually(t, "all", func() bool { return len(k.has()) == 20 })

@@ -200,10 +200,10 @@ func (o *Outbox) Close() error {
 // Stats is the state of the outbox. Counts are since the process began, unless they say otherwise.
 type Stats struct {
 	store.OutboxStats
-	Oldest time.Duration // age of the oldest alert of the store; 0 where there is none
-	Known  bool          // the store answered: Oldest and what sinks have Pending is of now
-	Sinks  []SinkStats   // in the order of their names
-	Left   []string      // sinks that the store keeps a position for and that are not attached
+	Bytes int64       // that alerts take which not every sink had
+	Known bool        // the store answered: Bytes and what sinks have Pending is of now
+	Sinks []SinkStats // in the order of their names
+	Left  []string    // sinks that the store keeps a position for and that are not attached
 }
 
 // SinkStats is the state of a sink.
@@ -240,20 +240,21 @@ func (o *Outbox) Stats() Stats {
 	sinks := slices.SortedFunc(maps.Values(o.sinks), func(a, b *sink) int { return strings.Compare(a.name, b.name) })
 	o.mu.Unlock()
 	now := o.opt.Now()
-	oldest, err := o.store.Oldest(ctx)
-	if !oldest.IsZero() {
-		out.Oldest = max(0, now.Sub(oldest))
-	}
-	there, err2 := o.store.Positions(ctx)
-	errs := []error{err, err2}
+	there, err := o.store.Positions(ctx)
+	errs := []error{err}
 	for _, k := range sinks {
 		x := k.stats(now)
-		n, err := o.store.Pending(ctx, k.at())
+		n, bytes, err := o.store.Behind(ctx, k.at())
 		x.Pending, errs = uint64(n), append(errs, err)
+		out.Bytes = max(out.Bytes, bytes)
 		out.Sinks = append(out.Sinks, x)
 		delete(there, k.name)
 	}
-	out.Left = slices.Sorted(maps.Keys(there))
+	for name, at := range there {
+		_, bytes, err := o.store.Behind(ctx, at)
+		out.Left, out.Bytes, errs = append(out.Left, name), max(out.Bytes, bytes), append(errs, err)
+	}
+	slices.Sort(out.Left)
 	out.Known = errors.Join(errs...) == nil
 	return out
 }

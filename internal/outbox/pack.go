@@ -21,6 +21,6 @@ func Remember(a *alert.Alert, told time.Time) store.Alert {
 // Send returns an alert in the form of the store, to be put into the outbox.
 func Send(a *alert.Alert, now time.Time) store.Alert {
 	out := Remember(a, now)
-	out.Send = out.Body
+	out.Send = true
 	return out
 }

@@ -4,18 +4,20 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
-// The outbox is the part of the store that receivers get: the alerts that were kept with Send, in order, and how far each
-// sink is. An alert is in it from the transaction on that wrote the finding that made it. What reads and delivers is
-// internal/outbox.
+// The outbox is what receivers get: the alerts that were kept with Send set, in order, and how far each sink is. An alert is in
+// it from the transaction on that wrote the finding that made it. It stays in the store when all sinks had it: it is what the
+// next run knows of what was sent. What reads and delivers is internal/outbox.
 
 // Outgoing is an alert of the outbox.
 type Outgoing struct {
 	Sequence int64 // greater than of all that were stored before
 	Stored   time.Time
-	Body     json.RawMessage // Alert.Send
+	Body     json.RawMessage // Alert.Body
 }
 
 // What Options leaves at zero.
@@ -28,8 +30,7 @@ const (
 type outbox struct {
 	limit    int64 // bytes
 	last     int64 // greatest sequence
-	bytes    int64 // sum of the rows' sizes
-	alerts   int64
+	bytes    int64 // that alerts take which not every sink had, at most
 	counters OutboxStats
 	stored   chan struct{} // closed when alerts were stored
 }
@@ -41,10 +42,7 @@ type OutboxStats struct {
 	Stored  uint64             // alerts
 	Dropped [severities]uint64 // alerts that went because too many waited in memory, by policy.Severity
 	Purged  [severities]uint64 // alerts that went because the outbox was full, and not every sink had them
-	Aged    uint64             // alerts that every sink had and that made room
-	Alerts  int64              // in the store, delivered ones with them
-	Bytes   int64              // that they take of the file
-	Limit   int64              // of Bytes
+	Limit   int64              // of the bytes that alerts take which not every sink had
 }
 
 // OutboxStats counts.
@@ -78,16 +76,10 @@ func (s *Store) Outgoing(ctx context.Context, after int64, most int) ([]Outgoing
 	return out, err
 }
 
-// Pending counts the alerts behind a sequence.
-func (s *Store) Pending(ctx context.Context, after int64) (n int64, err error) {
-	err = s.each(ctx, "outbox.pending", []any{after}, func(row scanner) error { return row.Scan(&n) })
-	return n, err
-}
-
-// Oldest is when the oldest alert of the outbox was stored; zero where there is none.
-func (s *Store) Oldest(ctx context.Context) (time.Time, error) {
-	n, err := s.number(ctx, "outbox.oldest")
-	return instant(n), err
+// Behind counts the alerts behind a sequence, and the bytes that they take.
+func (s *Store) Behind(ctx context.Context, after int64) (alerts, bytes int64, err error) {
+	err = s.each(ctx, "outbox.behind", []any{after}, func(row scanner) error { return row.Scan(&alerts, &bytes) })
+	return alerts, bytes, err
 }
 
 // AddSink gives a sink a position where it has none: before the oldest alert. It returns the position.
@@ -127,31 +119,39 @@ func (s *Store) SetPositions(ctx context.Context, at map[string]int64) error {
 	})
 }
 
-// countOutbox reads how much the outbox holds. The caller holds s.writing, or is alone.
-func (s *Store) countOutbox(ctx context.Context) error {
+// openOutbox reads where the outbox goes on.
+func (s *Store) openOutbox(ctx context.Context) error {
 	if s.read {
 		return nil
 	}
-	var alerts, bytes, last int64
-	err := s.each(ctx, "outbox.sums", nil, func(row scanner) error { return row.Scan(&alerts, &bytes, &last) })
+	last, err := s.number(ctx, "outbox.last")
 	if err != nil {
 		return err
 	}
 	positions, err := s.Positions(ctx)
-	for _, at := range positions { // the rows behind them may be gone
+	for _, at := range positions { // the alerts behind them may be gone
 		last = max(last, at)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.out.commit(&stagedOutbox{last: max(last, s.out.last), bytes: bytes, alerts: alerts})
+	if err == nil {
+		_, s.out.bytes, err = s.Behind(ctx, floorOf(positions))
+	}
+	s.out.last = last
 	return err
+}
+
+// floorOf is the sequence up to which every sink is done; 0 where there is no sink.
+func floorOf(positions map[string]int64) int64 {
+	if len(positions) == 0 {
+		return 0
+	}
+	return slices.Min(slices.Collect(maps.Values(positions)))
 }
 
 // stagedOutbox is what a transaction makes of the outbox, once it is committed.
 type stagedOutbox struct {
-	last, bytes, alerts int64
-	stored, aged        uint64
-	purged              [severities]uint64
+	last, bytes int64
+	stored      uint64
+	purged      [severities]uint64
 }
 
 // pageSize is the engine's.
@@ -172,63 +172,47 @@ func pagesOf(body int) int64 {
 	return pages*pageSize + pageSize/max(1, pageSize/row)
 }
 
-// send writes an alert into the outbox, unless it was sent before.
+// send writes an alert with the next sequence, unless it was sent before.
 func (w *writer) send(a *Alert) {
-	w.tx.do("alert.send", a.ID, a.Finding, a.Rule, int(a.Severity), a.State, nanos(a.Changed), nanos(a.Told), string(a.Body))
-	if w.tx.rows == 0 {
-		return
+	size := pagesOf(len(a.Body))
+	w.tx.do("alert.send", a.ID, a.Finding, a.Rule, int(a.Severity), a.State, nanos(a.Changed), nanos(a.Told), string(a.Body), w.out.last+1, size)
+	if w.tx.rows > 0 {
+		w.out.last++
+		w.out.stored++
+		w.out.bytes += size
 	}
-	size := pagesOf(len(a.Send))
-	w.tx.do("outbox.put", w.out.last+1, a.ID, a.Finding, int(a.Severity), nanos(w.now), size, string(a.Send))
-	if w.tx.rows == 0 {
-		return
-	}
-	w.out.last++
-	w.out.stored++
-	w.out.alerts++
-	w.out.bytes += size
 }
 
-// bound takes alerts out of a full outbox: first what every sink had, then the oldest of the lowest severity. A bit more
-// than has to go does, so that it is not done for each alert.
+// bound deletes alerts of a full outbox: the oldest of the lowest severity that not every sink had. A bit more than has to go
+// does, so that it is not done for each alert.
 func (w *writer) bound() error {
 	limit := w.store.out.limit
 	if w.out.bytes <= limit {
 		return nil
 	}
-	most := limit - limit/64
-	err := w.dropSent(most)
+	var floor int64
+	err := w.tx.each("sink.floor", nil, func(row scanner) error { return row.Scan(&floor) })
+	if err != nil {
+		return err
+	}
+	var alerts int64
+	err = w.tx.each("outbox.behind", []any{floor}, func(row scanner) error { return row.Scan(&alerts, &w.out.bytes) })
+	if err != nil || w.out.bytes <= limit {
+		return err
+	}
 	for at := 0; at < severities && err == nil; at++ {
-		err = w.drop(most, "outbox.least", int64(at), func(n uint64) { w.out.purged[at] += n })
+		err = w.drop(at, floor, limit-limit/64)
 	}
 	return err
 }
 
-// dropSent takes out what every sink had, the oldest first, until the outbox has at most most bytes.
-func (w *writer) dropSent(most int64) error {
-	var all int64 = -1
-	err := w.tx.each("sink.all", nil, func(row scanner) error {
-		var name string
-		var at int64
-		err := row.Scan(&name, &at)
-		if all < 0 || at < all {
-			all = at
-		}
-		return err
-	})
-	if err != nil || all <= 0 {
-		return err
-	}
-	return w.drop(most, "outbox.sent", all, func(n uint64) { w.out.aged += n })
-}
-
-// drop takes out the rows that a query gives, in its order, until the outbox has at most most bytes.
-func (w *writer) drop(most int64, query string, arg int64, count func(uint64)) error {
+// drop deletes alerts of a severity, the oldest first, until the outbox has at most most bytes.
+func (w *writer) drop(severity int, floor, most int64) error {
 	const lot = 1024
 	for w.out.bytes > most {
 		type row struct{ sequence, size int64 }
 		var list []row
-		err := w.tx.each(query, []any{arg, lot}, func(r scanner) error {
+		err := w.tx.each("outbox.least", []any{severity, floor, lot}, func(r scanner) error {
 			var one row
 			err := r.Scan(&one.sequence, &one.size)
 			list = append(list, one)
@@ -243,8 +227,7 @@ func (w *writer) drop(most int64, query string, arg int64, count func(uint64)) e
 			}
 			w.tx.do("outbox.drop", one.sequence)
 			w.out.bytes -= one.size
-			w.out.alerts--
-			count(1)
+			w.out.purged[severity]++
 		}
 		if len(list) < lot {
 			return w.tx.err
@@ -255,9 +238,9 @@ func (w *writer) drop(most int64, query string, arg int64, count func(uint64)) e
 
 // commit takes over what a committed transaction did to the outbox. The caller holds Store.mu.
 func (o *outbox) commit(x *stagedOutbox) {
-	o.last, o.bytes, o.alerts = x.last, x.bytes, x.alerts
+	o.last, o.bytes = x.last, x.bytes
 	c := &o.counters
-	c.Alerts, c.Bytes, c.Stored, c.Aged = o.alerts, o.bytes, c.Stored+x.stored, c.Aged+x.aged
+	c.Stored += x.stored
 	for at, n := range x.purged {
 		c.Purged[at] += n
 	}

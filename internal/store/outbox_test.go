@@ -20,7 +20,7 @@ func toSend(n, severity, size int) Alert {
 	id := fmt.Sprintf("a%07d", n)
 	body, _ := json.Marshal(map[string]string{"id": id, "fill": strings.Repeat("m", size)})
 	return Alert{ID: id, Finding: fmt.Sprintf("k%d", n%50), Rule: "r", Severity: policy.Severity(severity), State: "open", Changed: now, Told: now,
-		Body: json.RawMessage(`{}`), Send: body}
+		Body: body, Send: true}
 }
 
 func idsOf(t *testing.T, list []Outgoing) (ids []string) {
@@ -47,7 +47,7 @@ func TestAnAlertIsInTheTransactionOfItsFinding(t *testing.T) {
 	ctx := context.Background()
 	file := tempFile(t)
 	s := open(t, file, Options{})
-	_, err := s.db.Exec("CREATE TRIGGER no BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'not now'); END")
+	_, err := s.db.Exec("CREATE TRIGGER no BEFORE INSERT ON alerts BEGIN SELECT RAISE(ABORT, 'not now'); END")
 	require.NoError(t, err)
 	s.Keep(finding("k", 3), policy.Decision{}, toSend(1, 1, 10))
 	require.ErrorContains(t, s.Flush(ctx, now), "not now")
@@ -74,7 +74,7 @@ func TestAnAlertIsSentOnce(t *testing.T) {
 	file := tempFile(t)
 	s := open(t, file, Options{})
 	held := toSend(7, 1, 10)
-	held.Send, held.Told = nil, time.Time{}
+	held.Send, held.Told = false, time.Time{}
 	s.KeepAlert(held)
 	require.NoError(t, s.Flush(ctx, now))
 	require.Empty(t, everything(t, s), "it is only remembered")
@@ -87,12 +87,10 @@ func TestAnAlertIsSentOnce(t *testing.T) {
 	require.NoError(t, s.Flush(ctx, now))
 	require.NoError(t, s.Close())
 	s = open(t, file, Options{})
-	_, err := s.db.Exec("DELETE FROM outbox")
-	require.NoError(t, err)
 	s.KeepAlert(toSend(7, 1, 10))
 	s.KeepAlert(toSend(8, 1, 10))
 	require.NoError(t, s.Flush(ctx, now))
-	require.Equal(t, []string{"a0000008"}, everything(t, s))
+	require.Equal(t, []string{"a0000007", "a0000008"}, everything(t, s))
 }
 
 // The order is that of Keep, across batches that could not be written, and a sequence is never used twice.
@@ -109,7 +107,7 @@ func TestTheOutboxKeepsTheOrder(t *testing.T) {
 	for n := 500; n > 400; n-- {
 		put(n)
 	}
-	_, err := s.db.Exec("CREATE TRIGGER no BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'not now'); END")
+	_, err := s.db.Exec("CREATE TRIGGER no BEFORE INSERT ON alerts BEGIN SELECT RAISE(ABORT, 'not now'); END")
 	require.NoError(t, err)
 	require.Error(t, s.Flush(ctx, now))
 	for n := range 100 {
@@ -124,12 +122,13 @@ func TestTheOutboxKeepsTheOrder(t *testing.T) {
 	at, err := s.AddSink(ctx, "k")
 	require.NoError(t, err)
 	require.Zero(t, at, "a new sink begins at the oldest")
-	n, err := s.Pending(ctx, 150)
+	n, bytes, err := s.Behind(ctx, 150)
 	require.NoError(t, err)
 	require.Equal(t, int64(50), n)
+	require.NotZero(t, bytes)
 	require.NoError(t, s.SetPositions(ctx, map[string]int64{"k": 200}))
 	require.NoError(t, s.SetPositions(ctx, map[string]int64{"k": 20}), "it never goes back")
-	_, err = s.db.Exec("DELETE FROM outbox")
+	_, err = s.db.Exec("DELETE FROM alerts")
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 	s = open(t, file, Options{})
@@ -150,13 +149,15 @@ func TestAFullOutboxDropsTheLeast(t *testing.T) {
 	fill := func(from, n, severity int) OutboxStats {
 		for i := range n {
 			s.KeepAlert(toSend(from+i, severity, 2000))
-			if i%10 == 9 {
+			if i%50 == 49 {
 				require.NoError(t, s.Flush(ctx, now))
 			}
 		}
 		require.NoError(t, s.Flush(ctx, now))
 		st := s.OutboxStats()
-		require.LessOrEqual(t, st.Bytes, st.Limit)
+		_, bytes, err := s.Behind(ctx, 0)
+		require.NoError(t, err)
+		require.LessOrEqual(t, bytes, st.Limit)
 		return st
 	}
 	fill(0, 300, 1)
@@ -179,18 +180,18 @@ func TestAFullOutboxDropsTheLeast(t *testing.T) {
 	require.Equal(t, 600, held[1]+held[2]+int(st.Purged[4]), "every loss is counted")
 	require.Equal(t, 300, held[3]+int(st.Purged[0]))
 	require.Zero(t, held[0])
-	require.Zero(t, st.Aged)
 
 	_, err := s.AddSink(ctx, "k")
 	require.NoError(t, err)
 	require.NoError(t, s.SetPositions(ctx, map[string]int64{"k": 1200}))
-	st = fill(1200, 100, 0)
-	require.Equal(t, before, st.Purged[4], "what every sink had goes without loss")
-	require.NotZero(t, st.Aged)
-	require.Len(t, everything(t, s), int(st.Alerts))
-	list, err := s.Alerts(ctx)
-	require.NoError(t, err)
-	require.Len(t, list, 1300, "what was decided is remembered")
+	there := len(everything(t, s))
+	s.KeepAlert(toSend(1200, 0, 2000))
+	for n := range 400 {
+		s.KeepAlert(toSend(1201+n, 1, 2000))
+	}
+	require.NoError(t, s.Flush(ctx, now))
+	require.Equal(t, st.Purged, s.OutboxStats().Purged, "what every sink had is not counted")
+	require.Len(t, everything(t, s), there+401)
 }
 
 // The limit counts pages in use: the outbox takes about as many bytes of the file as it says, whatever the alerts' length.
@@ -200,17 +201,18 @@ func TestTheLimitCountsPages(t *testing.T) {
 		s := open(t, tempFile(t), Options{})
 		for n := range 400 {
 			a := toSend(n, 1, size)
-			a.Told = time.Time{}
 			s.KeepAlert(a)
 		}
 		require.NoError(t, s.Flush(ctx, now))
+		_, said, err := s.Behind(ctx, 0)
+		require.NoError(t, err)
 		_, before, err := s.used(ctx)
 		require.NoError(t, err)
-		_, err = s.db.Exec("DELETE FROM outbox")
+		_, err = s.db.Exec("DELETE FROM alerts")
 		require.NoError(t, err)
 		_, after, err := s.used(ctx)
 		require.NoError(t, err)
-		require.InEpsilon(t, float64(before-after), float64(s.OutboxStats().Bytes), 0.2, "%d bytes each", size)
+		require.InEpsilon(t, float64(before-after), float64(said), 0.2, "%d bytes each", size)
 	}
 }
 
@@ -235,7 +237,7 @@ func TestTooManyWaitingAlertsDropTheLeast(t *testing.T) {
 func TestDeadLettersAreBounded(t *testing.T) {
 	ctx := context.Background()
 	s := open(t, tempFile(t), Options{})
-	big := toSend(1, 1, 4<<20).Send
+	big := toSend(1, 1, 4<<20).Body
 	lost := 0
 	for n := range 20 {
 		gone, err := s.PutDead(ctx, []DeadLetter{{Sink: "k", Sequence: int64(n), Rejected: now.Add(time.Duration(n)), Reason: "no", Body: big}})

@@ -20,7 +20,7 @@ type Alert struct {
 	Changed  time.Time // packet time of the change that it tells
 	Told     time.Time // when it was put into the outbox, or sent in another way; zero: not yet
 	Body     json.RawMessage
-	Send     json.RawMessage // what receivers get of it; nil: it is only remembered. It is not read back
+	Send     bool // it goes into the outbox; else it is only remembered. It is not read back
 }
 
 // KeepAlert notes an alert; one with the same id gives way. One with Send goes into the outbox, but only once.
@@ -32,7 +32,7 @@ func (s *Store) KeepAlert(a Alert) {
 
 func (s *Store) keepAlert(a Alert) {
 	s.waiting.alerts.put(a)
-	if a.Send != nil {
+	if a.Send {
 		select {
 		case s.ripe <- struct{}{}:
 		default:

@@ -13,8 +13,8 @@ type Retention struct {
 	Detail time.Duration
 	// Findings is how long a finding is kept after it was last seen, with all that belongs to it, and a host after it was.
 	Findings time.Duration
-	// Bytes is how much the file may hold. Beyond it alerts that every sink had leave the outbox first. Then the oldest
-	// detail goes, a day at a time: what matched nothing, then hosts without a sign of any vendor, then the hours of contacts; then whole findings, those seen last longest ago.
+	// Bytes is how much the file may hold. Beyond it the oldest detail goes first, a day at a time: what matched nothing, then
+	// hosts without a sign of any vendor, then the hours of contacts; then whole findings, those seen last longest ago.
 	Bytes int64
 }
 
@@ -38,9 +38,6 @@ func (s *Store) Retain(ctx context.Context, r Retention, now time.Time) (Retaine
 	if err := s.shrink(ctx, r.Bytes, &out); err != nil {
 		return out, err
 	}
-	if err := s.countOutbox(ctx); err != nil {
-		return out, err
-	}
 	if err := s.giveBack(ctx); err != nil {
 		return out, err
 	}
@@ -54,7 +51,7 @@ func (s *Store) age(ctx context.Context, r Retention, now time.Time, out *Retain
 	if r.Detail > 0 {
 		from := now.Add(-r.Detail)
 		n, err := s.remove(ctx, map[string]int64{"old.hours": hourOf(from), "old.coverage": hourOf(from), "old.unmatched": DayOf(from),
-			"old.names": nanos(from), "old.outbox": nanos(from), "old.alerts": nanos(from), "old.idle": nanos(from)})
+			"old.names": nanos(from), "old.alerts": nanos(from), "old.idle": nanos(from)})
 		if out.Rows += n; err != nil {
 			return err
 		}
@@ -160,18 +157,6 @@ func (s *Store) shrink(ctx context.Context, most int64, out *Retained) error {
 
 // oldest takes away one day of detail, or a few findings; false where there are none.
 func (s *Store) oldest(ctx context.Context, out *Retained) (bool, error) {
-	w := s.newWriter(time.Now())
-	err := s.begin(ctx, func(t *tx) error {
-		w.tx = t
-		return w.dropSent(w.out.bytes - 1<<20)
-	})
-	if gone := s.out.alerts - w.out.alerts; err != nil || gone > 0 {
-		if err == nil {
-			out.Rows += gone
-			w.done()
-		}
-		return true, err
-	}
 	for _, x := range []struct {
 		span, query string
 		step        int64

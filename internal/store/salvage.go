@@ -44,7 +44,7 @@ func (s *Store) beginAgain(opt Options, why error) error {
 		return errors.Join(why, plain(err))
 	}
 	saved, alerts := s.salvage(aside)
-	s.damage = fmt.Sprintf("%v; it was moved to %s; %d rows were saved from it, %d of them alerts to be sent", why, aside, saved, alerts)
+	s.damage = fmt.Sprintf("%v; it was moved to %s; %d rows were saved from it, %d of them alerts", why, aside, saved, alerts)
 	return s.begun(opt)
 }
 
@@ -73,7 +73,7 @@ func (s *Store) salvage(from string) (rows, alerts int64) {
 	for _, table := range tables {
 		for _, order := range []string{"ASC", "DESC"} {
 			n, whole := s.copyTable(old, table, order)
-			if rows += n; table == "outbox" {
+			if rows += n; table == "alerts" {
 				alerts += n
 			}
 			if whole {

@@ -28,7 +28,7 @@ type Options struct {
 	// Steady is for a process that runs for months: a damaged store is kept aside and another begun with what can be read
 	// of it, and a reserve of 8 MiB beside the store is given up when the disk is full.
 	Steady  bool
-	Alerts  int64 // bytes of the outbox; 0 is 256 MiB. Of a full one goes what every sink had, then the oldest of the lowest severity
+	Alerts  int64 // bytes that alerts may take which not every sink had; 0 is 256 MiB. Beyond it the oldest of the lowest severity go
 	Pending int   // alerts to be sent that may wait in memory; 0 is 65,536
 }
 
@@ -134,7 +134,7 @@ func (s *Store) begun(opt Options) error {
 	if err := s.identify(opt); err != nil {
 		return plain(err)
 	}
-	if err := s.countOutbox(context.Background()); err != nil {
+	if err := s.openOutbox(context.Background()); err != nil {
 		return plain(err)
 	}
 	s.reserve.make(time.Now())

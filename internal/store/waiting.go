@@ -36,8 +36,8 @@ func (w *waiting) put(a Alert) {
 		w.turn++
 		old.turn = w.turn
 	}
-	fresh := a.Send != nil && old.Send == nil
-	if a.Send == nil && old.Send != nil { // the same alert in a later state
+	fresh := a.Send && !old.Send
+	if old.Send && !a.Send { // the same alert in a later state
 		a.Send, a.Told = old.Send, old.Told
 	}
 	w.byID[a.ID] = turned{a, old.turn}

@@ -27,7 +27,7 @@ type writer struct {
 }
 
 func (s *Store) newWriter(now time.Time) *writer {
-	return &writer{store: s, now: now, staged: map[string]*written{}, out: stagedOutbox{last: s.out.last, bytes: s.out.bytes, alerts: s.out.alerts}}
+	return &writer{store: s, now: now, staged: map[string]*written{}, out: stagedOutbox{last: s.out.last, bytes: s.out.bytes}}
 }
 
 func (w *writer) batch(b *batch) error {
@@ -47,7 +47,7 @@ func (w *writer) batch(b *batch) error {
 		w.tx.do("unmatched.add", w.store.sensor, k.Host.String(), k.Day, k.Kind, k.Value, s.seen, nanos(s.first), nanos(s.last))
 	}
 	for _, a := range b.alerts.sorted() {
-		if a.Send != nil {
+		if a.Send {
 			w.send(&a.Alert)
 		} else {
 			w.alert(&a.Alert)

@@ -154,7 +154,8 @@ DELETE FROM beats WHERE finding = $1;
 -- name: forget.hours
 DELETE FROM contact_hours WHERE finding = $1;
 -- name: forget.alerts
-DELETE FROM alerts WHERE finding = $1;
+DELETE FROM alerts WHERE finding = $1 AND sequence <= (SELECT COALESCE(MIN(position), 0) FROM sinks);
+
 -- name: old.findings
 SELECT id FROM findings WHERE last_seen < $1 ORDER BY last_seen;
 -- name: oldest.findings
@@ -168,7 +169,9 @@ DELETE FROM unmatched WHERE day < $1;
 -- name: old.names
 DELETE FROM host_names WHERE last_seen < $1;
 -- name: old.alerts
-DELETE FROM alerts WHERE changed < $1 AND state = 'resolved';
+DELETE FROM alerts WHERE changed < $1 AND sequence <= (SELECT COALESCE(MIN(position), 0) FROM sinks)
+AND (state = 'resolved' OR NOT EXISTS (SELECT 1 FROM findings f WHERE f.id = alerts.finding));
+
 -- name: old.states
 DELETE FROM states WHERE host <> '' AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.sensor = states.sensor AND h.host = states.host);
 -- name: old.hosts
@@ -186,39 +189,34 @@ SELECT COALESCE(MIN(hour), 0), COALESCE(MAX(hour), 0) FROM contact_hours;
 SELECT COALESCE(MIN(day), 0), COALESCE(MAX(day), 0) FROM unmatched;
 
 -- name: alert.send
-INSERT INTO alerts (id, finding, rule, severity, state, changed, told, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, state = excluded.state, changed = excluded.changed, told = excluded.told, body = excluded.body
+INSERT INTO alerts (id, finding, rule, severity, state, changed, told, body, sequence, size) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, state = excluded.state, changed = excluded.changed, told = excluded.told,
+	body = excluded.body, sequence = excluded.sequence, size = excluded.size
 WHERE alerts.told = 0;
 
--- name: outbox.put
-INSERT INTO outbox (sequence, id, finding, severity, stored, size, body) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING;
-
 -- name: outbox.next
-SELECT sequence, stored, body FROM outbox WHERE sequence > $1 ORDER BY sequence LIMIT $2;
+SELECT sequence, told, body FROM alerts WHERE sequence > $1 ORDER BY sequence LIMIT $2;
 
--- name: outbox.pending
-SELECT COUNT(*) FROM outbox WHERE severity BETWEEN 0 AND 4 AND sequence > $1;
+-- name: outbox.behind
+SELECT COUNT(*), COALESCE(SUM(size), 0) FROM alerts WHERE severity BETWEEN 0 AND 4 AND sequence > $1;
 
--- name: outbox.sums
-SELECT COUNT(*), COALESCE(SUM(size), 0), COALESCE(MAX(sequence), 0) FROM outbox WHERE severity BETWEEN 0 AND 4;
-
--- name: outbox.oldest
-SELECT COALESCE(MIN(stored), 0) FROM outbox WHERE sequence = (SELECT MIN(sequence) FROM outbox);
-
--- name: outbox.sent
-SELECT sequence, size FROM outbox WHERE sequence <= $1 ORDER BY sequence LIMIT $2;
+-- name: outbox.last
+SELECT COALESCE(MAX(sequence), 0) FROM alerts;
 
 -- name: outbox.least
-SELECT sequence, size FROM outbox WHERE severity = $1 ORDER BY sequence LIMIT $2;
+SELECT sequence, size FROM alerts WHERE severity = $1 AND sequence > $2 ORDER BY sequence LIMIT $3;
 
 -- name: outbox.drop
-DELETE FROM outbox WHERE sequence = $1;
+DELETE FROM alerts WHERE sequence = $1;
 
 -- name: sink.add
 INSERT INTO sinks (name, position) VALUES ($1, 0) ON CONFLICT (name) DO NOTHING;
 
 -- name: sink.put
 UPDATE sinks SET position = $1 WHERE name = $2 AND position < $1;
+
+-- name: sink.floor
+SELECT COALESCE(MIN(position), 0) FROM sinks;
 
 -- name: sink.all
 SELECT name, position FROM sinks ORDER BY name;
@@ -238,6 +236,3 @@ SELECT COALESCE(SUM(LENGTH(body)), 0) FROM dead_letters;
 
 -- name: dead.oldest
 SELECT sink, sequence, LENGTH(body) FROM dead_letters ORDER BY rejected, sequence, sink;
-
--- name: old.outbox
-DELETE FROM outbox WHERE stored < $1 AND sequence <= (SELECT COALESCE(MIN(position), 0) FROM sinks);
