@@ -15,6 +15,7 @@ import (
 	"avbeacon/internal/siem"
 	"avbeacon/internal/siem/format"
 	"avbeacon/internal/siem/format/stix"
+	"avbeacon/internal/store"
 	"github.com/spf13/pflag"
 )
 
@@ -66,7 +67,7 @@ type alertOutput struct {
 }
 
 // open opens where alerts go, before anything is read.
-func (a *alertFlags) open(s *streams, sensor string) (x *alertOutput, err error) {
+func (a *alertFlags) open(ctx context.Context, s *streams, sensor string, db *store.Store) (x *alertOutput, err error) {
 	x = &alertOutput{flags: a, cfg: config.Default()}
 	if a.config != "" {
 		if x.cfg, err = config.Load(a.config); err != nil {
@@ -82,7 +83,7 @@ func (a *alertFlags) open(s *streams, sensor string) (x *alertOutput, err error)
 		}
 	}
 	if a.config != "" {
-		if err = x.connect(s, sensor); err != nil {
+		if err = x.connect(ctx, s, sensor, db); err != nil {
 			return nil, errors.Join(err, x.discard())
 		}
 	}
@@ -90,7 +91,7 @@ func (a *alertFlags) open(s *streams, sensor string) (x *alertOutput, err error)
 }
 
 // connect opens the sinks of the configuration.
-func (x *alertOutput) connect(s *streams, sensor string) (err error) {
+func (x *alertOutput) connect(ctx context.Context, s *streams, sensor string, db *store.Store) (err error) {
 	switch {
 	case len(x.cfg.Sinks) > 0:
 	case x.out != nil: // its rules alone are asked for
@@ -99,12 +100,12 @@ func (x *alertOutput) connect(s *streams, sensor string) (err error) {
 		return fmt.Errorf("--config %s: it has no sinks to send alerts to", x.flags.config)
 	}
 	log := logs.New(logs.Config{Level: "warn", Format: "console"}, s.err, false)
-	if x.outbox, err = session.OpenOutbox(&x.cfg, session.OutboxOptions{Log: log, Sensor: sensor, Version: version(), Stdout: s.out}); err != nil {
+	if x.outbox, err = session.OpenOutbox(ctx, &x.cfg, session.OutboxOptions{Log: log, Sensor: sensor, Version: version(), Stdout: s.out, Store: db}); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	x.end = cancel
-	x.ended.Go(func() { x.failed = x.outbox.Run(ctx) })
+	x.ended.Go(func() { x.failed = x.outbox.Run(life) })
 	return nil
 }
 
@@ -159,7 +160,7 @@ func (x *alertOutput) written() error {
 	return nil
 }
 
-// delivered ends the spool. An alert that a sink does not have is an error, unless the spool keeps it for the next run.
+// delivered ends the outbox. An alert that a sink does not have is an error; a store keeps it for the next run.
 func (x *alertOutput) delivered() error {
 	if x.outbox == nil {
 		return nil
@@ -169,12 +170,12 @@ func (x *alertOutput) delivered() error {
 	errs := []error{x.failed}
 	for _, k := range x.outbox.Stats().Sinks {
 		switch {
-		case k.Refused > 0:
-			errs = append(errs, fmt.Errorf("sink %s: the receiver refused %d alerts for good", k.Name, k.Refused))
-		case k.Pending > 0 && x.cfg.Spool.Dir == "" && x.cfg.Spool.NATS == "":
-			errs = append(errs, fmt.Errorf("sink %s: not all alerts were delivered (%s); with spool.dir they would be kept for the next time", k.Name, k.Error))
+		case k.Rejected > 0:
+			errs = append(errs, fmt.Errorf("sink %s: the receiver rejected %d alerts for good", k.Name, k.Rejected))
+		case k.Pending > 0 && x.outbox.Temporary():
+			errs = append(errs, fmt.Errorf("sink %s: not all alerts were delivered (%s); with --db they would be kept for the next run", k.Name, k.Error))
 		case k.Pending > 0:
-			errs = append(errs, fmt.Errorf("sink %s: not all alerts were delivered yet (%s); the spool keeps them for the next run of monitor", k.Name, k.Error))
+			errs = append(errs, fmt.Errorf("sink %s: not all alerts were delivered yet (%s); the store keeps them for the next run", k.Name, k.Error))
 		}
 	}
 	return errors.Join(append(errs, x.outbox.Close())...)

@@ -178,7 +178,7 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 	if err != nil {
 		return err
 	}
-	to, err := o.alerts.open(s, o.sensor)
+	to, err := o.alerts.open(ctx, s, o.sensor, db)
 	if err != nil {
 		return errors.Join(err, out.discard())
 	}
@@ -203,11 +203,11 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 	}
 	facts := run.Facts(stats, run.Pipeline.Classifier.Findings())
 	run.Finish(nil)
-	undelivered := to.finish()
 	r, err := o.report(ctx, run, facts, seen, db)
 	if err != nil {
-		return errors.Join(o.ofDB(err), out.discard())
+		return errors.Join(o.ofDB(err), out.discard(), to.discard())
 	}
+	undelivered := to.finish() // the store has the alerts now
 	if err := errors.Join(o.write(r, out), out.commit()); err != nil {
 		return o.verdict(facts, s.err, errors.Join(undelivered, fmt.Errorf("write report: %w", err)))
 	}

@@ -27,7 +27,7 @@ type monitorOptions struct {
 	read, watch, filter, filters string
 	ring, memory                 string
 	snap, workers                int
-	db, listen, user, nats       string
+	db, listen, user             string
 	check, print                 bool
 }
 
@@ -74,7 +74,8 @@ Exit codes: 0 ended on request or at the end of its input; 2 something could not
 	f.StringVar(&o.listen, "listen", "", "`ADDRESS` for metrics and health, host:port; 'none' to serve neither (default 127.0.0.1:9477)")
 	f.StringVar(&o.memory, "memory", "", "memory limit of the process, e.g. 512MiB; table sizes are derived from it")
 	f.StringVar(&o.user, "user", "", "user to become once the sockets are open")
-	f.StringVar(&o.nats, "nats", "", "`URL` of a NATS server or cluster with JetStream that keeps the stream of alerts, instead of the embedded one")
+	f.String("nats", "", "")
+	_ = f.MarkHidden("nats") // so that it is rejected with what replaces it
 	f.BoolVar(&o.check, "check", false, "check the configuration and the files it names, then exit")
 	f.BoolVar(&o.print, "print-config", false, "print the configuration in effect, with every key, then exit")
 	return c
@@ -82,6 +83,9 @@ Exit codes: 0 ended on request or at the end of its input; 2 something could not
 
 // configuration is the file's, or the default, with the flags that were given over it.
 func (o *monitorOptions) configuration(given *pflag.FlagSet) (c config.Config, err error) {
+	if given.Changed("nats") {
+		return c, errors.New("--nats is gone: alerts wait in the store (--db); a sink of type nats sends them to a NATS server")
+	}
 	c = config.Default()
 	if o.file != "" {
 		if c, err = config.Load(o.file); err != nil {
@@ -110,7 +114,6 @@ func (o *monitorOptions) over(c *config.Config, given func(string) bool) error {
 	}{
 		{"policy", &c.Policy, o.policy}, {"id-key", &c.Knowledge.IDKey, o.idKey}, {"sensor", &c.Sensor, o.sensor}, {"db", &c.Store.File, o.db},
 		{"feeds", &c.Knowledge.Feeds, o.feeds}, {"sensor-location", &c.Site.Location, o.location}, {"user", &c.Limits.User, o.user}, {"listen", &c.Listen.Address, o.listen},
-		{"nats", &c.Spool.NATS, o.nats},
 	} {
 		if given(x.flag) {
 			*x.to = x.word

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"avbeacon/internal/session"
 )
 
 // feed is a child's standard input.
@@ -45,8 +47,8 @@ func eventIDs(t testing.TB, file string) (ids []string) {
 	return ids
 }
 
-// With limits.confine, and as nobody, everything that a configuration names still works: store, spool, its copy, a file that
-// is rotated and opened anew, new knowledge, a second start.
+// With limits.confine, and as nobody, everything that a configuration names still works: store, a file that is
+// rotated and opened anew, new knowledge, a second start.
 func TestConfinedMonitorWorks(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can become another user")
@@ -69,7 +71,6 @@ func TestConfinedMonitorWorks(t *testing.T) {
 capture: {read: "-"}
 knowledge: {feeds: %[1]s/feeds}
 store: {file: %[1]s/state/a.db}
-spool: {copy: %[1]s/out/copy.ndjson}
 sinks: [{name: soc, type: file, format: ecs, file: {path: %[1]s/out/alerts.ndjson}}]
 limits: {user: nobody, confine: true, panics: %[1]s/state/panics}
 `, dir))
@@ -95,7 +96,6 @@ limits: {user: nobody, confine: true, panics: %[1]s/state/panics}
 	_, err := w.Write(office(t))
 	require.NoError(t, err)
 	alerts("out/alerts.ndjson", "drweb")
-	alerts("out/copy.ndjson", "drweb")
 
 	require.NoError(t, os.Rename(at("out/alerts.ndjson"), at("out/alerts.1")))
 	require.NoError(t, d.cmd.Process.Signal(syscall.SIGUSR1))
@@ -109,18 +109,18 @@ limits: {user: nobody, confine: true, panics: %[1]s/state/panics}
 
 	d, _ = start()
 	require.NoError(t, d.stop())
-	require.Empty(t, d.said("the store cannot be written; what changed waits"))
+	require.Empty(t, d.said(session.Unwritten))
 	require.Contains(t, string(once(t, "db", "check", "--db", at("state/a.db"))), "whole")
 	require.Contains(t, string(once(t, "report", "--db", at("state/a.db"))), "Dr.Web")
-	for _, line := range []string{"alerts.ndjson", "copy.ndjson"} {
-		st, err := os.Stat(at("out/" + line))
+	for _, file := range []string{"out/alerts.ndjson", "state/a.db", "state/a.db.reserve"} {
+		st, err := os.Stat(at(file))
 		require.NoError(t, err)
 		require.EqualValues(t, nobody, st.Sys().(*syscall.Stat_t).Uid)
 	}
 }
 
 // SIGTERM ends within the time that the configuration allows, though one receiver takes connections and never answers; what it
-// has not got is in the spool, and comes to it after the next start.
+// has not got is in the store, and comes to it after the next start.
 func TestEndIsNotHeldUp(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -1,13 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,12 +14,14 @@ import (
 
 	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
+	"avbeacon/internal/lockfile"
 	"avbeacon/internal/logs"
+	"avbeacon/internal/outbox"
 	"avbeacon/internal/policy"
 	"avbeacon/internal/report"
 	"avbeacon/internal/siem"
 	"avbeacon/internal/siem/deliver"
-	"avbeacon/internal/spool"
+	"avbeacon/internal/store"
 )
 
 func newSIEM(s *streams) *cobra.Command {
@@ -156,13 +157,13 @@ func testAlert(sensor string, now time.Time) *alert.Alert {
 
 func newSIEMReplay(s *streams) *cobra.Command {
 	o := &sinkFlags{}
-	file := ""
+	db := ""
 	c := &cobra.Command{
 		Use:   "replay --config FILE",
-		Short: "Deliver alerts again that receivers had rejected for good",
-		Long: `Takes the alerts of the dead-letter file and delivers each to its sink again, with the id it had. What
-is refused again stays in the file, with the new reason; so does what is another sink's.
-Exit codes: 0 nothing is left of what was asked for; 2 something is.`,
+		Short: "Deliver again the alerts that receivers rejected for good",
+		Long: `Delivers the dead letters of the store to their sinks again, each alert with the id it had. What is
+rejected again stays in the store, with the new reason. A monitor may run meanwhile.
+Exit codes: 0 no dead letter is left of the sinks; 2 some are.`,
 		Example: "  avbeacon siem replay --config avbeacon.yaml --sink elastic",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -170,59 +171,50 @@ Exit codes: 0 nothing is left of what was asked for; 2 something is.`,
 			if err != nil {
 				return err
 			}
-			if file == "" {
-				file = deadLetters(&c)
-			}
-			return replay(cmd.Context(), s, &c, list, file)
+			return replay(cmd.Context(), s, &c, list, cmp.Or(db, c.Store.File))
 		},
 	}
 	o.add(c)
-	c.Flags().StringVar(&file, "file", "", "dead-letter `FILE` (default: the configuration's)")
+	c.Flags().StringVar(&db, "db", "", "store `FILE` (default: the configuration's)")
 	return c
-}
-
-// deadLetters is the file that a daemon of this configuration writes to.
-func deadLetters(c *config.Config) string {
-	switch {
-	case c.Spool.Dead != "":
-		return c.Spool.Dead
-	case c.SpoolDir() != "":
-		return filepath.Join(c.SpoolDir(), "dead.ndjson")
-	}
-	return ""
 }
 
 func replay(ctx context.Context, s *streams, c *config.Config, list []siem.Sink, file string) error {
 	if file == "" {
-		return errors.New("the configuration names no folder for the spool, so that there is no dead-letter file; --file names one")
+		return errors.New("the configuration names no store, so that no dead letters are kept; --db names one")
 	}
-	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-		_, err = fmt.Fprintf(s.out, "%s: there are no dead letters.\n", report.Clean(file))
+	db, err := store.OpenBeside(file)
+	if err != nil {
 		return err
 	}
-	var errs []error
+	lock, err := lockfile.Take(file + ".replay")
+	if err != nil {
+		return errors.Join(fmt.Errorf("another replay runs: %w", err), db.Close())
+	}
+	defer lock.Release()
+	errs := []error{nil}
 	for _, k := range list {
 		k.Filter = alert.Filter{}
-		r, err := replaySink(ctx, s, c, k, file)
+		r, err := replaySink(ctx, s, c, k, db)
 		errs = append(errs, err)
-		if r.Refused > 0 {
-			errs = append(errs, fmt.Errorf("sink %s: %d alerts were refused again; %s says why", k.Name, r.Refused, file))
+		if r.Rejected > 0 {
+			errs = append(errs, fmt.Errorf("sink %s: %d alerts were rejected again: %s", k.Name, r.Rejected, report.Clean(r.Reason)))
 		}
-		if _, err := fmt.Fprintf(s.out, "%s: %d delivered, %d refused again\n", k.Name, r.Delivered, r.Refused); err != nil {
-			return err
+		if _, err := fmt.Fprintf(s.out, "%s: %d delivered, %d rejected again\n", k.Name, r.Delivered, r.Rejected); err != nil {
+			errs = append(errs, err)
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, db.Close())...)
 }
 
-func replaySink(ctx context.Context, s *streams, c *config.Config, k siem.Sink, file string) (r spool.Replayed, err error) {
+func replaySink(ctx context.Context, s *streams, c *config.Config, k siem.Sink, db *store.Store) (r outbox.Replayed, err error) {
 	log := logs.New(logs.Config{Level: "warn", Format: "console"}, s.err, false)
 	sink, err := siem.Open(k, siem.Options{Logger: log, Stdout: io.Discard, Version: version()})
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, sink.Close()) }()
-	return spool.Replay(ctx, file, k.Name, k.Batch, sink)
+	return outbox.Replay(ctx, db, k.Name, k.Batch, sink)
 }
 
 func newSIEMTemplate(s *streams) *cobra.Command {

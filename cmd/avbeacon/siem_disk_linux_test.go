@@ -9,9 +9,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"avbeacon/internal/session"
 )
 
-// A disk that is full where the spool lies: alerts wait, and go on when there is room.
+// A disk that is full where the store lies: alerts wait, the log says so once, and they go on when there is room.
 func TestAlertsWaitForRoomOnTheDisk(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, "48m")
@@ -19,7 +21,7 @@ func TestAlertsWaitForRoomOnTheDisk(t *testing.T) {
 	elastic := collectBulk(t)
 	file, _ := configured(t, fmt.Sprintf(`
 capture: {read: "-"}
-spool: {dir: %s/spool, size: 16MiB}
+store: {file: %s/home.db, alerts: 16MiB}
 listen: {address: "127.0.0.1:0", silent: 0s}
 log: {level: info, format: json}
 %s
@@ -33,18 +35,23 @@ sinks: [{name: elastic, type: elastic, http: {url: "%s"}}]
 	eventually(t, func() bool { return elastic.len() > 200 }, p.log.String)
 
 	fill(t, disk+"/filler")
+	require.NoError(t, os.Remove(disk+"/home.db.reserve")) // as if it had been given up long ago
+	fill(t, disk+"/filler2")
 	p.feed(t.Context(), c, half, len(c.records), 0)
 	waits := regexp.MustCompile(`avbeacon_queue_entries\{queue="spool"\} [1-9]`)
 	eventually(t, func() bool {
-		return strings.Contains(p.log.String(), "alerts wait in memory") && waits.MatchString(p.metricsOf(t))
+		return strings.Contains(p.log.String(), session.Unwritten) && waits.MatchString(p.metricsOf(t))
 	},
 		func() string { return p.log.String() + p.metricsOf(t) })
 	require.Less(t, elastic.len(), c.alerts)
 	require.NoError(t, os.Remove(disk+"/filler"))
+	require.NoError(t, os.Remove(disk+"/filler2"))
 	eventually(t, func() bool { return elastic.len() == c.alerts }, func() string { return fmt.Sprint(elastic.len(), p.log.String()) })
 	require.NoError(t, p.in.Close())
 	p.end(t)
 	require.Zero(t, count(elastic.seen(), 1))
+	require.Equal(t, 1, strings.Count(p.log.String(), session.Unwritten), p.log.String())
+	require.Equal(t, 1, strings.Count(p.log.String(), "disk is full"), p.log.String())
 }
 
 // smallDisk mounts a disk in memory, which needs root.
@@ -52,7 +59,7 @@ func smallDisk(t testing.TB, size string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Skipf("no disk of its own for the spool: %v", err)
+		t.Skipf("no disk of its own for the store: %v", err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
 	return dir

@@ -199,33 +199,3 @@ sinks: [%s]
 	p.end(t)
 	t.Logf("%d alerts, %d twice or more", c.alerts, count(r.ids(), 1))
 }
-
-// The stream of alerts is that of a server outside, which is killed in mid-stream and comes back: alerts wait, and every one
-// arrives.
-func TestAServerOutsideKeepsTheAlerts(t *testing.T) {
-	t.Parallel()
-	c := newCrowd(t, 100)
-	r := natsd(t)
-	r.start(t)
-	elastic := collectBulk(t)
-	file, _ := configured(t, fmt.Sprintf(`
-capture: {read: "-"}
-listen: {address: ""}
-log: {level: warn, format: json}
-%s
-sinks: [{name: elastic, type: elastic, http: {url: "%s"}}]
-`, eachAlert, elastic.URL))
-	p := avbeacon(t, "monitor", "-c", file, "--nats", "nats://127.0.0.1:"+r.port)
-	_, err := p.in.Write(c.head)
-	require.NoError(t, err)
-	fed := make(chan int)
-	go func() { fed <- p.feed(t.Context(), c, 0, len(c.records), len(c.records)/2) }()
-	eventually(t, func() bool { return elastic.len() > 50 }, p.log.String)
-	r.kill()
-	require.Equal(t, len(c.records), <-fed)
-	require.Less(t, elastic.len(), c.alerts)
-	r.start(t)
-	eventually(t, func() bool { return elastic.len() == c.alerts }, func() string { return fmt.Sprint(elastic.len(), p.log.String()) })
-	require.NoError(t, p.in.Close())
-	p.end(t)
-}

@@ -10,7 +10,6 @@ import (
 	"avbeacon/internal/logs"
 	"avbeacon/internal/setting"
 	"avbeacon/internal/siem"
-	"avbeacon/internal/siem/deliver"
 )
 
 // Config is the whole file. Every key may be left out; Default says what then holds.
@@ -22,7 +21,6 @@ type Config struct {
 	Policy    string       `yaml:"policy" about:"what is of concern: the name of a built-in policy, or a file"`
 	Store     Store        `yaml:"store" about:"the memory that outlives the process"`
 	Alerts    alert.Config `yaml:"alerts" about:"which alerts are sent, and when"`
-	Spool     Spool        `yaml:"spool" about:"the durable stream between the daemon and its sinks"`
 	Sinks     []siem.Sink  `yaml:"sinks" about:"receivers of alerts; none: JSON lines on standard output"`
 	Listen    Listen       `yaml:"listen" about:"where metrics and health are served"`
 	Log       logs.Config  `yaml:"log" about:"what is written to standard error"`
@@ -61,30 +59,12 @@ type Knowledge struct {
 
 // Store is the memory that outlives the process.
 type Store struct {
-	File     string        `yaml:"file" about:"an SQLite file; empty: nothing is kept"`
+	File     string        `yaml:"file" about:"an SQLite file; empty: findings are not kept, and alerts only while the program runs"`
 	Detail   time.Duration `yaml:"detail" about:"how long hourly connections and other details are kept; 0s: for ever"`
 	Findings time.Duration `yaml:"findings" about:"how long a finding is kept after it was last seen; 0s: for ever"`
 	Size     setting.Size  `yaml:"size" about:"largest size of the file; 0: no limit"`
-}
-
-// Spool is the durable stream between the daemon and the sinks.
-type Spool struct {
-	Dir     string       `yaml:"dir" about:"its folder; empty: beside the store, and without a store in memory only"`
-	Size    setting.Size `yaml:"size" about:"limit of the stream; when it is full, alerts of the lowest severity are deleted first"`
-	Pending int          `yaml:"pending" about:"most alerts that wait in memory to be written"`
-	NATS    string       `yaml:"nats" about:"URL of a NATS server or cluster with JetStream instead of the embedded one"`
-	NATSTLS deliver.TLS  `yaml:"nats-tls" about:"whom to trust there"`
-	Copy    string       `yaml:"copy" about:"file, rotated, that every alert is copied to as a JSON line; empty: none"`
-	Dead    string       `yaml:"dead" about:"file for alerts that a receiver rejected for good; empty: in dir"`
-}
-
-// SpoolDir is the folder of the stream: beside the store if none is named, "" for memory only or a server outside. Two
-// stores in one folder have a stream each, because each store has alerts that the other has not.
-func (c *Config) SpoolDir() string {
-	if c.Spool.Dir == "" && c.Store.File != "" && c.Spool.NATS == "" {
-		return c.Store.File + ".spool"
-	}
-	return c.Spool.Dir
+	Alerts   setting.Size  `yaml:"alerts" about:"limit of the alerts that wait for a sink; beyond it the oldest of the lowest severity are deleted"`
+	Pending  int           `yaml:"pending" about:"most alerts that wait in memory to be written"`
 }
 
 // Listen is where metrics and health are served.

@@ -36,6 +36,15 @@ func parse(name string, data []byte, from setting.Sources) (Config, error) {
 	return c, nil
 }
 
+// Retired names what replaces a key that former versions had; "" for a key that none had.
+func (c *Config) Retired(key string) string {
+	if key == "spool" {
+		return "alerts now wait in the store: store.file names it, store.alerts replaces spool.size, store.pending replaces spool.pending, " +
+			"a sink of type file replaces spool.copy, a sink of type nats replaces spool.nats, and dead letters are in the store"
+	}
+	return ""
+}
+
 // Validate returns everything that is wrong, one thing a line, each with its key. It opens nothing: whether a file or an
 // interface exists is reported by whoever opens it. A Config without a source of packets is valid: the command line may
 // name one.

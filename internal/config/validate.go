@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +19,6 @@ func (c *Config) check(k setting.Check) {
 	c.Site.check(k.At("site"))
 	k.At("policy").Required(c.Policy)
 	c.Alerts.Check(k.At("alerts"))
-	c.Spool.check(k.At("spool"))
 	names, files := map[string]int{}, map[string]int{}
 	for i := range c.Sinks {
 		s, at := &c.Sinks[i], k.At("sinks").Index(i)
@@ -40,6 +38,8 @@ func (c *Config) check(k setting.Check) {
 	if c.Store.Size != 0 {
 		setting.Range(k.At("store").At("size"), c.Store.Size, 1<<20, math.MaxInt64)
 	}
+	setting.Range(k.At("store").At("alerts"), c.Store.Alerts, 1<<20, 1<<40)
+	setting.Range(k.At("store").At("pending"), c.Store.Pending, 1, 1<<24)
 	c.Limits.check(k.At("limits"))
 }
 
@@ -109,17 +109,6 @@ func checkHome(k setting.Check, word string) {
 	}
 }
 
-func (s *Spool) check(k setting.Check) {
-	setting.Range(k.At("size"), s.Size, 1<<20, 1<<40)
-	setting.Range(k.At("pending"), s.Pending, 1, 1<<24)
-	if s.NATS != "" {
-		k.At("nats").URL(s.NATS, "nats", "tls", "ws", "wss")
-	} else if !reflect.ValueOf(s.NATSTLS).IsZero() {
-		k.At("nats-tls").Fail("is for a server named in nats")
-	}
-	s.NATSTLS.Check(k.At("nats-tls"))
-}
-
 func (l *Limits) check(k setting.Check) {
 	if l.Memory != 0 {
 		setting.Range(k.At("memory"), l.Memory, 64<<20, math.MaxInt64)
@@ -134,9 +123,6 @@ func (l *Limits) check(k setting.Check) {
 // cross a network unencrypted, secret files that everybody can read.
 func (c *Config) Warnings() []string {
 	var out []string
-	if c.Spool.NATSTLS.Insecure {
-		out = append(out, "spool.nats-tls: the server's certificate is not checked: anybody on the path can read and take alerts")
-	}
 	if host, _, err := net.SplitHostPort(c.Listen.Address); err == nil && !setting.Loopback(host) {
 		out = append(out, fmt.Sprintf("listen.address %s: everybody who can reach it can read metrics and health", c.Listen.Address))
 	}

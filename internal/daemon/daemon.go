@@ -1,5 +1,5 @@
 // Package daemon watches a tap for months: it opens what the configuration names, gives up its privileges, runs the
-// pipeline, keeps what it finds, hands alerts to the spool, takes up new knowledge while it runs, and drains at the end.
+// pipeline, keeps what it finds, delivers alerts, takes new knowledge into use while it runs, and drains at the end.
 package daemon
 
 import (
@@ -19,8 +19,8 @@ import (
 	"avbeacon/capture/live"
 	"avbeacon/internal/config"
 	"avbeacon/internal/metrics"
+	"avbeacon/internal/outbox"
 	"avbeacon/internal/session"
-	"avbeacon/internal/spool"
 	"avbeacon/internal/store"
 )
 
@@ -53,21 +53,24 @@ type Daemon struct {
 	log  *zap.Logger
 	next atomic.Pointer[knowledge] // loaded, for the owner to exchange
 
-	source  capture.Source
-	live    *live.Source  // nil without interfaces
-	folder  *files.Folder // nil without a watched folder
-	store   *store.Store  // nil without one
-	key     []byte        // of the hashes that replace personal identifiers
-	outbox  *session.Outbox
-	metrics *metrics.Registry
-	server  *metrics.Server // nil where nobody listens
-	faults  faults
-	reloads reloads
-	spooled atomic.Pointer[spool.Stats]
-	entries atomic.Int64  // of the catalogue in use
-	due     atomic.Bool   // a second of the wall clock has passed
-	ripe    chan struct{} // there is something to be written to the store; holds one
-	began   time.Time
+	source   capture.Source
+	live     *live.Source  // nil without interfaces
+	folder   *files.Folder // nil without a watched folder
+	store    *store.Store  // nil without one
+	key      []byte        // of the hashes that replace personal identifiers
+	outbox   *session.Outbox
+	metrics  *metrics.Registry
+	server   *metrics.Server // nil where nobody listens
+	faults   faults
+	reloads  reloads
+	delivery atomic.Pointer[outbox.Stats]
+	entries  atomic.Int64  // of the catalogue in use
+	due      atomic.Bool   // a second of the wall clock has passed
+	ripe     chan struct{} // there is something to be written to the store; holds one
+	began    time.Time
+
+	lost     uint64 // alerts whose loss was logged; of the goroutine of beat
+	saidLoss time.Time
 }
 
 // Run is the daemon's life. It returns when the input is at its end or ctx is done, and all that was taken until then is
@@ -82,7 +85,7 @@ func Run(ctx context.Context, opt Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := d.open(); err != nil {
+	if err := d.open(ctx); err != nil {
 		know.Close()
 		return err
 	}
@@ -102,8 +105,8 @@ func (d *Daemon) run(ctx context.Context, o *owner) error {
 	side, endSide := context.WithCancel(context.WithoutCancel(ctx)) // of what only looks on
 	defer endFlow()
 	defer endSide()
-	var spooled error
-	behind.Go(func() { spooled = d.outbox.Run(flow) })
+	var undelivered error
+	behind.Go(func() { undelivered = d.outbox.Run(flow) })
 	if d.store != nil {
 		beside.Go(func() { d.keepStore(side) })
 	}
@@ -117,11 +120,12 @@ func (d *Daemon) run(ctx context.Context, o *owner) error {
 	d.log.Info(Ended, zap.Duration("at_most", d.cfg.Limits.Drain))
 	d.tellInputs()
 	err = errors.Join(err, o.finish(stats))
-	endFlow() // the spool writes what waits, and the sinks catch up
+	err = errors.Join(err, d.writeRest(side))
+	endFlow() // the sinks catch up
 	behind.Wait()
 	endSide()
 	beside.Wait()
-	return errors.Join(err, spooled, o.summary(stats), d.unread())
+	return errors.Join(err, undelivered, o.summary(stats), d.unread())
 }
 
 // unread tells which inputs could not be read, or not to their end.
@@ -141,8 +145,8 @@ func (d *Daemon) tellInputs() {
 	}
 }
 
-// beat notes each second of the wall clock, for the owner goroutine to look after what is not a packet's, and asks how the
-// spool stands, which may take longer than the owner has time.
+// beat notes each second of the wall clock, for the owner goroutine to look after what is not a packet's, and asks for the
+// state of the outbox, which may take longer than the owner has time.
 func (d *Daemon) beat(ctx context.Context) {
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
@@ -153,7 +157,8 @@ func (d *Daemon) beat(ctx context.Context) {
 		case <-t.C:
 			d.due.Store(true)
 			st := d.outbox.Stats()
-			d.spooled.Store(&st)
+			d.sayLoss(&st)
+			d.delivery.Store(&st)
 		}
 	}
 }
@@ -161,10 +166,14 @@ func (d *Daemon) beat(ctx context.Context) {
 // flushAfter is when the store is written at the latest, though the owner has not come to hand over the memory.
 const flushAfter = 1200 * time.Millisecond
 
+// sendAfter is how long alerts wait for others, with which they share a transaction.
+const sendAfter = 50 * time.Millisecond
+
 // keepStore writes what changed when the owner has handed over the memory, once a second; at the end it writes once more.
 // Once an hour it takes away what is too old.
 func (d *Daemon) keepStore(ctx context.Context) {
-	late, hour := time.NewTicker(flushAfter), time.NewTicker(time.Hour)
+	late, hour, soon := time.NewTicker(flushAfter), time.NewTicker(time.Hour), time.NewTimer(flushAfter)
+	defer soon.Stop()
 	defer late.Stop()
 	defer hour.Stop()
 	d.retain(ctx)
@@ -176,6 +185,10 @@ func (d *Daemon) keepStore(ctx context.Context) {
 		case <-d.ripe:
 			d.flush(ctx)
 			late.Reset(flushAfter)
+		case <-d.store.Ripe(): // alerts do not wait for the memory
+			soon.Reset(sendAfter)
+		case <-soon.C:
+			d.flush(ctx)
 		case <-late.C:
 			d.flush(ctx)
 		case <-hour.C:
@@ -195,6 +208,36 @@ func (d *Daemon) flush(ctx context.Context) {
 		d.faults.size = st.Size()
 		d.faults.mu.Unlock()
 	}
+}
+
+// writeRest waits until the store has all alerts, for as long as the shutdown may take: a disk that is full may get room.
+func (d *Daemon) writeRest(ctx context.Context) error {
+	if d.store == nil {
+		return nil
+	}
+	for end := time.Now().Add(d.cfg.Limits.Drain); d.store.OutboxStats().Waiting > 0; time.Sleep(sendAfter) {
+		d.flush(ctx)
+		if n := d.store.OutboxStats().Waiting; n > 0 && time.Now().After(end) {
+			return fmt.Errorf("%d alerts were not written to the store", n)
+		}
+	}
+	return nil
+}
+
+// sayEvery is how often losses of alerts are logged at most.
+const sayEvery = time.Minute
+
+// sayLoss logs alerts that went for want of room.
+func (d *Daemon) sayLoss(st *outbox.Stats) {
+	var lost uint64
+	for at := range st.Dropped {
+		lost += st.Dropped[at] + st.Purged[at]
+	}
+	if lost == d.lost || time.Since(d.saidLoss) < sayEvery {
+		return
+	}
+	d.log.Error("no room: alerts of the lowest severity were deleted that not every sink had", zap.Uint64("alerts", lost-d.lost))
+	d.lost, d.saidLoss = lost, time.Now()
 }
 
 func (d *Daemon) retain(ctx context.Context) {
@@ -226,7 +269,7 @@ func (d *Daemon) close() error {
 		}
 	}
 	if d.outbox != nil {
-		add("spool", d.outbox.Close())
+		add("sinks", d.outbox.Close())
 	}
 	if d.store != nil {
 		add("store", d.store.Close())

@@ -14,6 +14,7 @@ import (
 	"avbeacon/capture"
 	"avbeacon/capture/observe"
 	"avbeacon/internal/report"
+	"avbeacon/internal/session"
 )
 
 // mostPieces is how many packets of panics are kept in one run, mostAlike how many with the same reason.
@@ -98,7 +99,7 @@ func (f *faults) wrote(at time.Time, err error, log *zap.Logger) {
 	defer f.mu.Unlock()
 	switch {
 	case err != nil && f.store == nil:
-		log.Error("the store cannot be written; what changed waits", zap.Error(err))
+		log.Error(session.Unwritten, zap.Error(err))
 	case err == nil && f.store != nil:
 		log.Info("the store is written again")
 	}

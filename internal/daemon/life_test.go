@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -64,7 +63,7 @@ func built(t *testing.T, d *Daemon) *owner {
 	know, err := session.Load(&d.cfg.Knowledge, d.cfg.Policy)
 	require.NoError(t, err)
 	t.Cleanup(know.Close)
-	require.NoError(t, d.open())
+	require.NoError(t, d.open(context.Background()))
 	own, err := d.build(context.Background(), know)
 	require.NoError(t, err)
 	return own
@@ -176,19 +175,6 @@ func TestMemoryThatRunsShortIsSaid(t *testing.T) {
 	require.Eventually(t, func() bool { return o.said("memory runs short: fewer hosts are remembered") }, time.Minute, 20*time.Millisecond)
 	require.NoError(t, stop())
 	require.Contains(t, o.out.text(), "192.168.10.21")
-}
-
-// A server outside need not be there at the start.
-func TestAServerOutsideThatIsAwayHoldsUpNobody(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := l.Addr().String()
-	require.NoError(t, l.Close())
-	o := newOne(t)
-	o.Config.Spool.NATS, o.Config.Limits.Drain = "nats://"+address, time.Second
-	_, stop := o.background(t)
-	require.Eventually(t, func() bool { return o.said(Watching) }, time.Minute, 10*time.Millisecond)
-	require.NoError(t, stop())
 }
 
 // The last summary is bounded, whatever was found.

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -19,9 +20,9 @@ import (
 	"avbeacon/internal/store"
 )
 
-// open opens all, first what needs privileges; the store and the spool come after those are gone, so that their files are
+// open opens all, first what needs privileges; the store and the sinks come after those are gone, so that their files are
 // made by who has to write them later.
-func (d *Daemon) open() (err error) {
+func (d *Daemon) open(ctx context.Context) (err error) {
 	if d.source, err = d.openSource(); err != nil {
 		return err
 	}
@@ -40,7 +41,7 @@ func (d *Daemon) open() (err error) {
 	if err := d.openStore(); err != nil {
 		return owned(err)
 	}
-	return owned(d.openOutbox())
+	return owned(d.openOutbox(ctx))
 }
 
 // owned explains why even root may not write: by then it is a user like all others.
@@ -169,19 +170,15 @@ func (d *Daemon) readable() []string {
 
 func (d *Daemon) writable() []string {
 	var list []string
-	if d.cfg.Spool.Dir == "" {
+	if d.cfg.Store.File == "" {
 		list = append(list, os.TempDir())
 	}
-	for _, f := range []string{d.cfg.Store.File, d.cfg.Spool.Copy, d.cfg.Spool.Dead} {
-		list = addFolder(list, f)
-	}
+	list = addFolder(list, d.cfg.Store.File)
 	for _, s := range d.cfg.Sinks {
 		list = addFolder(list, s.File.Path)
 	}
-	for _, f := range []string{d.cfg.Spool.Dir, d.cfg.Limits.Pieces} {
-		if f != "" {
-			list = append(list, f)
-		}
+	if d.cfg.Limits.Pieces != "" {
+		list = append(list, d.cfg.Limits.Pieces)
 	}
 	return slices.Compact(list)
 }
@@ -213,10 +210,19 @@ func (d *Daemon) openStore() (err error) {
 	if _, err := os.Stat(c.Store.File); errors.Is(err, os.ErrNotExist) {
 		sensor = named(sensor) // a store that is there has a name
 	}
-	if d.store, err = store.Open(c.Store.File, store.Options{Sensor: sensor, IDKey: d.key}); err != nil {
+	if d.store, err = store.Open(c.Store.File, store.Options{
+		Sensor: sensor, IDKey: d.key, Steady: true, Alerts: int64(c.Store.Alerts), Pending: c.Store.Pending,
+	}); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
 	c.Sensor, d.key = d.store.Sensor(), d.store.IDKey()
+	if what := d.store.Damage(); what != "" {
+		d.log.Error("the store is damaged: it was moved aside and another begun", zap.String("damage", what))
+	}
+	if folder := session.FormerSpool(c.Store.File); folder != "" {
+		d.log.Warn("a former version may have left alerts here that no sink has: run that version once more with this configuration "+
+			"to deliver them, then remove the folder", zap.String("folder", folder))
+	}
 	return nil
 }
 
@@ -228,11 +234,11 @@ func named(sensor string) string {
 	return sensor
 }
 
-func (d *Daemon) openOutbox() (err error) {
+func (d *Daemon) openOutbox(ctx context.Context) (err error) {
 	c := *d.cfg
 	if len(c.Sinks) == 0 {
 		c.Sinks = []siem.Sink{{Name: "stdout", Type: "stdout", Format: "ecs"}}
 	}
-	d.outbox, err = session.OpenOutbox(&c, session.OutboxOptions{Log: d.log, Sensor: c.Sensor, Version: d.opt.Version, Stdout: d.opt.Stdout, Store: d.store})
+	d.outbox, err = session.OpenOutbox(ctx, &c, session.OutboxOptions{Log: d.log, Sensor: c.Sensor, Version: d.opt.Version, Stdout: d.opt.Stdout, Store: d.store})
 	return err
 }

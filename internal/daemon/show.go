@@ -11,8 +11,9 @@ import (
 	"avbeacon/classify"
 	"avbeacon/internal/alert"
 	"avbeacon/internal/metrics"
+	"avbeacon/internal/outbox"
+	"avbeacon/internal/policy"
 	"avbeacon/internal/session"
-	"avbeacon/internal/spool"
 )
 
 // found counts findings by vendor, verdict and concern as they change, so that nothing has to be counted again each second.
@@ -152,12 +153,19 @@ func (d *Daemon) showAlerts(o *owner, s *metrics.Snapshot) {
 	})
 	b := o.Teller.Book.Stats()
 	s.Suppressed = silenced(&b)
-	st := d.spooled.Load()
+	st := d.delivery.Load()
 	if st == nil {
 		return
 	}
-	s.Queues = append(s.Queues, metrics.Queue{Name: "spool", Waiting: st.Queued, Limit: d.cfg.Spool.Pending, Lost: sum(st.Dropped)})
-	s.Spool = metrics.Spool{Bytes: st.Bytes, Limit: st.Size, Dropped: counts(st.Purged), Err: st.Waiting}
+	var lost uint64
+	for _, n := range st.Dropped {
+		lost += n
+	}
+	s.Queues = append(s.Queues, metrics.Queue{Name: "spool", Waiting: st.Waiting, Limit: st.OutboxStats.Pending, Lost: lost})
+	s.Spool = metrics.Spool{Bytes: uint64(st.Bytes), Limit: uint64(st.Limit)}
+	for at, n := range st.Purged {
+		s.Spool.Dropped = append(s.Spool.Dropped, metrics.Count{Label: policy.Severity(at).String(), N: n})
+	}
 	for i := range st.Sinks {
 		s.Sinks = append(s.Sinks, shownSink(&st.Sinks[i], s.Time))
 	}
@@ -180,27 +188,11 @@ func silenced(b *alert.Stats) []metrics.Count {
 	return append(list, rest)
 }
 
-func shownSink(x *spool.SinkStats, now time.Time) metrics.Sink {
-	out := metrics.Sink{Name: x.Name, Delivered: x.Delivered, Refused: x.Refused, Retries: x.Retries, Pending: x.Pending, Open: x.Circuit == spool.Broken}
+func shownSink(x *outbox.SinkStats, now time.Time) metrics.Sink {
+	out := metrics.Sink{Name: x.Name, Delivered: x.Delivered, Refused: x.Rejected, Retries: x.Retries, Pending: x.Pending, Open: x.Circuit == outbox.Broken}
 	if x.Lag > 0 {
 		out.Oldest = now.Add(-x.Lag)
 	}
-	return out
-}
-
-func sum(m map[string]uint64) (n uint64) {
-	for _, k := range m {
-		n += k
-	}
-	return n
-}
-
-func counts(m map[string]uint64) []metrics.Count {
-	var out []metrics.Count
-	for label, n := range m {
-		out = append(out, metrics.Count{Label: label, N: n})
-	}
-	slices.SortFunc(out, func(a, b metrics.Count) int { return strings.Compare(a.Label, b.Label) })
 	return out
 }
 
@@ -213,7 +205,7 @@ func (d *Daemon) showStore(s *metrics.Snapshot) {
 	defer f.mu.Unlock()
 	s.Store = metrics.Store{Used: true, Bytes: uint64(f.size), Limit: uint64(d.cfg.Store.Size), Failed: f.unwritten, Written: f.written}
 	if f.store != nil {
-		s.Store.Err = f.store.Error()
+		s.Store.Err, s.Spool.Err = f.store.Error(), f.store.Error()
 	}
 }
 

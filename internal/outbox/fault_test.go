@@ -142,7 +142,7 @@ func TestWhatIsRejectedIsKeptAndCanBeReplayed(t *testing.T) {
 	}
 	got, err := Replay(ctx, db, "k", 10, again)
 	require.ErrorContains(t, err, "reset")
-	require.Equal(t, Replayed{Delivered: 21, Rejected: 1, Left: 12}, got)
+	require.Equal(t, Replayed{Delivered: 21, Rejected: 1, Left: 12, Reason: "still not"}, got)
 	letters, err = db.DeadLetters(ctx, "k", 0, 100)
 	require.NoError(t, err)
 	require.Len(t, letters, 13)

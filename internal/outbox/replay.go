@@ -13,9 +13,10 @@ import (
 
 // Replayed counts what became of dead letters.
 type Replayed struct {
-	Delivered int // they are in the store no more
-	Rejected  int // again; they stay with the new reason
-	Left      int // they stay as they were, because the receiver failed
+	Delivered int    // they are in the store no more
+	Rejected  int    // again; they stay with the new reason
+	Left      int    // they stay as they were, because the receiver failed
+	Reason    string // of the last that was rejected again
 }
 
 // Replay delivers a sink's dead letters again, in order, at most batch at a time (0: 500). A daemon may write to the store
@@ -64,6 +65,7 @@ func replaySome(ctx context.Context, s *store.Store, some []store.DeadLetter, to
 		if one.Index >= 0 && one.Index < n {
 			d := some[one.Index]
 			d.Rejected, d.Reason = time.Now(), cut(one.Reason)
+			out.Reason = d.Reason
 			again[d.Sequence] = d
 		}
 	}

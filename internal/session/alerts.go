@@ -2,18 +2,17 @@ package session
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"go.uber.org/zap"
 
 	"avbeacon/internal/alert"
+	"avbeacon/internal/outbox"
 	"avbeacon/internal/store"
 )
 
-// An alert is noted in the store before the outbox gets it, and again once the outbox has it. A finding is never in the store
-// without the alerts that it caused: what a crash kept from the outbox is sent at the next start.
+// An alert waits in Session.made for the finding that made it: both are written in one transaction.
 
 func (s *Session) bookOptions() alert.Options {
 	o, rules := &s.opt, s.Know.Policy
@@ -86,40 +85,43 @@ func Acknowledged(ctx context.Context, db *store.Store) (findings []string, err 
 // send is what the book does with an alert.
 func (s *Session) send(a *alert.Alert) {
 	now := time.Now()
-	told := now
 	if s.opt.Live {
-		a.Made, told = now, time.Time{} // the outbox says when it has the alert
-	}
-	if s.opt.Store != nil {
-		s.opt.Store.KeepAlert(stored(a, told))
+		a.Made = now
 	}
 	if s.opt.Sent != nil {
 		s.opt.Sent(a)
 	}
-	if s.opt.Outbox != nil {
+	switch {
+	case s.opt.Outbox != nil:
 		sent := *a
 		sent.Made = now
-		s.opt.Outbox.offer(&sent)
+		s.made = append(s.made, outbox.Send(&sent, now))
+	case s.opt.Store != nil:
+		s.made = append(s.made, outbox.Remember(a, now))
 	}
 }
 
-// keepUnsent notes in the store the alerts that were made and are not to be sent, or not yet.
-func (s *Session) keepUnsent() {
-	if s.Teller.Book == nil {
-		return
-	}
-	for _, a := range s.Teller.Book.Unsaid() {
-		if s.opt.Store != nil {
-			s.opt.Store.KeepAlert(stored(a, time.Time{}))
+// take returns the alerts that were made since the last call, with those that are not to be sent, or not yet.
+func (s *Session) take() []store.Alert {
+	if s.Teller.Book != nil {
+		for _, a := range s.Teller.Book.Unsaid() {
+			if s.opt.Store != nil {
+				s.made = append(s.made, outbox.Remember(a, time.Time{}))
+			}
 		}
 	}
+	made := s.made
+	s.made = nil
+	return made
 }
 
-// stored is an alert as the store has it. told is when it counted as sent; zero: not yet.
-func stored(a *alert.Alert, told time.Time) store.Alert {
-	body, err := json.Marshal(a)
-	if err != nil {
-		panic(fmt.Sprintf("alert %s: %v", a.ID, err)) // an Alert holds nothing that JSON cannot write
+// keepAlerts hands over alerts that no finding brings along.
+func (s *Session) keepAlerts() {
+	db := s.opt.Store
+	if db == nil && s.opt.Outbox != nil {
+		db = s.opt.Outbox.store
 	}
-	return store.Alert{ID: a.ID, Finding: a.Finding, Rule: a.Rule, Severity: a.Severity, State: string(a.State), Changed: a.Changed, Told: told, Body: body}
+	for _, a := range s.take() {
+		db.KeepAlert(a)
+	}
 }

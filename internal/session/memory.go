@@ -91,8 +91,7 @@ func (s *Session) Keep(part Part) {
 	if s.opt.Live {
 		pieces = append(pieces, s.learned()...)
 	}
-	s.keepUnsent() // a finding is never in the store without the alerts that it caused
-	s.opt.Store.KeepMemory(pieces, s.Know.Policy.Decide)
+	s.opt.Store.KeepMemory(pieces, s.Know.Policy.Decide, s.take()...)
 }
 
 // PutRun writes how far the run has come, and all that waits, in one transaction.

@@ -39,8 +39,7 @@ type Options struct {
 	Sensor  string // part of every id
 	Version string
 	IDKey   []byte // of the hashes that replace personal identifiers
-	// Live is a run without an end: its alerts carry the time at which they were made and count as sent when the outbox has
-	// them, and what hosts learned from DNS is kept for the next run.
+	// Live is a run without an end: its alerts carry the time at which they were made, and what hosts learned from DNS is kept for the next run.
 	Live bool
 	Log  *zap.Logger // nil: nothing is logged
 
@@ -48,7 +47,7 @@ type Options struct {
 	Alerts *alert.Config // nil: no alerts are made
 	Outbox *Outbox       // nil: no sink gets alerts
 
-	// Sent, where not nil, gets each alert when the store has noted it, before the outbox. It must not change it.
+	// Sent, where not nil, gets each alert before the store and the outbox do. It must not change it.
 	Sent func(*alert.Alert)
 	// Changed, where not nil, gets each finding that changed and the policy's decision about it, after book and store.
 	Changed func(*classify.Finding, policy.Decision)
@@ -67,6 +66,7 @@ type Session struct {
 	opt   Options
 	rules []*alert.Suppression // that hold
 	saver *classify.Saver      // nil without a store
+	made  []store.Alert        // that wait for their finding
 	run   store.RunNumber      // valid iff there is a store and Resume was called
 	began time.Time
 	asked atomic.Pointer[interest]
@@ -156,8 +156,9 @@ func (l latest) Flow(udp bool, port uint16, out, in []byte) bool {
 func (s *Session) changed(f *classify.Finding) error {
 	d := s.decide(f)
 	if s.opt.Store != nil {
-		s.keepUnsent() // a finding is never in the store without the alerts that it caused
-		s.opt.Store.Keep(f, d)
+		s.opt.Store.Keep(f, d, s.take()...)
+	} else {
+		s.keepAlerts()
 	}
 	if s.opt.Changed != nil {
 		s.opt.Changed(f, d)
@@ -177,7 +178,7 @@ func (s *Session) decide(f *classify.Finding) policy.Decision {
 func (s *Session) tick(now time.Time, st capture.Stats) error {
 	if s.Teller.Book != nil {
 		s.Teller.Tick(now)
-		s.keepUnsent()
+		s.keepAlerts()
 	}
 	if s.opt.Tick == nil {
 		return nil
@@ -200,7 +201,9 @@ func (s *Session) Finish(each func(*classify.Finding)) {
 	})
 	if s.Teller.Book != nil {
 		s.Teller.Tick(s.Teller.Now())
-		s.keepUnsent()
+	}
+	if s.opt.Store == nil { // else Keep writes the alerts with the findings
+		s.keepAlerts()
 	}
 }
 

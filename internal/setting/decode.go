@@ -125,6 +125,10 @@ func (d *decoder) value(key string, n ast.Node, v reflect.Value) {
 func (d *decoder) section(key string, n ast.Node, v reflect.Value) {
 	for _, p := range d.pairs(key, n) {
 		field, ok := fieldOf(v.Type(), p.name)
+		if old, has := v.Addr().Interface().(interface{ Retired(key string) string }); has && !ok && old.Retired(p.name) != "" {
+			d.fail(Under(key, p.name), p.at, "is gone: %s", old.Retired(p.name))
+			continue
+		}
 		if !ok {
 			d.fail(Under(key, p.name), p.at, "unknown key%s", hint(d.root, v.Type(), p.name))
 			continue

@@ -57,7 +57,7 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	if x.File, x.Used, err = s.used(ctx); err != nil {
 		return x, plain(err)
 	}
-	for _, table := range []string{"hosts", "host_names", "states", "findings", "evidence", "destinations", "beats", "contact_hours", "alerts",
+	for _, table := range []string{"hosts", "host_names", "states", "findings", "evidence", "destinations", "beats", "contact_hours", "alerts", "sinks", "dead_letters",
 		"suppressions", "coverage_hours", "catalogs", "runs", "inputs", "unmatched"} {
 		var n int64
 		if err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM "+table).Scan(&n); err != nil {

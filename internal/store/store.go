@@ -217,10 +217,14 @@ func (s *Store) keep(f *classify.Finding, d policy.Decision) {
 	s.waiting.findings[f.ID] = kept{finding: f, decision: d, starts: s.waiting.findings[f.ID].starts}
 }
 
-// KeepMemory notes pieces of the classifier's memory, as a Saver gives them, and the findings in them.
-func (s *Store) KeepMemory(pieces []classify.Saved, judge func(*classify.Finding) policy.Decision) {
+// KeepMemory notes pieces of the classifier's memory, as a Saver gives them, the findings in them, and the alerts that
+// those gave rise to.
+func (s *Store) KeepMemory(pieces []classify.Saved, judge func(*classify.Finding) policy.Decision, alerts ...Alert) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, a := range alerts {
+		s.keepAlert(a)
+	}
 	for i := range pieces {
 		p := &pieces[i]
 		s.waiting.states[stateKey{p.Host, p.Vendor}] = *p
