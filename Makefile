@@ -91,7 +91,7 @@ bench-live: ## The daemon on a veth pair beside a bare counter, at growing rates
 bench-beacon: ## Precision and recall of our beacon score and of the reference on made timelines
 	$(GO) run ./cmd/bench-beacon
 
-bench-siem: ## Alerts a second per format and through the durable spool to each kind of receiver, on one core
+bench-siem: ## Alerts a second per format and through the durable store to each kind of receiver, on one core
 	$(GO) run ./cmd/bench-siem
 
 bench: build ## Speed, allocations and memory beside a bare read loop and tcpdump (SIZE=full for the large captures)

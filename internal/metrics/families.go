@@ -66,10 +66,10 @@ func alertFamilies() []family {
 		{"sink_pending_alerts", "Alerts that a sink has yet to get.", []string{"sink"}},
 		{"sink_circuit_open", "1 where a sink failed so often that it is left alone for a while, else 0.", []string{"sink"}},
 		{"sink_lag_seconds", "Age of the oldest alert that a sink has yet to get.", []string{"sink"}},
-		{"spool_size_bytes", "Size of the stream of alerts.", nil},
-		{"spool_limit_bytes", "Limit of the stream's size.", nil},
-		{"spool_dropped_alerts_total", "Alerts that were dropped because the stream was full.", []string{"severity"}},
-		{"spool_failing", "1 where nothing can be written to the stream, else 0.", nil},
+		{"spool_size_bytes", "Size of the alerts that wait for a sink.", nil},
+		{"spool_limit_bytes", "Limit of the alerts that wait for a sink.", nil},
+		{"spool_dropped_alerts_total", "Alerts that were deleted because too many waited for a sink.", []string{"severity"}},
+		{"spool_failing", "1 if alerts cannot be written to the store, else 0.", nil},
 	}
 }
 

@@ -108,6 +108,6 @@ func (h *history) unready(s *Snapshot, t Terms, now time.Time) []Reason {
 	because(t.Silent > 0 && silent > t.Silent, "silent", "no packet came for %s", silent.Round(time.Second))
 	because(t.Drops >= 0 && lost > 0 && share > t.Drops, "drops", "%.1f %% of the last minute's packets were lost (%d)", 100*share, lost)
 	because(s.Store.Err != "", "store", "the store cannot be written: %s", label(s.Store.Err))
-	because(s.Spool.Err != "", "spool", "the spool cannot be written: %s", label(s.Spool.Err))
+	because(s.Spool.Err != "", "spool", "alerts cannot be written: %s", label(s.Spool.Err))
 	return list
 }

@@ -27,6 +27,7 @@ type Outbox struct {
 	log       *zap.Logger
 	store     *store.Store
 	temporary bool
+	from      int64 // sequence before this run's alerts
 	sinks     []alert.Sink
 }
 
@@ -50,6 +51,7 @@ func OpenOutbox(ctx context.Context, c *config.Config, opt OutboxOptions) (*Outb
 			return nil, err
 		}
 	}
+	o.from = o.store.LastSequence()
 	o.Outbox = outbox.New(o.store, outbox.Options{Logger: opt.Log, Drain: c.Limits.Drain})
 	for _, k := range c.Sinks {
 		sink, err := siem.Open(k, siem.Options{Logger: opt.Log, Stdout: opt.Stdout, Version: opt.Version})
@@ -92,6 +94,9 @@ func (o *Outbox) Close() error {
 	}
 	return err
 }
+
+// Settle ends the matter of a run over captures: what every sink had is not for sinks of other names, such as those of monitor.
+func (o *Outbox) Settle(ctx context.Context) error { return o.store.Settle(ctx, o.from) }
 
 // Reopen makes the sinks that write files open them again, as after a rotation.
 func (o *Outbox) Reopen() {

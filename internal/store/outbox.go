@@ -119,6 +119,17 @@ func (s *Store) SetPositions(ctx context.Context, at map[string]int64) error {
 	})
 }
 
+// LastSequence is that of the last alert of the outbox.
+func (s *Store) LastSequence() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.last
+}
+
+// Settle takes alerts behind a sequence that every sink had out of the outbox: a sink of a new name does not get them. They
+// stay in the store.
+func (s *Store) Settle(ctx context.Context, after int64) error { return s.now(ctx, "outbox.settle", after) }
+
 // openOutbox reads where the outbox goes on.
 func (s *Store) openOutbox(ctx context.Context) error {
 	if s.read {

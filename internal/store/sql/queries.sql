@@ -203,6 +203,9 @@ SELECT COUNT(*), COALESCE(SUM(size), 0) FROM alerts WHERE severity BETWEEN 0 AND
 -- name: outbox.last
 SELECT COALESCE(MAX(sequence), 0) FROM alerts;
 
+-- name: outbox.settle
+UPDATE alerts SET sequence = 0, size = 0 WHERE sequence > $1 AND sequence <= (SELECT COALESCE(MIN(position), 0) FROM sinks);
+
 -- name: outbox.least
 SELECT sequence, size FROM alerts WHERE severity = $1 AND sequence > $2 ORDER BY sequence LIMIT $3;
 
