@@ -125,7 +125,7 @@ func (s *Store) flush(ctx context.Context, now time.Time, more func(*tx) error) 
 		s.mu.Unlock()
 		return nil
 	}
-	s.waiting = s.newBatch()
+	s.waiting, s.inFlight = s.newBatch(), b.alerts.count
 	s.mu.Unlock()
 	err := s.writeTwice(ctx, now, func() error {
 		w := s.newWriter(now)
@@ -141,11 +141,10 @@ func (s *Store) flush(ctx context.Context, now time.Time, more func(*tx) error) 
 		}
 		return err
 	})
-	if err == nil {
-		return nil
-	}
 	s.mu.Lock()
-	s.waiting.join(b)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if s.inFlight = 0; err != nil {
+		s.waiting.join(b)
+	}
 	return err
 }

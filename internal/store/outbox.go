@@ -50,7 +50,7 @@ func (s *Store) OutboxStats() OutboxStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := s.out.counters
-	out.Waiting, out.Pending, out.Dropped = s.waiting.alerts.count, s.pending, s.dropped
+	out.Waiting, out.Pending, out.Dropped = s.waiting.alerts.count+s.inFlight, s.pending, s.dropped
 	out.Limit = s.out.limit
 	return out
 }
@@ -128,7 +128,9 @@ func (s *Store) LastSequence() int64 {
 
 // Settle takes alerts behind a sequence that every sink had out of the outbox: a sink of a new name does not get them. They
 // stay in the store.
-func (s *Store) Settle(ctx context.Context, after int64) error { return s.now(ctx, "outbox.settle", after) }
+func (s *Store) Settle(ctx context.Context, after int64) error {
+	return s.now(ctx, "outbox.settle", after)
+}
 
 // openOutbox reads where the outbox goes on.
 func (s *Store) openOutbox(ctx context.Context) error {

@@ -48,10 +48,11 @@ type Store struct {
 	damage  string        // what was found damaged at the start; "" for nothing
 	ripe    chan struct{} // holds a token while alerts wait to be sent
 
-	mu      sync.Mutex
-	waiting *batch
-	dropped [severities]uint64 // alerts that did not find room in memory
-	counts  map[string]counts  // of every finding, as it was last kept
+	mu       sync.Mutex
+	waiting  *batch
+	inFlight int                // alerts to be sent of the batch that is being written
+	dropped  [severities]uint64 // alerts that did not find room in memory
+	counts   map[string]counts  // of every finding, as it was last kept
 
 	writing sync.Mutex // held while a transaction is made
 	written map[string]*written
