@@ -17,12 +17,6 @@ const placesName = "DB-IP City Lite extract (embedded)"
 //go:embed geo/avbeacon-places.mmdb
 var embeddedPlaces []byte
 
-//go:embed geo/NOTICE
-var placesNotice string
-
-// PlacesNotice is the attribution of the embedded place data in full, as its licences ask.
-func PlacesNotice() string { return placesNotice }
-
 // attribution is the sentence that a maker asks for where its data is shown.
 func attribution(maker string) string {
 	switch maker {

@@ -24,13 +24,8 @@ func ID(finding, rule string, e Event, changed time.Time) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// FromFinding makes the alert that tells an event of a finding as it stands, and what the policy says of it. changed is the
-// packet time of the change. Nothing of the finding is aliased but its strings.
-func FromFinding(f *classify.Finding, d policy.Decision, e Event, changed time.Time, opt *Options) *Alert {
-	return fromFinding(f, &d, e, changed, opt, nil)
-}
-
-// fromFinding puts places that were told behind those that were not.
+// fromFinding makes the alert that reports an event of a finding, with what the policy says of it. changed is the packet time of
+// the change. Places that were reported before come behind those that were not. Nothing of the finding is aliased but its strings.
 func fromFinding(f *classify.Finding, d *policy.Decision, e Event, changed time.Time, opt *Options, told []placeKey) *Alert {
 	a := &Alert{
 		ID: ID(f.ID, d.Rule, e, changed), Finding: f.ID, Sensor: opt.Sensor, Event: e, State: Open, Severity: severityOf(d), Policy: opt.Policy,

@@ -41,7 +41,7 @@ func full(t *testing.T) (*classify.Finding, policy.Decision) {
 
 func TestFromFinding(t *testing.T) {
 	f, d := full(t)
-	a := FromFinding(f, d, New, start, &Options{Sensor: "tap1", Policy: "moscow", Version: "1.2"})
+	a := fromFinding(f, &d, New, start, &Options{Sensor: "tap1", Policy: "moscow", Version: "1.2"}, nil)
 	require.Equal(t, ID("00ff", "russian-vendor", New, start), a.ID)
 	require.Equal(t, policy.High, a.Severity)
 	require.EqualValues(t, 7, a.Seen)
@@ -105,7 +105,7 @@ func TestMessages(t *testing.T) {
 		if len(f.HostRoles) > 1 {
 			f.HostRole = f.HostRoles[1]
 		}
-		require.Equal(t, c.want, FromFinding(f, d, c.event, start, &Options{}).Message)
+		require.Equal(t, c.want, fromFinding(f, &d, c.event, start, &Options{}, nil).Message)
 	}
 }
 
@@ -114,7 +114,7 @@ func TestTextFromTheWire(t *testing.T) {
 	f, d := findingOf(t, "a", nil, start)
 	f.Host.Name = "pc\x1b[31m\n\u202e\xff"
 	f.Evidence = []classify.Evidence{{Kind: classify.KindUserAgent, Value: strings.Repeat("ä", 5000)}, {Value: "a\xffb"}}
-	a := FromFinding(f, d, New, start, &Options{})
+	a := fromFinding(f, &d, New, start, &Options{}, nil)
 	require.Equal(t, `pc\027[31m\010\u{202E}\255 (10.0.0.5) likely runs a product of Kaspersky (likely).`, a.Message)
 	require.LessOrEqual(t, len(a.Evidence[0].Value), MostText)
 	require.True(t, strings.HasSuffix(a.Evidence[0].Value, "ä…"))
