@@ -1,5 +1,5 @@
 // Command bench-siem measures how many alerts a second each format is written with, and how many go through the durable
-// spool to a file, to syslog and to receivers behind HTTP, all on one core: avbeacon and the receivers share it.
+// store to a file, to syslog and to receivers behind HTTP, all on one core: avbeacon and the receivers share it.
 package main
 
 import (
@@ -26,7 +26,7 @@ func main() {
 const bar = 5000
 
 const assumptions = `One core (GOMAXPROCS 1). An alert is as most are: one host, two destinations, three pieces of evidence, about 2.5 KB in the
-spool. Every message of the spool is brought to the disk before it counts (fsync), and each batch in the file too. Alerts are
+store. Every transaction of the store is brought to the disk before it counts (fsync), and each batch in the file too. Alerts are
 offered as fast as they are taken; the time ends when the receiver has the last. Receivers run in this process.
 `
 
