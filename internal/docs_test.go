@@ -52,19 +52,15 @@ var built = sync.OnceValues(func() (string, error) {
 	return name, nil
 })
 
-// program returns avbeacon and a folder to run it in, which has testdata in it.
-func program(t *testing.T) (binary, folder string) {
+// program returns the path of avbeacon.
+func program(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds the program")
 	}
 	binary, err := built()
 	require.NoError(t, err)
-	folder = t.TempDir()
-	testdata, err := filepath.Abs("../testdata")
-	require.NoError(t, err)
-	require.NoError(t, os.CopyFS(filepath.Join(folder, "testdata"), os.DirFS(testdata)))
-	return binary, folder
+	return binary
 }
 
 func TestReadmeBeginsWithTwoCommands(t *testing.T) {
@@ -74,18 +70,23 @@ func TestReadmeBeginsWithTwoCommands(t *testing.T) {
 	require.Equal(t, "sh\ngo run ./cmd/avbeacon analyze testdata/pcap/office.pcap\ngo test ./...\n", first[1])
 }
 
-// Every block of sh but the first, which holds `go test`, runs unchanged; the first's other command runs here too.
+// Every block of sh but the first, which holds `go test`, runs unchanged, in a folder of its own that has testdata in it; the first's
+// other command runs here too.
 func TestReadmeRuns(t *testing.T) {
+	t.Parallel()
 	shell, err := exec.LookPath("sh")
 	if err != nil {
 		t.Skip("no sh here")
 	}
-	binary, folder := program(t)
+	binary := program(t)
 	scripts := blocks(readDocument(t, "README.md"), "sh")
 	require.Greater(t, len(scripts), 2)
 	scripts[0] = "avbeacon analyze testdata/pcap/office.pcap\n"
 	for _, script := range scripts {
 		t.Run(strings.SplitN(script, "\n", 2)[0], func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			require.NoError(t, os.CopyFS(filepath.Join(folder, "testdata"), os.DirFS("../testdata")))
 			run := exec.Command(shell, "-e", "-c", script)
 			run.Dir = folder
 			run.Env = append(os.Environ(), "PATH="+filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
@@ -126,7 +127,8 @@ func helps(t *testing.T, binary string) map[string]string {
 
 // What README names exists, and what exists README names.
 func TestReadmeNamesCommandsAndFlags(t *testing.T) {
-	binary, _ := program(t)
+	t.Parallel()
+	binary := program(t)
 	text := readDocument(t, "README.md")
 	flag := regexp.MustCompile(`--[a-z][a-z-]+`)
 	var real []string

@@ -48,6 +48,7 @@ func unedited() []string {
 }
 
 func TestProseIsPlain(t *testing.T) {
+	t.Parallel()
 	type rule struct {
 		banned
 		word, unless *regexp.Regexp
