@@ -354,7 +354,7 @@ func suppressionsOf(ctx context.Context, db *store.Store, now time.Time) ([]list
 		}
 		x := listed{Suppression: rule, Made: row.Made, Live: rule.Live(now)}
 		for i := range kept {
-			if rule.Fits(kept[i].Finding) {
+			if rule.Matches(kept[i].Finding) {
 				x.Findings++
 			}
 		}

@@ -58,7 +58,7 @@ func (o *suppressOptions) trial(ctx context.Context, db *store.Store, rule *aler
 		x := tried{ID: f.ID, Address: addressOf(f.Host.Address), Name: report.Clean(f.Host.Name), Vendor: f.Vendor.Key, Verdict: f.Verdict.String(),
 			Concern: f.Decision.Concern, Alerts: told[f.ID], Outside: rule.Outside(f.Finding, mostOutside)}
 		switch {
-		case rule.Fits(f.Finding):
+		case rule.Matches(f.Finding):
 			t.silence(x)
 		case len(x.Outside) > 0:
 			t.Kept = append(t.Kept, x)

@@ -1,5 +1,9 @@
-// Package alert decides what is told of findings: a finding that changed and what the policy says of it go in, alerts
-// come out. An Alert stands for itself: it can be stored, encoded and sent without the finding, the catalogue or the policy.
+// Package alert decides which changes of findings are worth an alert, and when it may be sent. Changed findings with the
+// policy's decision go in (Book.Judge), packet time goes in (Book.Tick); alerts come out. An Alert is self-contained: it can
+// be stored, encoded and sent without the finding, the catalogue or the policy.
+//
+// Start with Book in book.go. deliver.go decides whether an alert is sent or held back, due.go handles what happens by time
+// alone, record.go is what a Book remembers of a finding, and restore.go rebuilds a Book after a restart.
 package alert
 
 import (
@@ -9,24 +13,24 @@ import (
 	"avbeacon/internal/policy"
 )
 
-// Event is the change of a finding that an alert tells.
+// Event is the change of a finding that an alert reports.
 type Event string
 
 // The events.
 const (
 	New        Event = "new"         // the host was not known to run this vendor's product
-	Raised     Event = "raised"      // the verdict is surer than what was told
-	Place      Event = "place"       // it calls a place of concern that it did not call before
-	Returned   Event = "returned"    // contact again after it had been quiet
-	Blocked    Event = "blocked"     // every attempt of late failed: the product is still there
-	RemovalDue Event = "removal_due" // the time to remove it is over
-	Repeated   Event = "repeated"    // nothing new, but it goes on
-	Resolved   Event = "resolved"    // it has been quiet for as long as the policy asks
+	Raised     Event = "raised"      // the verdict is surer than any reported before
+	Place      Event = "place"       // first contact with this place of concern
+	Returned   Event = "returned"    // active again after a quiet time
+	Blocked    Event = "blocked"     // all recent connection attempts failed: the product still runs
+	RemovalDue Event = "removal_due" // the removal deadline has passed
+	Repeated   Event = "repeated"    // nothing new, but still active
+	Resolved   Event = "resolved"    // quiet for the configured time (alerts.resolve)
 	Summary    Event = "summary"     // many findings of one vendor changed at once
 	Test       Event = "test"        // sent by `avbeacon siem test`
 )
 
-// State is how far an alert came.
+// State is the state of an alert's finding when the alert was made, or Acknowledged if somebody took it over since.
 type State string
 
 // The states.
@@ -37,58 +41,58 @@ const (
 	Closed       State = "resolved"
 )
 
-// Silence is why an alert was made and not told. It is kept all the same: it is part of the Book's memory.
+// Silence is why an alert was made but not sent. Such alerts are stored too: Restore needs them.
 type Silence string
 
 // The silences.
 const (
-	Told        Silence = ""            // it was told
-	Unasked     Silence = "unasked"     // the configuration does not ask for its event
-	Silenced    Silence = "suppressed"  // a suppression fits
-	Maintenance Silence = "maintenance" // it happened in a maintenance
-	Held        Silence = "held"        // it waits for the end of quiet hours
-	Grouped     Silence = "grouped"     // a Summary tells it
+	Told        Silence = ""            // not silenced: it is sent
+	Unasked     Silence = "unasked"     // alerts.tell does not list its event
+	Silenced    Silence = "suppressed"  // a suppression matches
+	Maintenance Silence = "maintenance" // made during a maintenance window of its host
+	Held        Silence = "held"        // waits until quiet hours end
+	Grouped     Silence = "grouped"     // part of a Summary
 )
 
-// Alert is one change of one finding that is to be told (for a Summary: of several). The JSON form is that of the spool
-// and the store, not the one that receivers get: internal/siem encodes that. A value that is not known is left out.
+// Alert reports one change of one finding, or for a Summary of several. The JSON form is the stored one; internal/siem
+// encodes what receivers get. Unknown values are left out.
 type Alert struct {
 	ID       string          `json:"id"`      // hash of finding id, rule and packet time of the change: the same capture gives the same
 	Finding  string          `json:"finding"` // id of the finding; for a Summary a hash of those it sums up
 	Sensor   string          `json:"sensor,omitempty"`
 	Event    Event           `json:"event"`
 	State    State           `json:"state"`
-	Severity policy.Severity `json:"severity"` // as a number, greater is graver
+	Severity policy.Severity `json:"severity"` // a number in JSON; higher is more severe
 	Policy   string          `json:"policy"`
-	Rule     string          `json:"rule"`           // of the policy, which decided that the finding is of concern
+	Rule     string          `json:"rule"`           // the policy rule that made the finding one of concern
 	Why      string          `json:"why"`            // the policy's sentence
-	Message  string          `json:"message"`        // one line for people: who, what, where to
-	Changed  time.Time       `json:"changed"`        // packet time of the change: the contact that brought it, or when it came due
-	Made     time.Time       `json:"made"`           // when it was decided, by the wall clock; zero in a run over captures
-	Count    int             `json:"count"`          // findings that it speaks of: 1 but for a Summary
-	Seen     uint64          `json:"seen"`           // contacts and look-ups of the finding so far
+	Message  string          `json:"message"`        // one line for people: host, product, destination
+	Changed  time.Time       `json:"changed"`        // packet time of the change: of the traffic that caused it, or when it came due
+	Made     time.Time       `json:"made"`           // wall-clock time of the decision; zero in a run over captures
+	Count    int             `json:"count"`          // number of findings: 1 unless it is a Summary
+	Seen     uint64          `json:"seen"`           // connections and DNS queries of the finding so far
 	First    time.Time       `json:"first"`          // of the finding
 	Last     time.Time       `json:"last"`           // of the finding
 	Version  string          `json:"version"`        // of avbeacon
-	Note     string          `json:"note,omitempty"` // what else is to be said: suppressed by what, cut from what
-	Sequence uint64          `json:"sequence"`       // in which order the Book decided, from 1 on
-	Decided  time.Time       `json:"decided"`        // packet clock at the decision, which other hosts move on too
+	Note     string          `json:"note,omitempty"` // why it was not sent, since when it was held back, or what was cut
+	Sequence uint64          `json:"sequence"`       // order of the Book's decisions, from 1
+	Decided  time.Time       `json:"decided"`        // packet time of the decision; later than Changed if the alert was held back
 	Unsaid   Silence         `json:"unsaid,omitempty"`
-	By       string          `json:"by,omitempty"` // id of the suppression or maintenance that silences it
+	By       string          `json:"by,omitempty"` // id of the suppression or maintenance window in Unsaid
 
 	Vendor       Vendor        `json:"vendor"`
-	Verdict      string        `json:"verdict"`       // in OUTPUT.md's words, as are the next two
-	HostRole     string        `json:"host_role"`     //
-	FindingState string        `json:"finding_state"` //
+	Verdict      string        `json:"verdict"` // this and the next two: the words that reports use
+	HostRole     string        `json:"host_role"`
+	FindingState string        `json:"finding_state"`
 	Host         Host          `json:"host"`
-	Destinations []Destination `json:"destinations,omitempty"` // those of concern first, at most MostDestinations
+	Destinations []Destination `json:"destinations,omitempty"` // of concern first, at most MostDestinations
 	Evidence     []Evidence    `json:"evidence,omitempty"`     // strongest first, at most MostEvidence
 	Beacons      []Beacon      `json:"beacons,omitempty"`
 	Reasons      []string      `json:"reasons,omitempty"` // sentences, at most MostReasons
 	Hosts        []string      `json:"hosts,omitempty"`   // of a Summary: addresses, at most MostHosts
 }
 
-// Bounds of an Alert's lists; what is beyond them stands in the report.
+// Bounds of an Alert's lists. Reports have the full lists.
 const (
 	MostDestinations = 16
 	MostEvidence     = 16
@@ -96,7 +100,7 @@ const (
 	MostHosts        = 100
 )
 
-// Vendor is whose product it is.
+// Vendor is the maker of the product, and the product as far as it is known.
 type Vendor struct {
 	Key            string `json:"key"`
 	Name           string `json:"name"`
@@ -106,24 +110,24 @@ type Vendor struct {
 	ProductVersion string `json:"product_version,omitempty"`
 }
 
-// Host is the machine that an alert speaks of.
+// Host is the machine that the finding is about.
 type Host struct {
 	Address netip.Addr `json:"address,omitzero"` // the latest
-	MAC     string     `json:"mac,omitempty"`    // lower case with colons; never a router's
+	MAC     string     `json:"mac,omitempty"`    // lower case with colons; never a router's MAC
 	Name    string     `json:"name,omitempty"`
 	VLANs   []uint16   `json:"vlans,omitempty"`
 }
 
-// Destination is one server that the host called for the vendor.
+// Destination is one server of the vendor that the host connected to, or tried to.
 type Destination struct {
 	Address   netip.Addr `json:"address"`
 	Port      uint16     `json:"port"`
-	Transport string     `json:"transport,omitempty"` // tcp, udp; "" where not known
+	Transport string     `json:"transport,omitempty"` // tcp, udp; "" if unknown
 	Names     []string   `json:"names,omitempty"`
 	ASN       uint32     `json:"asn,omitempty"`
 	Owner     string     `json:"owner,omitempty"`
-	Level     string     `json:"level,omitempty"` // place level of OUTPUT.md
-	Where     string     `json:"where,omitempty"` // a sentence
+	Level     string     `json:"level,omitempty"` // place level: M3, M2 ...
+	Where     string     `json:"where,omitempty"` // the place as a sentence
 	Country   string     `json:"country,omitempty"`
 	City      string     `json:"city,omitempty"`
 	Contacts  uint64     `json:"contacts"`
@@ -131,7 +135,7 @@ type Destination struct {
 	Concern   bool       `json:"concern,omitempty"` // in a place of concern
 }
 
-// Evidence is one sign, as in OUTPUT.md.
+// Evidence is one piece of evidence, as in reports.
 type Evidence struct {
 	Kind     string    `json:"kind"`
 	Value    string    `json:"value"`
@@ -145,7 +149,7 @@ type Evidence struct {
 	Why      string    `json:"why"`
 }
 
-// Beacon is how regularly the host calls in one role, as in OUTPUT.md.
+// Beacon is how regular the host's traffic for one purpose is, as in reports.
 type Beacon struct {
 	Role     string  `json:"role"`
 	Score    float64 `json:"score,omitempty"` // 0 to 1

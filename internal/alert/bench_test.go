@@ -49,13 +49,13 @@ func usual() Config {
 		Suppress: []SuppressionRule{{ID: "x", Hosts: []string{"192.168.0.0/16"}, Domains: []string{"example.com"}, Reason: "r", Author: "a"}}}
 }
 
-// BenchmarkJudge is the usual case: the finding goes on, and nothing is to be told.
+// BenchmarkJudge is the usual case: the finding stays active and causes no alert.
 func BenchmarkJudge(b *testing.B) {
 	for _, n := range []int{1000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			book, all, d := crowd(b, n, usual())
 			book.Tick(start.Add(2 * time.Minute)) // the summary
-			f := *all[0]                          // made by the classifier just before
+			f := *all[0]                          // in cache, as the classifier has just made it
 			runtime.GC()
 			b.ReportAllocs()
 			i := 0
@@ -70,7 +70,7 @@ func BenchmarkJudge(b *testing.B) {
 	}
 }
 
-// BenchmarkJudgeNew is the case that costs most: a host that was not known.
+// BenchmarkJudgeNew is the most expensive case: an unknown host.
 func BenchmarkJudgeNew(b *testing.B) {
 	book, all, d := crowd(b, 1000, Config{})
 	b.ReportAllocs()
@@ -84,7 +84,7 @@ func BenchmarkJudgeNew(b *testing.B) {
 	}
 }
 
-func TestJudgeAllocatesNothingWhereNothingIsTold(t *testing.T) {
+func TestJudgeWithoutAlertDoesNotAllocate(t *testing.T) {
 	book, all, d := crowd(t, 2000, usual())
 	book.Tick(start.Add(2 * time.Minute)) // the summary
 	i := 0

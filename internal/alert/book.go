@@ -10,41 +10,42 @@ import (
 	"avbeacon/internal/policy"
 )
 
-// Book decides what is told. It knows no time but the one it is given, starts nothing and does no I/O; it is not safe for
-// concurrent use. An Alert that it hands out does not change any more, but for Made and State, which are the caller's.
+// Book decides which alerts are made, and which of them are sent. Its only clock is the packet time that callers pass in. It
+// does no I/O, starts no goroutine and is not safe for concurrent use. It never changes an Alert that it has returned; the
+// caller may set Made and State.
 type Book struct {
 	opt      Options
 	rules    *rules
-	now      time.Time // greatest time so far
+	now      time.Time // latest packet time so far
 	sequence uint64
 
 	records map[string]*record // by finding ID
-	order   queue
+	order   queue              // least recently judged first: the next to be forgotten
 	dues    dues
-	stale   bool // some records are
+	stale   bool // some records are stale (see record)
 
 	suppressions []*Suppression
 	byID         map[string]*Suppression
-	deep         []*Suppression // those that ask for roles or names
+	needFinding  []*Suppression // those that need the finding: they have roles or domains
 
 	groups map[string]*group // by vendor
-	open   []*group          // that wait for their Summary, the first to end first
+	open   []*group          // with a Summary under way, the first to end first
 
-	out    []*Alert
-	unsaid []*Alert
-	handed uint64 // unsaid alerts that came before those, and one
-	held   int
-	counts counts
+	out         []*Alert // to send; taken by the current call
+	unsaid      []*Alert // made but not sent, not fetched yet; nil where withdrawn
+	firstUnsaid uint64   // index of unsaid[0] in the endless list of unsaid alerts, from 1
+	held        int      // pending alerts kept in full, at most MaxHeld
+	counts      counts
 }
 
-// NewBook makes a Book. The error names every key of the configuration that is wrong, and says what to write there.
+// NewBook makes an empty Book. The error names every wrong configuration key and says what to write there.
 func NewBook(cfg Config, opt Options) (*Book, error) {
 	opt.complete()
 	r, err := compile(&cfg)
 	if err != nil {
 		return nil, err
 	}
-	b := &Book{opt: opt, rules: r, records: map[string]*record{}, groups: map[string]*group{}, handed: 1,
+	b := &Book{opt: opt, rules: r, records: map[string]*record{}, groups: map[string]*group{}, firstUnsaid: 1,
 		counts: newCounts()}
 	list := make([]*Suppression, 0, len(cfg.Suppress))
 	for i := range cfg.Suppress {
@@ -60,43 +61,43 @@ func NewBook(cfg Config, opt Options) (*Book, error) {
 	return b, nil
 }
 
-// mostDue bounds how much that has come due one call tells; the next goes on.
+// mostDue bounds how many due actions one call performs; the next call continues.
 const mostDue = 4096
 
-// Judge takes a finding that changed, and what the policy says of it, at packet time now. It returns what is to be told
-// in order: what came due before, then the finding's own alerts. The finding is not kept.
+// Judge takes a changed finding and the policy's decision on it at packet time now. It returns the alerts to send, in order:
+// what came due until now, then the finding's own. It keeps no reference to the finding.
 func (b *Book) Judge(f *classify.Finding, d policy.Decision, now time.Time) []*Alert {
-	now = b.reach(now)
-	live := b.live(f, &d)
+	now = b.advanceTo(now)
+	reportable := b.reportable(f, &d)
 	r := b.records[f.ID]
-	if r == nil && live {
+	if r == nil && reportable {
 		r = b.track(f.ID)
 	}
 	if r == nil {
 		return b.take()
 	}
 	b.order.touch(r)
-	b.settle(r, now)
+	b.catchUp(r, now)
 	r.identify(f)
-	b.fit(r, f)
-	if live {
+	b.noteMatching(r, f)
+	if reportable {
 		b.change(r, f, &d, now)
 	}
-	r.see(f, live, d.Concern)
+	r.update(f, reportable, d.Concern)
 	r.stale = false
-	b.settle(r, now) // what is due with its first sight
+	b.catchUp(r, now) // e.g. a removal deadline that had passed when the finding began
 	b.schedule(r)
 	return b.take()
 }
 
-// Tick takes note that packet time has reached now, and returns what has come due: resolved, repeated and removal_due
-// alerts, summaries, and what waited for the end of quiet hours or of a suppression.
+// Tick advances packet time to now and returns the alerts that have come due: resolved, repeated and removal_due alerts,
+// summaries, and alerts held back until quiet hours or a suppression ended.
 func (b *Book) Tick(now time.Time) []*Alert {
-	b.reach(now)
+	b.advanceTo(now)
 	return b.take()
 }
 
-// Use exchanges sensor, policy, version and places of concern from now on; limits stay. What was told stays told.
+// Use replaces sensor, policy, version and places of concern after a reload. Limits and what was sent stay.
 func (b *Book) Use(opt Options) {
 	opt.complete()
 	b.opt.Sensor, b.opt.Policy, b.opt.Version, b.opt.Concern = opt.Sensor, opt.Policy, opt.Version, opt.Concern
@@ -108,8 +109,8 @@ func (b *Book) take() []*Alert {
 	return out
 }
 
-// live says whether the finding is to be told at all.
-func (b *Book) live(f *classify.Finding, d *policy.Decision) bool {
+// reportable says whether the configuration wants alerts for such a finding at all.
+func (b *Book) reportable(f *classify.Finding, d *policy.Decision) bool {
 	return (d.Concern || b.rules.all) && f.Verdict >= max(b.rules.atLeast, classify.Visit)
 }
 
@@ -128,32 +129,32 @@ func (b *Book) track(id string) *record {
 func (b *Book) forget(r *record) {
 	delete(b.records, r.last.Finding)
 	b.order.remove(r)
-	b.settled(r)
+	b.drop(r)
 	if r.at >= 0 {
 		heap.Remove(&b.dues, r.at)
 	}
 }
 
-// change makes the alerts that a finding of concern gives rise to.
+// change makes the alerts for what is new in a reportable finding.
 func (b *Book) change(r *record, f *classify.Finding, d *policy.Decision, now time.Time) {
 	var room [4]Event
 	events := b.events(r, f, now, room[:0])
 	changed := r.changed(f, now)
 	for _, e := range events {
 		b.deliver(r, fromFinding(f, d, e, changed, &b.opt, r.places), now)
-		if r.owed == nil && r.last.Event.opens() {
-			return // it tells the rest
+		if r.pending == nil && r.last.Event.opens() {
+			return // a new or returned alert includes the other changes
 		}
 	}
-	if o := r.owed; o != nil && len(events) == 0 && b.over(r, o, f, now) {
+	if o := r.pending; o != nil && len(events) == 0 && b.lifted(r, o, f, now) {
 		b.release(r, fromFinding(f, d, o.event, o.changed, &b.opt, nil), now)
 	}
 }
 
-// back is how long a finding was quiet when it counts as returned (classify.Returned).
+// back is the quiet time after which classify calls a finding Returned.
 const back = 48 * time.Hour
 
-// events are those that a finding of concern brings, in order.
+// events appends the changes of a reportable finding to out, in the order in which they are reported.
 func (b *Book) events(r *record, f *classify.Finding, now time.Time, out []Event) []Event {
 	switch {
 	case r.state == "":
@@ -166,28 +167,28 @@ func (b *Book) events(r *record, f *classify.Finding, now time.Time, out []Event
 	if f.State == classify.Returned && (r.contact != classify.Returned || f.LastSeen.Sub(r.seen) >= back) {
 		out = append(out, Returned)
 	}
-	if f.Verdict > r.told {
+	if f.Verdict > r.surest {
 		out = append(out, Raised)
 	}
-	if b.elsewhere(r, f) {
+	if b.newPlace(r, f) {
 		out = append(out, Place)
 	}
 	if f.State == classify.Blocked && r.contact != classify.Blocked {
 		out = append(out, Blocked)
 	}
-	if len(out) == 0 && b.again(r, f.LastSeen) && !now.Before(r.made.Add(b.rules.repeat)) {
+	if len(out) == 0 && b.repeats(r, f.LastSeen) && !now.Before(r.made.Add(b.rules.repeat)) {
 		out = append(out, Repeated)
 	}
 	return out
 }
 
-// again says whether a finding that was last seen at a time is to be told again some day.
-func (b *Book) again(r *record, seen time.Time) bool {
-	return b.rules.repeat > 0 && r.state == Open && r.owed == nil && seen.After(r.made)
+// repeats says whether a finding last seen at that time will get a repeated alert.
+func (b *Book) repeats(r *record, seen time.Time) bool {
+	return b.rules.repeat > 0 && r.state == Open && r.pending == nil && seen.After(r.made)
 }
 
-// elsewhere says whether the host calls a place of concern that was not told.
-func (b *Book) elsewhere(r *record, f *classify.Finding) bool {
+// newPlace says whether the host contacted a place of concern that no alert has reported.
+func (b *Book) newPlace(r *record, f *classify.Finding) bool {
 	if len(r.places) >= mostPlaces {
 		return false
 	}
@@ -209,8 +210,8 @@ func (r *record) knows(p *place.Location) bool {
 	return false
 }
 
-// Acknowledge notes that somebody takes care of an open finding: it is not repeated, until something new is told of it. It
-// returns the id of the alert whose State the caller sets, so that Restore knows.
+// Acknowledge marks an open finding as taken care of: it gets no repeated alerts until something new is sent about it. The
+// caller must store State Acknowledged in the alert whose id is returned, so that Restore knows.
 func (b *Book) Acknowledge(findingID string, at time.Time) (alertID string, ok bool) {
 	r := b.records[findingID]
 	if r == nil || r.state != Open && r.state != Acknowledged {
@@ -222,7 +223,7 @@ func (b *Book) Acknowledge(findingID string, at time.Time) (alertID string, ok b
 	return r.last.ID, true
 }
 
-// State gives the state of a finding, and since when; false where nothing was made of it.
+// State returns the state of a finding and since when; ok is false if no alert was ever made for it.
 func (b *Book) State(findingID string) (s State, since time.Time, ok bool) {
 	r := b.records[findingID]
 	if r == nil || r.state == "" {

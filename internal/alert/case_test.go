@@ -19,7 +19,7 @@ import (
 // start is a Monday.
 var start = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 
-// memory is what a store has of a Book: every alert by id, and every finding as it was judged last.
+// memory is what a store keeps for a Book: every alert by id, and every finding as last judged.
 type memory struct {
 	alerts   map[string][]byte
 	findings map[string]*classify.Finding
@@ -38,7 +38,7 @@ func (m *memory) keep(t *testing.T, list []*Alert) {
 	}
 }
 
-// restart makes a Book that goes on from the memory.
+// restart makes a Book that continues from the memory.
 func (m *memory) restart(t *testing.T, cfg Config, opt Options) *Book {
 	b, err := NewBook(cfg, opt)
 	require.NoError(t, err)
@@ -55,16 +55,16 @@ func (m *memory) restart(t *testing.T, cfg Config, opt Options) *Book {
 	return b
 }
 
-// scene plays a case: lines of `TIME VERB ARGUMENTS -> EVENTS`. TIME is since the start. EVENTS are `event finding`, with
-// the silence before it in brackets where it is not told: `[held new a]`. Verbs:
+// scene is a test case: lines of `TIME VERB ARGUMENTS -> EVENTS`. TIME counts from start. EVENTS are `event finding` for sent
+// alerts, and `[held new a]` for those not sent, with the silence first. Verbs:
 //
-//	judge ID WORDS   the finding as words tell it: a verdict, a state, place=M3/RU (repeatable), name=, host=, mac=, vendor=,
+//	judge ID WORDS   a finding with these properties: a verdict, a state, place=M3/RU (repeatable), name=, host=, mac=, vendor=,
 //	                 sign=role:strength:host.name (repeatable), does=role, severity=, first=-72h, seen=-1h, unconcerned
 //	tick
-//	ack ID           ok or refused is its outcome
-//	state ID         its outcome is the state
-//	restart          goes on from what was handed out
-//	suppress         takes all suppressions away
+//	ack ID           outcome: ok or refused
+//	state ID         outcome: the state
+//	restart          makes a new Book from what the old one returned
+//	suppress         removes all suppressions
 type scene struct {
 	cfg    Config
 	opt    Options
@@ -123,7 +123,7 @@ func (s scene) play(t *testing.T) *Book {
 	return b
 }
 
-// acknowledge is what the caller of Acknowledge does.
+// acknowledge does what the caller of Acknowledge must do.
 func (m *memory) acknowledge(t *testing.T, id string) {
 	a := &Alert{}
 	require.NoError(t, json.Unmarshal(m.alerts[id], a))
@@ -146,7 +146,7 @@ func spell(told, unsaid []*Alert) string {
 	return strings.Join(out, ", ")
 }
 
-// findingOf makes a finding and what a policy says of it.
+// findingOf makes a finding and the policy's decision on it.
 func findingOf(t *testing.T, id string, words []string, now time.Time) (*classify.Finding, policy.Decision) {
 	f := &classify.Finding{ID: id, Vendor: &feeds.Vendor{Key: "kaspersky", Name: "Kaspersky", Country: "RU"}, Verdict: classify.Likely,
 		HostRole: classify.HostEndpoint, HostRoles: []classify.HostRole{classify.HostEndpoint}, FirstSeen: start, LastSeen: now, Contacts: 3}

@@ -8,8 +8,8 @@ import (
 	"avbeacon/internal/setting"
 )
 
-// Config is the section alerts of the configuration: what is sent, and when. The tag about is what --print-config shows
-// above a key.
+// Config is the configuration section alerts: what is sent, and when. --print-config shows the tag about as a comment above
+// the key.
 type Config struct {
 	Tell     []string          `yaml:"tell" about:"events to send, of new, raised, place, returned, blocked, removal_due, repeated, resolved; empty: all"`
 	AtLeast  string            `yaml:"at-least" about:"least verdict to send alerts for: visit, possible, likely, installed"`
@@ -64,11 +64,11 @@ type SuppressionRule struct {
 	Expires time.Time `yaml:"expires" about:"when it ends, 2006-01-02; empty: never"`
 }
 
-// DefaultConfig returns what holds for keys that are not in the file.
+// DefaultConfig returns the values of keys that are not in the file.
 func DefaultConfig() Config {
 	const day = 24 * time.Hour
 	c := Config{AtLeast: "possible", Repeat: day, Resolve: 7 * day, Group: Group{Over: 50, Within: time.Minute}}
-	for _, e := range Events()[:8] { // without Summary, which follows from Group, and Test
+	for _, e := range Events()[:8] { // without Summary, which Group turns on, and Test
 		c.Tell = append(c.Tell, string(e))
 	}
 	return c
@@ -91,12 +91,12 @@ func (c *Config) Check(k setting.Check) {
 	}
 }
 
-// Events are all events, in the order in which people read them listed.
+// Events returns all events, in the order of the documentation.
 func Events() []Event {
 	return []Event{New, Raised, Place, Returned, Blocked, RemovalDue, Repeated, Resolved, Summary, Test}
 }
 
-// severities are the words for severities, least grave first.
+// severities returns the words for severities, lowest first.
 func severities() (words []string) {
 	for s := policy.Info; s <= policy.Critical; s++ {
 		words = append(words, s.String())
@@ -121,8 +121,8 @@ func (f *Filter) Check(k setting.Check) {
 	k.At("events").Words(f.Events, events...)
 }
 
-// Matcher returns the function that says whether an alert passes the filter; a test alert always does. The filter has to
-// be valid (Check): a severity that does not exist lets nothing but tests pass.
+// Matcher returns the predicate for alerts that pass the filter. Test alerts always pass. An unknown severity, which Check
+// reports, lets only test alerts pass.
 func (f Filter) Matcher() func(*Alert) bool {
 	least := max(slices.Index(severities(), f.Severity), 0)
 	if f.Severity != "" && severities()[least] != f.Severity {

@@ -7,18 +7,19 @@ import (
 	"avbeacon/classify"
 )
 
-// deliver decides at a time what becomes of an alert, and notes it. What waited to be told of the finding is told with it.
+// deliver decides at time t whether an alert is sent or held back, and records it. If it is sent, it includes what was
+// pending for the finding.
 func (b *Book) deliver(r *record, a *Alert, t time.Time) { b.decide(r, a, t, false) }
 
-// decide is deliver; waited says that the alert was held back before.
+// decide does the work of deliver. waited: the alert was held back before.
 func (b *Book) decide(r *record, a *Alert, t time.Time, waited bool) {
 	b.sequence++
 	a.Sequence, a.Decided = b.sequence, t.UTC()
 	a.Unsaid, a.By, a.Note = Told, "", ""
 	until := b.silence(r, a, t)
-	if o := r.owed; o != nil && a.Unsaid == Told && o.event.stays(a.Event) {
+	if o := r.pending; o != nil && a.Unsaid == Told && o.event.stays(a.Event) {
 		b.withdraw(o)
-		o.name(a)
+		o.rename(a)
 		waited = true
 	}
 	if a.Unsaid == Told && b.group(a, t) {
@@ -28,7 +29,7 @@ func (b *Book) decide(r *record, a *Alert, t time.Time, waited bool) {
 	a.Note = note(a, waited)
 	a.Message = message(a)
 	r.apply(a)
-	b.owe(r, a, until)
+	b.hold(r, a, until)
 	b.counts.add(a)
 	b.emit(a)
 }
@@ -46,23 +47,24 @@ func stateOf(a *Alert) State {
 func note(a *Alert, waited bool) string {
 	switch a.Unsaid {
 	case Silenced:
-		return "Not told: the suppression " + a.By + " fits."
+		return "Not sent: suppression " + a.By + " matches."
 	case Maintenance:
-		return "Not told: it happened in " + a.By + "."
+		return "Not sent: made during " + a.By + "."
 	case Held:
-		return "It waits for the end of quiet hours."
+		return "Held until quiet hours end."
 	case Grouped:
-		return "A summary tells it."
+		return "Part of a summary."
 	case Unasked:
-		return "Not told: the configuration does not ask for this event."
+		return "Not sent: alerts.tell does not list this event."
 	}
 	if waited && a.Decided.After(a.Changed) {
-		return "Held back from " + day(a.Changed) + " on."
+		return "Held back since " + day(a.Changed) + "."
 	}
 	return ""
 }
 
-// silence says in the alert why it is not to be told at a time, and returns when it may be; zero where no time says so.
+// silence sets Unsaid and By if the alert may not be sent at time t. It returns when the alert may be sent; the zero time if
+// that does not depend on time alone.
 func (b *Book) silence(r *record, a *Alert, t time.Time) (until time.Time) {
 	if !b.rules.tell[a.Event] {
 		a.Unsaid = Unasked
@@ -76,8 +78,8 @@ func (b *Book) silence(r *record, a *Alert, t time.Time) (until time.Time) {
 		a.Unsaid, a.By = Maintenance, w.id
 		return time.Time{}
 	}
-	if o := r.owed; o != nil && o.silence != Held && o.event.opens() && a.Event == Resolved {
-		a.Unsaid, a.By = o.silence, o.by // nobody was told that it was there
+	if o := r.pending; o != nil && o.silence != Held && o.event.opens() && a.Event == Resolved {
+		a.Unsaid, a.By = o.silence, o.by // new was never sent, so resolved is not either
 		return time.Time{}
 	}
 	end, quiet := b.rules.quiet.until(t, a.Severity)
@@ -88,7 +90,7 @@ func (b *Book) silence(r *record, a *Alert, t time.Time) (until time.Time) {
 	return end
 }
 
-// emit hands an alert out: to be told, or to be kept alone.
+// emit puts an alert on the list to send, or on the list of those made but not sent.
 func (b *Book) emit(a *Alert) {
 	if a.Unsaid == Told {
 		b.out = append(b.out, a)
@@ -96,31 +98,32 @@ func (b *Book) emit(a *Alert) {
 	}
 	if n := 1 + len(b.unsaid)/8; len(b.unsaid) >= b.opt.MaxUnsaid {
 		b.unsaid = slices.Delete(b.unsaid, 0, n)
-		b.handed += uint64(n)
+		b.firstUnsaid += uint64(n)
 		b.counts.unfetched += uint64(n)
 	}
 	b.unsaid = append(b.unsaid, a)
 }
 
-// Unsaid gives the alerts that were made and not told since the last call. They are for the store, not for the spool: with
-// what was told they are all that Restore needs. The same alert may come again, or be told later, under the same id; of
-// what Judge and Tick told before the call it gives no older form.
+// Unsaid returns the alerts that were made but not sent since the last call. The caller stores them without sending:
+// together with the sent ones they are all that Restore needs. An alert may be returned again, or sent later, under the same
+// id. Unsaid never returns an older version of an alert that Judge or Tick has returned.
 func (b *Book) Unsaid() []*Alert {
 	out := slices.DeleteFunc(b.unsaid, func(a *Alert) bool { return a == nil })
-	b.handed += uint64(len(b.unsaid))
+	b.firstUnsaid += uint64(len(b.unsaid))
 	b.unsaid = nil
 	return out
 }
 
-// withdraw takes back the form of an alert that waited, where nobody has it yet: another form of it follows.
-func (b *Book) withdraw(o *owed) {
-	if o.place >= b.handed {
-		b.unsaid[o.place-b.handed] = nil
+// withdraw removes a held alert from unsaid if it has not been fetched yet; a newer version replaces it.
+func (b *Book) withdraw(o *pending) {
+	if o.index >= b.firstUnsaid {
+		b.unsaid[o.index-b.firstUnsaid] = nil
 	}
 }
 
-// name gives an alert the event that it tells in truth, and its id. What begins after a maintenance is a change of its own.
-func (o *owed) name(a *Alert) {
+// rename gives a the event, rule and id of the alert that was held back. After a maintenance window it becomes a new change
+// with a new id.
+func (o *pending) rename(a *Alert) {
 	a.Event, a.Rule, a.Why, a.Verdict = o.event, o.rule, o.why, max(o.verdict, verdictOf(a.Verdict)).String()
 	if o.silence == Maintenance {
 		a.Changed = a.Decided
@@ -130,45 +133,45 @@ func (o *owed) name(a *Alert) {
 	a.ID, a.Changed = o.id, o.changed
 }
 
-// owe notes what is still to be told of the finding after an alert was made.
-func (b *Book) owe(r *record, a *Alert, until time.Time) {
-	old := r.owed
+// hold updates what is pending for the finding after an alert was made.
+func (b *Book) hold(r *record, a *Alert, until time.Time) {
+	old := r.pending
 	switch {
 	case a.Unsaid == Unasked && a.Event != Resolved:
 		return
 	case a.Unsaid == Told, a.Unsaid == Grouped, a.Unsaid == Unasked, a.Event == Resolved && a.Unsaid != Held:
-		b.settled(r)
+		b.drop(r)
 		return
 	}
-	o := &owed{event: a.Event, id: a.ID, changed: a.Changed, rule: a.Rule, why: a.Why,
-		verdict: verdictOf(a.Verdict), silence: a.Unsaid, by: a.By, until: until, place: b.handed + uint64(len(b.unsaid))}
+	o := &pending{event: a.Event, id: a.ID, changed: a.Changed, rule: a.Rule, why: a.Why,
+		verdict: verdictOf(a.Verdict), silence: a.Unsaid, by: a.By, until: until, index: b.firstUnsaid + uint64(len(b.unsaid))}
 	if old != nil && old.event.stays(a.Event) {
-		o.event, o.id, o.changed, o.rule, o.why, o.place = old.event, old.id, old.changed, old.rule, old.why, old.place
+		o.event, o.id, o.changed, o.rule, o.why, o.index = old.event, old.id, old.changed, old.rule, old.why, old.index
 		o.verdict = max(o.verdict, old.verdict)
 	}
-	b.settled(r)
+	b.drop(r)
 	if b.held < b.opt.MaxHeld {
 		o.full = a
 		b.held++
 	}
-	r.owed = o
+	r.pending = o
 	b.counts.waits(o, 1)
 }
 
-// settled says that nothing is to be told of the finding any more.
-func (b *Book) settled(r *record) {
-	if r.owed == nil {
+// drop removes what is pending for the finding.
+func (b *Book) drop(r *record) {
+	if r.pending == nil {
 		return
 	}
-	if r.owed.full != nil {
+	if r.pending.full != nil {
 		b.held--
 	}
-	b.counts.waits(r.owed, -1)
-	r.owed = nil
+	b.counts.waits(r.pending, -1)
+	r.pending = nil
 }
 
-// over says whether what kept an alert from being told is over, seen from the finding.
-func (b *Book) over(r *record, o *owed, f *classify.Finding, now time.Time) bool {
+// lifted says whether the suppression or maintenance window that holds o back has ended for this finding.
+func (b *Book) lifted(r *record, o *pending, f *classify.Finding, now time.Time) bool {
 	switch o.silence {
 	case Silenced:
 		if s := b.byID[o.by]; s != nil && b.silences(s, r, now) {
@@ -182,19 +185,19 @@ func (b *Book) over(r *record, o *owed, f *classify.Finding, now time.Time) bool
 	return false
 }
 
-// release delivers what waited, in the form of an alert that has the finding as it stands.
+// release delivers what was pending. a has the current state of the finding.
 func (b *Book) release(r *record, a *Alert, t time.Time) {
 	a.Decided = t.UTC()
-	b.withdraw(r.owed)
-	r.owed.name(a)
-	b.settled(r)
+	b.withdraw(r.pending)
+	r.pending.rename(a)
+	b.drop(r)
 	b.decide(r, a, t, true)
 }
 
-// waiting is an alert for what is owed of a record, made without its finding.
+// waiting returns the pending alert, made from the record instead of the finding.
 func (r *record) waiting() *Alert {
 	a := r.recall()
-	if full := r.owed.full; full != nil {
+	if full := r.pending.full; full != nil {
 		a.Destinations, a.Evidence, a.Beacons, a.Reasons = full.Destinations, full.Evidence, full.Beacons, full.Reasons
 	}
 	return a

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// matter is what comes due.
-type matter uint8
+// action is what a record is scheduled for.
+type action uint8
 
 const (
-	nothing matter = iota
-	release        // what waited may be told
-	remind         // it has to be gone
+	nothing action = iota
+	release        // deliver what was held back
+	remind         // the removal deadline has passed
 	repeat
 	resolve
 )
 
-// reach moves the Book's time, tells what has come due until then, and returns the time.
-func (b *Book) reach(now time.Time) time.Time {
+// advanceTo advances the Book's clock, performs what has come due, and returns the clock.
+func (b *Book) advanceTo(now time.Time) time.Time {
 	b.now = later(b.now, now)
 	if b.stale {
 		b.refresh()
@@ -30,7 +30,8 @@ func (b *Book) reach(now time.Time) time.Time {
 	return b.now
 }
 
-// advance tells one matter that is due, the first; false where there is none.
+// advance handles the earliest due action and reports whether there was one. A record's place in the heap may be too early
+// (see schedule): then it is only moved.
 func (b *Book) advance() bool {
 	var top *record
 	if len(b.dues) > 0 && !b.dues[0].due.After(b.now) {
@@ -59,8 +60,8 @@ func (b *Book) advance() bool {
 	return true
 }
 
-// settle tells what is due of one record.
-func (b *Book) settle(r *record, now time.Time) {
+// catchUp performs what is due for one record.
+func (b *Book) catchUp(r *record, now time.Time) {
 	for range mostDue {
 		what, due := b.next(r)
 		if what == nothing || due.After(now) {
@@ -70,25 +71,25 @@ func (b *Book) settle(r *record, now time.Time) {
 	}
 }
 
-// next is what comes due first of a record, and when; nothing and zero where nothing does.
-func (b *Book) next(r *record) (what matter, due time.Time) {
-	if o := r.owed; o != nil && !o.until.IsZero() {
+// next returns a record's earliest action and when it is due; nothing and the zero time if it has none.
+func (b *Book) next(r *record) (what action, due time.Time) {
+	if o := r.pending; o != nil && !o.until.IsZero() {
 		what, due = release, o.until
 	}
 	if r.state == "" || r.state == Closed {
 		return what, due
 	}
-	first := func(m matter, t time.Time) {
+	first := func(m action, t time.Time) {
 		if !t.IsZero() && (what == nothing || t.Before(due)) {
 			what, due = m, t
 		}
 	}
-	if r.live && r.concern && !r.reminded && r.owed == nil { // what waits goes first
+	if r.reportable && r.concern && !r.reminded && r.pending == nil { // what is pending goes first
 		if t := b.rules.removal(r.first); !t.IsZero() {
 			first(remind, later(t, r.made))
 		}
 	}
-	if r.live && b.again(r, r.seen) {
+	if r.reportable && b.repeats(r, r.seen) {
 		first(repeat, r.made.Add(b.rules.repeat))
 	}
 	if !r.stale {
@@ -97,7 +98,7 @@ func (b *Book) next(r *record) (what matter, due time.Time) {
 	return what, due
 }
 
-func (b *Book) act(r *record, what matter, t time.Time) {
+func (b *Book) act(r *record, what action, t time.Time) {
 	switch what {
 	case release:
 		b.release(r, r.waiting(), t)
@@ -110,10 +111,60 @@ func (b *Book) act(r *record, what matter, t time.Time) {
 	}
 }
 
-// remembered makes an alert of what is remembered of a finding.
+// remembered makes an alert from the record, without the finding.
 func (b *Book) remembered(r *record, e Event, changed time.Time) *Alert {
 	a := r.recall()
 	a.Event, a.Changed, a.Policy, a.Version = e, changed.UTC(), b.opt.Policy, b.opt.Version
 	a.ID = ID(a.Finding, a.Rule, e, changed)
 	return a
+}
+
+// dues is a heap of records by due time, then by finding ID, so that the order is the same in every run.
+type dues []*record
+
+func (d dues) Len() int { return len(d) }
+func (d dues) Less(i, j int) bool {
+	if c := d[i].due.Compare(d[j].due); c != 0 {
+		return c < 0
+	}
+	return d[i].last.Finding < d[j].last.Finding
+}
+func (d dues) Swap(i, j int) {
+	d[i], d[j] = d[j], d[i]
+	d[i].at, d[j].at = i, j
+}
+
+// Push implements heap.Interface. x is a *record.
+func (d *dues) Push(x any) {
+	r := x.(*record)
+	r.at = len(*d)
+	*d = append(*d, r)
+}
+
+// Pop implements heap.Interface.
+func (d *dues) Pop() any {
+	old := *d
+	r := old[len(old)-1]
+	old[len(old)-1] = nil
+	*d = old[:len(old)-1]
+	r.at = -1
+	return r
+}
+
+// schedule keeps the record in the heap no later than its next action is due. If the action moved to a later time, the record
+// stays where it is and advance moves it then: that saves a heap operation for each packet.
+func (b *Book) schedule(r *record) {
+	_, due := b.next(r)
+	switch {
+	case due.IsZero():
+		if r.at >= 0 {
+			heap.Remove(&b.dues, r.at)
+		}
+	case r.at < 0:
+		r.due = due
+		heap.Push(&b.dues, r)
+	case due.Before(r.due):
+		r.due = due
+		heap.Fix(&b.dues, r.at)
+	}
 }

@@ -13,20 +13,20 @@ import (
 	"avbeacon/internal/policy"
 )
 
-// ID is the id of the alert that tells an event of a finding: the first 16 bytes of
+// ID returns the id of the alert for an event of a finding: the first 16 bytes of
 //
 //	SHA-256(finding "\x00" rule "/" event "\x00" changed)
 //
-// in hex, changed being the packet time of the change in nanoseconds since 1970, in decimal. The same capture gives the
-// same IDs, and so does an alert that is told late or twice.
+// in hex, where changed is the packet time of the change in decimal nanoseconds since 1970. The same capture always yields
+// the same IDs, and an alert keeps its ID if it is sent late or twice.
 func ID(finding, rule string, e Event, changed time.Time) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s/%s\x00%d", finding, rule, e, changed.UnixNano()))
 	return hex.EncodeToString(sum[:16])
 }
 
-// fromFinding makes the alert that reports an event of a finding, with what the policy says of it. changed is the packet time of
-// the change. Places that were reported before come behind those that were not. Nothing of the finding is aliased but its strings.
-func fromFinding(f *classify.Finding, d *policy.Decision, e Event, changed time.Time, opt *Options, told []placeKey) *Alert {
+// fromFinding makes the alert for an event of a finding. changed is the packet time of the change; known are the places of
+// concern that earlier alerts reported, which come after new ones. Except for strings, nothing is shared with the finding.
+func fromFinding(f *classify.Finding, d *policy.Decision, e Event, changed time.Time, opt *Options, known []placeKey) *Alert {
 	a := &Alert{
 		ID: ID(f.ID, d.Rule, e, changed), Finding: f.ID, Sensor: opt.Sensor, Event: e, State: Open, Severity: severityOf(d), Policy: opt.Policy,
 		Rule: d.Rule, Why: text(d.Why), Changed: changed.UTC(), Decided: changed.UTC(), Count: 1, Seen: f.Contacts + f.Lookups,
@@ -34,20 +34,13 @@ func fromFinding(f *classify.Finding, d *policy.Decision, e Event, changed time.
 		Vendor: Vendor{Key: f.Vendor.Key, Name: text(f.Vendor.Name), Country: f.Vendor.Country, Group: f.Vendor.Group,
 			Product: text(f.Product), ProductVersion: text(f.ProductVersion)},
 		Verdict: f.Verdict.String(), HostRole: f.HostRole.String(), FindingState: f.State.String(),
-		Host: hostOf(f), Destinations: destinations(f, opt.concern(), told), Evidence: evidence(f), Beacons: beacons(f), Reasons: reasons(f),
+		Host: hostOf(f), Destinations: destinations(f, opt.Concern, known), Evidence: evidence(f), Beacons: beacons(f), Reasons: reasons(f),
 	}
 	if e == Resolved {
 		a.State = Closed
 	}
 	a.Message = message(a)
 	return a
-}
-
-func (o *Options) concern() func(*classify.Finding, *classify.Destination) bool {
-	if o.Concern == nil {
-		return inMoscow
-	}
-	return o.Concern
 }
 
 func hostOf(f *classify.Finding) Host {
@@ -61,19 +54,19 @@ func hostOf(f *classify.Finding) Host {
 	return h
 }
 
-// Further bounds of lists.
+// Bounds of the shorter lists.
 const (
 	mostVLANs   = 16
 	mostNames   = 8  // of a destination
 	mostBeacons = 16 // more than there are roles
 )
 
-// destinations puts the first of each place of concern that was not told in front, then the others of concern, then the
-// rest; each by contacts.
-func destinations(f *classify.Finding, concern func(*classify.Finding, *classify.Destination) bool, told []placeKey) []Destination {
+// destinations orders by interest: first one destination for each new place of concern, then the others of concern, then the
+// rest. Within each part the finding's order stays, which is by contacts.
+func destinations(f *classify.Finding, concern func(*classify.Finding, *classify.Destination) bool, known []placeKey) []Destination {
 	type ranked struct{ at, rank int }
 	order := make([]ranked, len(f.Destinations))
-	fresh := slices.Clone(told)
+	known = slices.Clone(known)
 	for i := range f.Destinations {
 		d := &f.Destinations[i]
 		order[i] = ranked{i, 2}
@@ -81,9 +74,9 @@ func destinations(f *classify.Finding, concern func(*classify.Finding, *classify
 			continue
 		}
 		order[i].rank = 1
-		if key := keyOf(&d.Place); !slices.Contains(fresh, key) {
+		if key := keyOf(&d.Place); !slices.Contains(known, key) {
 			order[i].rank = 0
-			fresh = append(fresh, key)
+			known = append(known, key)
 		}
 	}
 	slices.SortStableFunc(order, func(a, b ranked) int { return a.rank - b.rank })
@@ -127,7 +120,7 @@ func beacons(f *classify.Finding) []Beacon {
 	return out
 }
 
-// rounded is to four decimals, as in the report.
+// rounded rounds to four decimals, as reports do.
 func rounded(v float64) float64 { return math.Round(v*1e4) / 1e4 }
 
 func reasons(f *classify.Finding) []string {

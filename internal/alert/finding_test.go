@@ -39,9 +39,15 @@ func full(t *testing.T) (*classify.Finding, policy.Decision) {
 	return f, d
 }
 
+// alertOf makes the first alert for an event of a finding.
+func alertOf(f *classify.Finding, d policy.Decision, e Event, opt Options) *Alert {
+	opt.complete()
+	return fromFinding(f, &d, e, start, &opt, nil)
+}
+
 func TestFromFinding(t *testing.T) {
 	f, d := full(t)
-	a := fromFinding(f, &d, New, start, &Options{Sensor: "tap1", Policy: "moscow", Version: "1.2"}, nil)
+	a := alertOf(f, d, New, Options{Sensor: "tap1", Policy: "moscow", Version: "1.2"})
 	require.Equal(t, ID("00ff", "russian-vendor", New, start), a.ID)
 	require.Equal(t, policy.High, a.Severity)
 	require.EqualValues(t, 7, a.Seen)
@@ -62,7 +68,7 @@ func TestFromFinding(t *testing.T) {
 	require.True(t, a.Destinations[2].Concern)
 	require.False(t, a.Destinations[3].Concern)
 	require.Len(t, a.Destinations[1].Names, mostNames)
-	require.Equal(t, "pc17 (10.0.0.5) runs Kaspersky Endpoint Security 12.1 (installed); calls 192.0.2.3 in Moscow, RU (M2) and 15 more.", a.Message)
+	require.Equal(t, "pc17 (10.0.0.5) runs Kaspersky Endpoint Security 12.1; contacted 192.0.2.3 in Moscow, RU (M2) and 15 more.", a.Message)
 	body, err := json.Marshal(a)
 	require.NoError(t, err)
 	require.Less(t, len(body), 16<<10)
@@ -71,7 +77,7 @@ func TestFromFinding(t *testing.T) {
 	require.Equal(t, a, back)
 }
 
-// Alerts of one finding tell what is new of it first.
+// An alert lists new places before those that were reported.
 func TestNewPlacesComeFirst(t *testing.T) {
 	b, err := NewBook(Config{}, Options{})
 	require.NoError(t, err)
@@ -89,33 +95,34 @@ func TestMessages(t *testing.T) {
 		words string
 		want  string
 	}{
-		{New, "likely", "10.0.0.5 likely runs a product of Kaspersky (likely)."},
-		{New, "possible does=resolver", "A client of 10.0.0.5 (resolver) may run a product of Kaspersky (possible)."},
-		{New, "installed does=nat", "A machine behind 10.0.0.5 (nat) runs a product of Kaspersky (installed)."},
-		{New, "visit", "10.0.0.5 visited pages of Kaspersky (visit)."},
-		{Raised, "installed place=M3/RU", "It is surer now: 10.0.0.5 runs a product of Kaspersky (installed); calls 192.0.2.1 in RU (M3)."},
-		{Place, "place=M2/RU place=N/DE", "A product of Kaspersky on 10.0.0.5 calls a place of concern that it did not call before: 192.0.2.1 in RU (M2) and 1 more."},
-		{Returned, "likely", "A product of Kaspersky is back on 10.0.0.5 after it had been quiet (likely)."},
-		{Blocked, "likely name=pc1", "A product of Kaspersky is still on pc1 (10.0.0.5), though every attempt to call home failed of late."},
-		{RemovalDue, "likely", "The time to remove a product of Kaspersky from 10.0.0.5 is over, and it was last seen on 2026-11-02 09:00 UTC."},
-		{Repeated, "likely", "It goes on: 10.0.0.5 likely runs a product of Kaspersky (likely), seen 3 times since 2026-11-02 09:00 UTC."},
-		{Resolved, "likely", "A product of Kaspersky on 10.0.0.5 has been quiet since 2026-11-02 09:00 UTC."},
+		{New, "likely", "10.0.0.5 likely runs Kaspersky."},
+		{New, "possible does=resolver", "A client of 10.0.0.5 (resolver) may run Kaspersky."},
+		{New, "installed does=nat", "A machine behind 10.0.0.5 (nat) runs Kaspersky."},
+		{New, "visit", "10.0.0.5 visited pages of Kaspersky."},
+		{Raised, "installed place=M3/RU", "Raised to installed: Kaspersky on 10.0.0.5; contacted 192.0.2.1 in RU (M3)."},
+		{Raised, "installed does=proxy", "Raised to installed: Kaspersky on a client of 10.0.0.5 (proxy)."},
+		{Place, "place=M2/RU place=N/DE", "Kaspersky on 10.0.0.5 contacted a new location of concern: 192.0.2.1 in RU (M2) and 1 more."},
+		{Returned, "likely", "Active again after a quiet time: Kaspersky on 10.0.0.5 (likely)."},
+		{Blocked, "likely name=pc1 place=M3/RU", "Kaspersky on pc1 (10.0.0.5) keeps trying to call home; all recent attempts failed: 192.0.2.1 in RU (M3)."},
+		{RemovalDue, "likely", "Removal deadline passed: Kaspersky was still active on 10.0.0.5 on 2026-11-02 09:00 UTC."},
+		{Repeated, "likely", "Still active: Kaspersky on 10.0.0.5 (likely), seen 3 times since 2026-11-02 09:00 UTC."},
+		{Resolved, "likely", "Resolved: Kaspersky on 10.0.0.5 has been quiet since 2026-11-02 09:00 UTC."},
 	} {
 		f, d := findingOf(t, "a", strings.Fields(c.words), start)
 		if len(f.HostRoles) > 1 {
 			f.HostRole = f.HostRoles[1]
 		}
-		require.Equal(t, c.want, fromFinding(f, &d, c.event, start, &Options{}, nil).Message)
+		require.Equal(t, c.want, alertOf(f, d, c.event, Options{}).Message)
 	}
 }
 
-// What the wire says stays on its line, in UTF-8 and within bounds.
+// Text from the network stays on one line, in UTF-8 and within bounds.
 func TestTextFromTheWire(t *testing.T) {
 	f, d := findingOf(t, "a", nil, start)
 	f.Host.Name = "pc\x1b[31m\n\u202e\xff"
 	f.Evidence = []classify.Evidence{{Kind: classify.KindUserAgent, Value: strings.Repeat("ä", 5000)}, {Value: "a\xffb"}}
-	a := fromFinding(f, &d, New, start, &Options{}, nil)
-	require.Equal(t, `pc\027[31m\010\u{202E}\255 (10.0.0.5) likely runs a product of Kaspersky (likely).`, a.Message)
+	a := alertOf(f, d, New, Options{})
+	require.Equal(t, `pc\027[31m\010\u{202E}\255 (10.0.0.5) likely runs Kaspersky.`, a.Message)
 	require.LessOrEqual(t, len(a.Evidence[0].Value), MostText)
 	require.True(t, strings.HasSuffix(a.Evidence[0].Value, "ä…"))
 	require.Equal(t, `a\255b`, a.Evidence[1].Value)

@@ -11,31 +11,31 @@ import (
 	"time"
 )
 
-// group watches how often alerts of one vendor are told, and collects those that are too many.
+// group counts the alerts sent for one vendor. When there are too many, it collects further ones for a Summary.
 type group struct {
-	told []time.Time // the last ones told one by one, at most Group.Over
-	end  time.Time   // of the collection; valid iff sum is not nil
-	sum  *sum        // nil: nothing is collected
+	sent []time.Time // times of the last alerts sent one by one, at most Group.Over
+	end  time.Time   // when the Summary is sent; valid iff sum is not nil
+	sum  *sum        // nil: not collecting
 }
 
-// sum is what a Summary will say.
+// sum is the content of a Summary under way.
 type sum struct {
 	findings map[string]bool
 	hosts    []string
 	events   map[Event]int
-	gravest  Alert // the first of them
+	gravest  Alert // the first of the highest severity
 	first    time.Time
 	last     time.Time
 	seen     uint64
 }
 
-// group says whether an alert that is to be told at a time goes into a Summary instead.
+// group says whether an alert that would be sent at time t goes into a Summary instead, and adds it there.
 func (b *Book) group(a *Alert, t time.Time) bool {
 	if b.rules.group.Over <= 0 {
 		return false
 	}
 	g := b.groupOf(a.Vendor.Key)
-	if g.sum == nil && !g.crowded(t, &b.rules.group.Over, b.rules.group.Within) {
+	if g.sum == nil && !g.crowded(t, &b.rules.group) {
 		g.note(t, b.rules.group.Over)
 		return false
 	}
@@ -52,19 +52,19 @@ func (b *Book) groupOf(vendor string) *group {
 	return g
 }
 
-// crowded says whether as many were told within the time before t as may be.
-func (g *group) crowded(t time.Time, over *int, within time.Duration) bool {
-	return len(g.told) >= *over && t.Sub(g.told[0]) < within
+// crowded says whether the limit of single alerts has been used up in the time before t.
+func (g *group) crowded(t time.Time, limit *Group) bool {
+	return len(g.sent) >= limit.Over && t.Sub(g.sent[0]) < limit.Within
 }
 
 func (g *group) note(t time.Time, over int) {
-	g.told = append(g.told, t)
-	if len(g.told) > over {
-		g.told = slices.Delete(g.told, 0, len(g.told)-over)
+	g.sent = append(g.sent, t)
+	if len(g.sent) > over {
+		g.sent = slices.Delete(g.sent, 0, len(g.sent)-over)
 	}
 }
 
-// collect puts an alert into the Summary, which is told when the time is over that began with its first alert.
+// collect adds an alert to its vendor's Summary, which is sent Group.Within after its first alert.
 func (b *Book) collect(g *group, a *Alert, t time.Time) {
 	if g.sum == nil {
 		g.end = t.Add(b.rules.group.Within).UTC()
@@ -97,7 +97,7 @@ func (s *sum) add(a *Alert) {
 	}
 }
 
-// sum tells the Summary of a group whose time is over.
+// sum sends the Summary of a group whose time has ended.
 func (b *Book) sum(g *group) {
 	b.open = slices.DeleteFunc(b.open, func(x *group) bool { return x == g })
 	s := g.sum
@@ -124,7 +124,7 @@ func (s *sum) alert(end time.Time, within time.Duration) *Alert {
 	a.ID = ID(a.Finding, a.Rule, Summary, end)
 	a.Message = s.message(a, within)
 	if n := len(s.findings) - len(s.hosts); n > 0 {
-		a.Note = fmt.Sprintf("Hosts are the first %d.", len(s.hosts))
+		a.Note = fmt.Sprintf("Lists the first %d hosts only.", len(s.hosts))
 	}
 	return a
 }

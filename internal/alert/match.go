@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// hostMatcher fits hosts by address, network, MAC or name.
+// hostMatcher matches hosts by address, network, MAC or name.
 type hostMatcher struct {
 	addresses map[netip.Addr]bool
 	networks  []netip.Prefix
@@ -44,17 +44,17 @@ func (m *hostMatcher) add(word string) error {
 	}
 	name := hostName(word)
 	if !plausible(name) {
-		return fmt.Errorf("%q is no address, network, MAC or host name; write one as 10.0.0.5, 10.0.0.0/8, 02:00:5e:10:00:2a or pc17", word)
+		return fmt.Errorf("%q is not an address, network, MAC or host name; write one, such as 10.0.0.5, 10.0.0.0/8, 02:00:5e:10:00:2a or pc17", word)
 	}
 	m.names[name] = true
 	return nil
 }
 
-// hostName is the form in which names of hosts are compared.
+// hostName returns the form in which host names are compared.
 func hostName(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
 
-// plausible tells a name from a mistyped address or network: it has no character that no host name has, and its last label
-// is no number.
+// plausible rejects mistyped addresses and networks: a host name has none of their characters, and if it has dots its last
+// label is not a number.
 func plausible(name string) bool {
 	if name == "" || len(name) > 253 || strings.ContainsAny(name, " \t/*@:%,;\"'") {
 		return false
@@ -67,8 +67,8 @@ func (m *hostMatcher) empty() bool {
 	return len(m.addresses)+len(m.networks)+len(m.macs)+len(m.names) == 0
 }
 
-// fits says whether the host is one of the list. Its address is the latest one.
-func (m *hostMatcher) fits(h *Host) bool {
+// matches says whether the list has the host, by its latest address, MAC or name.
+func (m *hostMatcher) matches(h *Host) bool {
 	a := h.Address.Unmap().WithZone("")
 	if m.addresses[a] || h.MAC != "" && m.macs[h.MAC] {
 		return true
@@ -81,7 +81,7 @@ func (m *hostMatcher) fits(h *Host) bool {
 	return h.Name != "" && len(m.names) > 0 && m.names[hostName(h.Name)]
 }
 
-// domain is a suffix of names on label boundaries: lower case, without trailing dot; "" is the root, which every name is under.
+// domain matches itself and all names below it. It is in lower case without a trailing dot; "" is the root, above every name.
 type domain string
 
 func newDomain(word string) (domain, error) {
@@ -91,18 +91,19 @@ func newDomain(word string) (domain, error) {
 	name := strings.ToLower(strings.TrimSuffix(word, "."))
 	switch {
 	case strings.HasPrefix(name, "*."):
-		return "", fmt.Errorf("%q: write %s, which stands for all names under it", word, name[2:])
+		return "", fmt.Errorf("%q: write %s, which includes all names below it", word, name[2:])
 	case name == "":
-		return "", errors.New(`an empty domain; write "." for every name`)
+		return "", errors.New(`empty domain; write "." for every name`)
 	case len(name) > 253 || strings.ContainsAny(name, " \t/*@:"):
-		return "", fmt.Errorf("%q is no domain; write example.com for all that ends with it", word)
+		return "", fmt.Errorf("%q is not a domain; write example.com for it and all names below it", word)
 	case strings.HasPrefix(name, ".") || strings.Contains(name, "..") || strings.HasSuffix(name, "."):
 		return "", fmt.Errorf("%q has an empty label; write example.com", word)
 	}
 	return domain(name), nil
 }
 
-// holds says whether a name, as a finding has it, is the domain or under it. A dot behind a backslash is part of a label.
+// holds says whether a name from a finding is the domain or below it. A dot after an odd number of backslashes is escaped: it
+// is part of a label.
 func (d domain) holds(name string) bool {
 	if d == "" {
 		return true

@@ -23,7 +23,7 @@ func TestHosts(t *testing.T) {
 	} {
 		m, err := newHostMatcher([]string{word})
 		require.NoError(t, err)
-		require.Equal(t, want, [2]bool{m.fits(h), m.fits(six)}, word)
+		require.Equal(t, want, [2]bool{m.matches(h), m.matches(six)}, word)
 	}
 	for _, word := range []string{"", "10.0.0", "10.0.0.300", "10.0.0.0/33", "fe80::5%eth0", "::ffff:10.0.0.0/104", "02:00:5e:10:00", "a b", "*.corp", "x/y"} {
 		_, err := newHostMatcher([]string{word})
@@ -109,8 +109,8 @@ func FuzzHosts(f *testing.F) {
 		default:
 			h.Name = word
 		}
-		require.True(t, m.fits(h), word)
-		require.False(t, m.fits(&Host{}))
+		require.True(t, m.matches(h), word)
+		require.False(t, m.matches(&Host{}))
 	})
 }
 
@@ -147,7 +147,7 @@ func TestOutside(t *testing.T) {
 	require.Nil(t, s.Outside(f, 5), "it has nothing to do with it")
 	f, _ = findingOf(t, "a", []string{"sign=update:strong:u.example"}, start)
 	require.Nil(t, s.Outside(f, 5))
-	require.True(t, s.Fits(f))
+	require.True(t, s.Matches(f))
 }
 
 // Hours keep to the clock of their zone, over its changes too.

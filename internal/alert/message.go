@@ -4,36 +4,45 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
-// message says on one line who does what, and where to.
+// message says on one line what runs where, and which destination it contacts.
 func message(a *Alert) string {
+	what, to := product(a)+" on "+host(a), whereTo(a)
 	var s string
 	switch a.Event {
 	case Raised:
-		s = fmt.Sprintf("It is surer now: %s (%s)%s", does(a), a.Verdict, whereTo(a))
+		s = fmt.Sprintf("Raised to %s: %s%s", a.Verdict, what, prefixed("; contacted ", to))
 	case Place:
-		s = fmt.Sprintf("%s on %s calls a place of concern that it did not call before%s", product(a), who(a),
-			strings.Replace(whereTo(a), "; calls", ":", 1))
+		s = fmt.Sprintf("%s contacted a new location of concern%s", what, prefixed(": ", to))
 	case Returned:
-		s = fmt.Sprintf("%s is back on %s after it had been quiet (%s)%s", product(a), who(a), a.Verdict, whereTo(a))
+		s = fmt.Sprintf("Active again after a quiet time: %s (%s)%s", what, a.Verdict, prefixed("; contacted ", to))
 	case Blocked:
-		s = fmt.Sprintf("%s is still on %s, though every attempt to call home failed of late%s", product(a), who(a), whereTo(a))
+		s = fmt.Sprintf("%s keeps trying to call home; all recent attempts failed%s", what, prefixed(": ", to))
 	case RemovalDue:
-		s = fmt.Sprintf("The time to remove %s from %s is over, and it was last seen on %s", product(a), who(a), day(a.Last))
+		s = fmt.Sprintf("Removal deadline passed: %s was still active on %s on %s", product(a), host(a), day(a.Last))
 	case Repeated:
-		s = fmt.Sprintf("It goes on: %s (%s), seen %s since %s%s", does(a), a.Verdict, times(a.Seen), day(a.First), whereTo(a))
+		s = fmt.Sprintf("Still active: %s (%s), seen %s since %s%s", what, a.Verdict, times(a.Seen), day(a.First), prefixed("; contacted ", to))
 	case Resolved:
-		s = fmt.Sprintf("%s on %s has been quiet since %s", product(a), who(a), day(a.Last))
+		s = fmt.Sprintf("Resolved: %s has been quiet since %s", what, day(a.Last))
 	case Test:
-		s = "A test of avbeacon: nothing was found"
+		s = "Test alert from avbeacon: nothing was found"
 	default:
-		s = fmt.Sprintf("%s (%s)%s", does(a), a.Verdict, whereTo(a))
+		s = sighting(a) + prefixed("; contacted ", to)
 	}
-	if rest, ok := strings.CutPrefix(s, "a product"); ok {
-		s = "A product" + rest
+	if rest, ok := strings.CutPrefix(s, "a "); ok { // host or its client at the start
+		s = "A " + rest
 	}
 	return line(s + ".")
+}
+
+func prefixed(prefix, s string) string {
+	if s == "" {
+		return ""
+	}
+	return prefix + s
 }
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
@@ -45,16 +54,8 @@ func times(n uint64) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// does says what the host does, as surely as the verdict is. A resolver or proxy speaks for its clients, and behind a
-// translator or a console stands somebody else.
-func does(a *Alert) string {
-	subject := who(a)
-	switch a.HostRole {
-	case "resolver", "proxy":
-		subject = fmt.Sprintf("A client of %s (%s)", subject, a.HostRole)
-	case "nat", "management":
-		subject = fmt.Sprintf("A machine behind %s (%s)", subject, a.HostRole)
-	}
+// sighting says what the host does, in words as sure as the verdict.
+func sighting(a *Alert) string {
 	verb := "runs"
 	switch a.Verdict {
 	case "likely":
@@ -62,12 +63,24 @@ func does(a *Alert) string {
 	case "possible":
 		verb = "may run"
 	case "visit":
-		return subject + " visited pages of " + a.Vendor.Name
+		return host(a) + " visited pages of " + a.Vendor.Name
 	}
-	return subject + " " + verb + " " + product(a)
+	return host(a) + " " + verb + " " + product(a)
 }
 
-// who names the host by what people know it by.
+// host names the machine that runs the product. Traffic of a resolver or proxy is that of its clients, and traffic of a NAT
+// device or management console is that of other machines.
+func host(a *Alert) string {
+	switch a.HostRole {
+	case "resolver", "proxy":
+		return fmt.Sprintf("a client of %s (%s)", who(a), a.HostRole)
+	case "nat", "management":
+		return fmt.Sprintf("a machine behind %s (%s)", who(a), a.HostRole)
+	}
+	return who(a)
+}
+
+// who identifies the host: by name and address, or by MAC if it has neither.
 func who(a *Alert) string {
 	address := ""
 	if a.Host.Address.IsValid() {
@@ -81,16 +94,16 @@ func who(a *Alert) string {
 	case a.Host.MAC != "":
 		return a.Host.MAC
 	}
-	return "A host"
+	return "a host"
 }
 
-// product names what runs: the product with its maker, or the maker's product.
+// product names the product with its vendor, or the vendor alone if the product is not known.
 func product(a *Alert) string {
 	v := &a.Vendor
 	words := v.Product
 	switch {
 	case words == "":
-		return "a product of " + v.Name
+		return v.Name
 	case !strings.HasPrefix(strings.ToLower(words), strings.ToLower(v.Name)):
 		words = v.Name + " " + words
 	}
@@ -100,13 +113,12 @@ func product(a *Alert) string {
 	return words
 }
 
-// whereTo names the first destination, which is one of concern where there is any, and how many more there are.
+// whereTo names the first destination, which is of concern if any is, and counts the others.
 func whereTo(a *Alert) string {
 	if len(a.Destinations) == 0 {
 		return ""
 	}
-	d := &a.Destinations[0]
-	s := "; calls " + destination(d)
+	s := destination(&a.Destinations[0])
 	if n := len(a.Destinations) - 1; n > 0 {
 		s += fmt.Sprintf(" and %d more", n)
 	}
@@ -128,4 +140,55 @@ func destination(d *Destination) string {
 		s += fmt.Sprintf(" (%s)", d.Level)
 	}
 	return s
+}
+
+// MostText is the greatest length of a text in an Alert, in bytes; longer ones are cut and end with "…".
+const MostText = 1024
+
+// text makes a text from the network valid UTF-8 of bounded length: an invalid byte becomes \DDD, as in reports.
+func text(s string) string {
+	return escaped(s, func(r rune, size int) bool { return r == utf8.RuneError && size == 1 })
+}
+
+// line is text for one line of a terminal: unprintable characters become \DDD or \u{X}.
+func line(s string) string {
+	return escaped(s, func(r rune, size int) bool { return r == utf8.RuneError && size == 1 || !unicode.IsPrint(r) })
+}
+
+func escaped(s string, bad func(r rune, size int) bool) string {
+	clean := len(s) <= MostText
+	for i := 0; clean && i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		clean = !bad(r, n)
+		i += n
+	}
+	if clean {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		piece := s[i : i+n]
+		switch {
+		case n == 1 && bad(r, n):
+			piece = fmt.Sprintf(`\%03d`, s[i])
+		case bad(r, n):
+			piece = fmt.Sprintf(`\u{%X}`, r)
+		}
+		if b.Len()+len(piece) > MostText-len("…") {
+			b.WriteString("…")
+			break
+		}
+		b.WriteString(piece)
+		i += n
+	}
+	return b.String()
+}
+
+// plural writes a number with its noun, whose plural ends in s.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -10,18 +10,18 @@ import (
 	"avbeacon/internal/limits"
 )
 
-// Options is what a Book needs beside the configuration. Zero limits take the defaults.
+// Options is what a Book needs besides the configuration. Zero limits mean the defaults.
 type Options struct {
 	Sensor  string // name of the tap
-	Policy  string // name of the policy that gives the decisions
+	Policy  string // name of the policy behind the decisions
 	Version string // of avbeacon
-	// Concern says whether a destination is in a place of concern, so that the first of such a place is told (event place).
-	// nil: in Moscow (M3, M2). PlacesOf makes it from a policy.
+	// Concern says whether a destination is in a place of concern; a new one causes a place alert. PlacesOf makes it from a
+	// policy. nil: places in Moscow (M3, M2).
 	Concern func(*classify.Finding, *classify.Destination) bool
 
-	MaxTracked int // findings that are remembered (limits.Hosts); then the one judged longest ago is forgotten
-	MaxHeld    int // alerts that wait in full, the others without evidence (4,096)
-	MaxUnsaid  int // alerts that wait to be fetched by Unsaid (16,384); then the oldest is dropped
+	MaxTracked int // findings remembered (limits.Hosts); beyond that the least recently judged one is forgotten
+	MaxHeld    int // held alerts that keep all their evidence (4,096); further ones keep two pieces
+	MaxUnsaid  int // alerts waiting for Unsaid (16,384); beyond that the oldest are dropped and counted
 }
 
 // Defaults of Options' limits.
@@ -45,24 +45,24 @@ func (o *Options) complete() {
 	}
 }
 
-// rules are the configuration in the form that judging needs.
+// rules is the compiled configuration.
 type rules struct {
 	tell    map[Event]bool
 	atLeast classify.Verdict
 	all     bool
 	repeat  time.Duration
 	resolve time.Duration
-	after   time.Duration // removal, counted from the first sight
-	by      time.Time     // removal by a date: the end of that day; zero for none
+	after   time.Duration // removal deadline, counted from first sight
+	by      time.Time     // removal deadline: the end of that day; zero: none
 	group   Group
 	quiet   quietHours
 	windows []window
 }
 
-// leastRepeat keeps a Book from telling more than anybody reads.
+// leastRepeat keeps repeated alerts from flooding people.
 const leastRepeat = time.Minute
 
-// compile checks the configuration. The error names every key that is wrong, and what to write there.
+// compile checks the configuration. The error names every wrong key and says what to write there.
 func compile(c *Config) (*rules, error) {
 	r := &rules{tell: map[Event]bool{}, all: c.All, repeat: c.Repeat, resolve: c.Resolve, after: c.Removal.After, group: c.Group}
 	errs := []error{r.events(c.Tell), r.verdict(c.AtLeast), r.times(c)}
@@ -79,12 +79,13 @@ func compile(c *Config) (*rules, error) {
 	return r, errors.Join(append(errs, err)...)
 }
 
-// events are those of the configuration; none stands for all. A summary stands for alerts that are told, and always is.
+// events sets which events are sent; an empty list means all. Summaries replace alerts that would be sent, so they always
+// are.
 func (r *rules) events(tell []string) error {
 	known := []Event{New, Raised, Place, Returned, Blocked, RemovalDue, Repeated, Resolved}
 	for i, word := range tell {
 		if e := Event(word); e != Summary && !slices.Contains(known, e) {
-			return fmt.Errorf("alerts.tell[%d]: there is no event %q; write one of %v", i, word, known)
+			return fmt.Errorf("alerts.tell[%d]: unknown event %q; write one of %v", i, word, known)
 		}
 		r.tell[Event(word)] = true
 	}
@@ -107,7 +108,7 @@ func (r *rules) verdict(word string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("alerts.at-least: there is no verdict %q; write visit, possible, likely or installed", word)
+	return fmt.Errorf("alerts.at-least: unknown verdict %q; write visit, possible, likely or installed", word)
 }
 
 func (r *rules) times(c *Config) error {
@@ -124,19 +125,19 @@ func (r *rules) times(c *Config) error {
 		errs = append(errs, fmt.Errorf("alerts.group.over: %d is negative; write 0 for no grouping", c.Group.Over))
 	}
 	if c.Group.Over > 0 && c.Group.Within == 0 {
-		errs = append(errs, errors.New("alerts.group.within: is missing: write within which time more than alerts.group.over make a summary"))
+		errs = append(errs, errors.New("alerts.group.within: is missing; write the time within which more than alerts.group.over alerts become a summary"))
 	}
 	if c.Removal.By != "" {
 		day, err := time.Parse(time.DateOnly, c.Removal.By)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("alerts.removal.by: %q is no date; write one as 2026-12-31", c.Removal.By))
+			errs = append(errs, fmt.Errorf("alerts.removal.by: %q is not a date; write one as 2026-12-31", c.Removal.By))
 		}
 		r.by = day.AddDate(0, 0, 1) // valid iff err is nil
 	}
 	return errors.Join(errs...)
 }
 
-// removal is when a product that was first seen at a time has to be gone; zero for never.
+// removal returns the removal deadline of a product by its first sight; the zero time if there is none.
 func (r *rules) removal(first time.Time) time.Time {
 	due := r.by
 	if r.after > 0 {
@@ -147,8 +148,8 @@ func (r *rules) removal(first time.Time) time.Time {
 	return due
 }
 
-// resolved is when a finding that was last seen at a time counts as over; zero for never. A contact is known to the hour,
-// so that what is less than two is counted from the hour's end.
+// resolved returns when a finding is resolved if nothing is seen after last; the zero time for never. Findings record contact
+// by the hour, so a time below two hours counts from the end of that hour.
 func (r *rules) resolved(last time.Time) time.Time {
 	switch {
 	case r.resolve == 0 || last.IsZero():

@@ -17,7 +17,7 @@ func TestDefaultsAreInOrder(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Every mistake is told with its key, and with what to write.
+// Every mistake is reported with its key and with what to write.
 func TestMistakes(t *testing.T) {
 	ok := SuppressionRule{ID: "x", Vendors: []string{"eset"}, Reason: "r", Author: "a"}
 	with := func(change func(*SuppressionRule)) Config {
@@ -26,30 +26,30 @@ func TestMistakes(t *testing.T) {
 		return Config{Suppress: []SuppressionRule{ok, s}}
 	}
 	for want, c := range map[string]Config{
-		`alerts.tell\[1\]: there is no event "newer"; write one of`:               {Tell: []string{"new", "newer"}},
-		`alerts.at-least: there is no verdict "sure"; write visit`:                {AtLeast: "sure"},
-		`alerts.repeat: 1s is too often; write 1m0s or more`:                      {Repeat: time.Second},
-		`alerts.resolve: -1s is negative`:                                         {Resolve: -time.Second},
-		`alerts.removal.by: "soon" is no date; write one as 2026-12-31`:           {Removal: Removal{By: "soon"}},
-		`alerts.group.within: is missing`:                                         {Group: Group{Over: 3}},
-		`alerts.group.over: -3 is negative`:                                       {Group: Group{Over: -3}},
-		`alerts.quiet-hours\[0\].days: "monday" is no day`:                        {Quiet: []Quiet{{Days: []string{"monday"}, From: "1:00", To: "2:00"}}},
-		`alerts.quiet-hours\[0\].from: "25:00" is no time of day; write one as`:   {Quiet: []Quiet{{From: "25:00", To: "02:00"}}},
-		`alerts.quiet-hours\[0\].to: is when they begin`:                          {Quiet: []Quiet{{From: "02:00", To: "02:00"}}},
-		`alerts.quiet-hours\[0\].zone: "Mars" is no time zone`:                    {Quiet: []Quiet{{From: "01:00", To: "02:00", Zone: "Mars"}}},
-		`alerts.quiet-hours\[0\].above: there is no severity "bad"`:               {Quiet: []Quiet{{From: "01:00", To: "02:00", Above: "bad"}}},
-		`alerts.quiet-hours: together they last all week`:                         {Quiet: []Quiet{{From: "01:00", To: "13:00"}, {From: "13:00", To: "01:00"}}},
-		`alerts.maintenance\[0\]: write a time from and a later one to`:           {Windows: []Window{{From: start, To: start}}},
-		`alerts.maintenance\[0\].hosts\[0\]: "10.0.0.300" is no address`:          {Windows: []Window{{From: start, To: start.Add(1), Hosts: []string{"10.0.0.300"}}}},
-		`alerts.suppress\[1\]: reason: is missing; write why`:                     with(func(s *SuppressionRule) { s.Reason = " " }),
-		`alerts.suppress\[1\]: author: is missing; write who`:                     with(func(s *SuppressionRule) { s.Author = "" }),
-		`alerts.suppress\[1\]: it names no hosts, vendors, roles or domains`:      with(func(s *SuppressionRule) { s.Vendors = nil }),
-		`alerts.suppress\[1\]: roles\[0\]: there is no role "king"`:               with(func(s *SuppressionRule) { s.Roles = []string{"king"} }),
-		`alerts.suppress\[1\]: vendors\[0\]: "Dr. Web" is no vendor's key`:        with(func(s *SuppressionRule) { s.Vendors = []string{"Dr. Web"} }),
-		`alerts.suppress\[1\]: domains\[0\]: "\*.x.com": write x.com`:             with(func(s *SuppressionRule) { s.Domains = []string{"*.x.com"} }),
-		`alerts.suppress\[1\]: domains\[0\]: "a..b" has an empty label`:           with(func(s *SuppressionRule) { s.Domains = []string{"a..b"} }),
-		`alerts.suppress\[1\]: hosts\[0\]: "10.0.0.0/33" is no address, network`:  with(func(s *SuppressionRule) { s.Hosts = []string{"10.0.0.0/33"} }),
-		`alerts.suppress: the id "x" stands twice; give each suppression its own`: with(func(*SuppressionRule) {}),
+		`alerts.tell\[1\]: unknown event "newer"; write one of`:                      {Tell: []string{"new", "newer"}},
+		`alerts.at-least: unknown verdict "sure"; write visit`:                       {AtLeast: "sure"},
+		`alerts.repeat: 1s is too often; write 1m0s or more`:                         {Repeat: time.Second},
+		`alerts.resolve: -1s is negative`:                                            {Resolve: -time.Second},
+		`alerts.removal.by: "soon" is not a date; write one as 2026-12-31`:           {Removal: Removal{By: "soon"}},
+		`alerts.group.within: is missing`:                                            {Group: Group{Over: 3}},
+		`alerts.group.over: -3 is negative`:                                          {Group: Group{Over: -3}},
+		`alerts.quiet-hours\[0\].days: "monday" is not a day`:                        {Quiet: []Quiet{{Days: []string{"monday"}, From: "1:00", To: "2:00"}}},
+		`alerts.quiet-hours\[0\].from: "25:00" is not a time of day; write one as`:   {Quiet: []Quiet{{From: "25:00", To: "02:00"}}},
+		`alerts.quiet-hours\[0\].to: is the same as from`:                            {Quiet: []Quiet{{From: "02:00", To: "02:00"}}},
+		`alerts.quiet-hours\[0\].zone: "Mars" is not a time zone`:                    {Quiet: []Quiet{{From: "01:00", To: "02:00", Zone: "Mars"}}},
+		`alerts.quiet-hours\[0\].above: unknown severity "bad"`:                      {Quiet: []Quiet{{From: "01:00", To: "02:00", Above: "bad"}}},
+		`alerts.quiet-hours: together they cover the whole week`:                     {Quiet: []Quiet{{From: "01:00", To: "13:00"}, {From: "13:00", To: "01:00"}}},
+		`alerts.maintenance\[0\]: to must be later than from`:                        {Windows: []Window{{From: start, To: start}}},
+		`alerts.maintenance\[0\].hosts\[0\]: "10.0.0.300" is not an address`:         {Windows: []Window{{From: start, To: start.Add(1), Hosts: []string{"10.0.0.300"}}}},
+		`alerts.suppress\[1\]: reason: is missing; write why`:                        with(func(s *SuppressionRule) { s.Reason = " " }),
+		`alerts.suppress\[1\]: author: is missing; write who`:                        with(func(s *SuppressionRule) { s.Author = "" }),
+		`alerts.suppress\[1\]: it names no hosts, vendors, roles or domains`:         with(func(s *SuppressionRule) { s.Vendors = nil }),
+		`alerts.suppress\[1\]: roles\[0\]: unknown role "king"`:                      with(func(s *SuppressionRule) { s.Roles = []string{"king"} }),
+		`alerts.suppress\[1\]: vendors\[0\]: "Dr. Web" is not a vendor key`:          with(func(s *SuppressionRule) { s.Vendors = []string{"Dr. Web"} }),
+		`alerts.suppress\[1\]: domains\[0\]: "\*.x.com": write x.com`:                with(func(s *SuppressionRule) { s.Domains = []string{"*.x.com"} }),
+		`alerts.suppress\[1\]: domains\[0\]: "a..b" has an empty label`:              with(func(s *SuppressionRule) { s.Domains = []string{"a..b"} }),
+		`alerts.suppress\[1\]: hosts\[0\]: "10.0.0.0/33" is not an address, network`: with(func(s *SuppressionRule) { s.Hosts = []string{"10.0.0.0/33"} }),
+		`alerts.suppress: the id "x" is used twice; give each suppression its own`:   with(func(*SuppressionRule) {}),
 	} {
 		_, err := NewBook(c, Options{})
 		require.Error(t, err, want)
@@ -57,7 +57,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// The words that this package writes by hand are those of their owners.
+// The words that this package repeats are those of the packages that own them.
 func TestWords(t *testing.T) {
 	var words []string
 	for r := feeds.RoleUnknown; r <= feeds.RoleCDN; r++ {
@@ -71,7 +71,7 @@ func TestWords(t *testing.T) {
 	require.EqualValues(t, feeds.Medium, medium)
 }
 
-// Whoever is judged longest ago is forgotten, counted, and told anew.
+// The least recently judged finding is forgotten and counted, and is new when it is judged again.
 func TestEviction(t *testing.T) {
 	b := scene{opt: Options{MaxTracked: 2}, cfg: Config{Resolve: time.Hour}, script: `
 		0s    judge a -> new a
@@ -82,10 +82,10 @@ func TestEviction(t *testing.T) {
 		5m    judge b -> new b`}.play(t)
 	require.EqualValues(t, 2, b.Stats().Evicted)
 	require.Equal(t, 2, b.Stats().Tracked)
-	require.Len(t, b.Tick(start.Add(3*time.Hour)), 2, "what was forgotten comes due no more")
+	require.Len(t, b.Tick(start.Add(3*time.Hour)), 2, "nothing comes due for forgotten findings")
 }
 
-// When too many wait in full, the others wait with less to say, but none is lost.
+// When too many held alerts are kept in full, further ones keep less evidence, but none is lost.
 func TestHeldIsBounded(t *testing.T) {
 	cfg := Config{Quiet: []Quiet{{From: "09:00", To: "10:00"}}}
 	b, err := NewBook(cfg, Options{MaxHeld: 1})
@@ -104,7 +104,7 @@ func TestHeldIsBounded(t *testing.T) {
 	require.Zero(t, b.held)
 }
 
-// Alerts that nobody fetches do not pile up.
+// Unfetched alerts are bounded.
 func TestUnsaidIsBounded(t *testing.T) {
 	cfg := Config{Suppress: []SuppressionRule{{ID: "x", Domains: []string{"."}, Reason: "r", Author: "a", Expires: start.Add(time.Hour)}}}
 	b, err := NewBook(cfg, Options{MaxUnsaid: 64})
@@ -117,10 +117,10 @@ func TestUnsaidIsBounded(t *testing.T) {
 	last := b.Unsaid()
 	require.LessOrEqual(t, len(last), 64)
 	require.Greater(t, b.Stats().Unfetched, uint64(900))
-	require.Empty(t, last, "what was told since is no longer unsaid")
+	require.Empty(t, last, "alerts that were sent since are no longer unsaid")
 }
 
-// A burst of what is due is told piece by piece.
+// A burst of due alerts is spread over several calls.
 func TestDueIsBounded(t *testing.T) {
 	b, err := NewBook(Config{Resolve: 24 * time.Hour}, Options{})
 	require.NoError(t, err)

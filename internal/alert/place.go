@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -9,28 +10,28 @@ import (
 	"avbeacon/internal/policy"
 )
 
-// placeKey is what makes a place another one: how sure it is, and which country.
+// placeKey identifies a place for place alerts: level and country.
 type placeKey struct{ level, country string }
 
 func keyOf(p *place.Location) placeKey { return placeKey{p.Level.String(), p.Country} }
 
-// mostPlaces bounds what is remembered of a finding; what is beyond it is not told as new.
+// mostPlaces bounds the places remembered for a finding; further ones cause no alert.
 const mostPlaces = 64
 
 func inMoscow(_ *classify.Finding, d *classify.Destination) bool {
 	return d.Place.Level >= place.M2
 }
 
-// PlacesOf gives Options.Concern for a policy: a destination is in a place of concern where a rule that names places,
-// countries, cities, circles, networks or ASNs names it, and the finding's vendor where it names vendors too. A rule that
-// passes comes first where it stands first. Expressions and products are not asked.
+// PlacesOf returns Options.Concern for a policy. The first rule decides that has a condition on places, countries, cities,
+// circles, networks or ASNs and whose place and vendor conditions match: the place is of concern unless the rule passes.
+// Expressions and product conditions are ignored.
 func PlacesOf(p *policy.Policy) func(*classify.Finding, *classify.Destination) bool {
 	rules := slices.DeleteFunc(slices.Clone(p.Rules), func(r policy.Rule) bool {
 		return len(r.Places)+len(r.Countries)+len(r.Cities)+len(r.Circles)+len(r.Networks)+len(r.ASNs) == 0
 	})
 	return func(f *classify.Finding, d *classify.Destination) bool {
 		for i := range rules {
-			if r := &rules[i]; maker(r, f) && at(r, d) {
+			if r := &rules[i]; vendorMatches(r, f) && placeMatches(r, d) {
 				return !r.Passes
 			}
 		}
@@ -38,7 +39,7 @@ func PlacesOf(p *policy.Policy) func(*classify.Finding, *classify.Destination) b
 	}
 }
 
-func maker(r *policy.Rule, f *classify.Finding) bool {
+func vendorMatches(r *policy.Rule, f *classify.Finding) bool {
 	v := f.Vendor
 	return (len(r.Vendors) == 0 || slices.Contains(r.Vendors, v.Key)) &&
 		(len(r.Groups) == 0 || slices.Contains(r.Groups, v.Group)) &&
@@ -46,47 +47,17 @@ func maker(r *policy.Rule, f *classify.Finding) bool {
 }
 
 func fromOneOf(homes string, countries []string) bool {
-	for home := range strings.SplitSeq(homes, "/") {
-		if slices.Contains(countries, home) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(strings.Split(homes, "/"), func(home string) bool { return slices.Contains(countries, home) })
 }
 
-func at(r *policy.Rule, d *classify.Destination) bool {
+func placeMatches(r *policy.Rule, d *classify.Destination) bool {
 	if len(r.Places) > 0 && !slices.Contains(r.Places, d.Place.Level) ||
 		len(r.Countries) > 0 && !slices.Contains(r.Countries, d.Place.Country) ||
 		len(r.ASNs) > 0 && !slices.Contains(r.ASNs, d.ASN) {
 		return false
 	}
-	return (len(r.Networks) == 0 || network(r, d)) && (len(r.Cities) == 0 || city(r, d)) && (len(r.Circles) == 0 || circle(r, d))
-}
-
-func network(r *policy.Rule, d *classify.Destination) bool {
 	a := d.Address.Unmap()
-	for _, n := range r.Networks {
-		if n.Contains(a) {
-			return true
-		}
-	}
-	return false
-}
-
-func city(r *policy.Rule, d *classify.Destination) bool {
-	for _, c := range r.Cities {
-		if d.Place.In(c) {
-			return true
-		}
-	}
-	return false
-}
-
-func circle(r *policy.Rule, d *classify.Destination) bool {
-	for _, c := range r.Circles {
-		if d.Place.Within(c.Lat, c.Lon, c.KM) {
-			return true
-		}
-	}
-	return false
+	return (len(r.Networks) == 0 || slices.ContainsFunc(r.Networks, func(n netip.Prefix) bool { return n.Contains(a) })) &&
+		(len(r.Cities) == 0 || slices.ContainsFunc(r.Cities, d.Place.In)) &&
+		(len(r.Circles) == 0 || slices.ContainsFunc(r.Circles, func(c policy.Circle) bool { return d.Place.Within(c.Lat, c.Lon, c.KM) }))
 }

@@ -17,15 +17,15 @@ import (
 	"avbeacon/internal/testkit/rounds"
 )
 
-// step is one call of a Book: Judge where there is a finding, else Tick.
+// step is one call of a Book: Judge if there is a finding, else Tick.
 type step struct {
 	at  time.Time
 	f   *classify.Finding
 	d   policy.Decision
-	ack string // finding that is acknowledged then; "" for none
+	ack string // finding acknowledged afterwards, or ""
 }
 
-// history makes a random life of some findings.
+// history makes random histories of some findings.
 func history(rng *rand.Rand, steps int) []step {
 	now := start
 	lives := make([]classify.Finding, 12)
@@ -81,7 +81,7 @@ func grow(rng *rand.Rand, f *classify.Finding, now time.Time) {
 	}
 }
 
-// anyConfig turns a random half of the rules on.
+// anyConfig turns on a random half of the rules.
 func anyConfig(rng *rand.Rand) Config {
 	half := func() bool { return rng.IntN(2) == 0 }
 	c := Config{AtLeast: pick(rng, "visit", "possible"), All: rng.IntN(4) == 0}
@@ -116,8 +116,8 @@ func anyConfig(rng *rand.Rand) Config {
 	return c
 }
 
-// run plays a history. restart says before which steps the Book is made anew from what it handed out. It returns every alert
-// that was told, by decision.
+// run plays a history, with a new Book from what the old one returned before each step that restart names. It returns every
+// sent alert, by decision.
 func run(t *testing.T, steps []step, cfg Config, restart func(i int) bool, tick time.Duration) (told []string) {
 	b, err := NewBook(cfg, Options{})
 	require.NoError(t, err)
@@ -152,8 +152,8 @@ func run(t *testing.T, steps []step, cfg Config, restart func(i int) bool, tick 
 	return told
 }
 
-// Whatever happened, a restart at any moment changes nothing of what is told, nor does the beat of the ticks.
-func TestRestartTellsTheSame(t *testing.T) {
+// Neither restarts nor the interval between ticks change which alerts are sent.
+func TestRestartChangesNoAlert(t *testing.T) {
 	events := map[string]int{}
 	for seed := range uint64(rounds.Of(t, 90)) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -176,7 +176,7 @@ func TestRestartTellsTheSame(t *testing.T) {
 	}
 }
 
-// equal shows where two lists part.
+// equal shows where two lists differ first.
 func equal(t *testing.T, want, got []string, words string, args ...any) {
 	t.Helper()
 	for i := range want {
@@ -187,8 +187,8 @@ func equal(t *testing.T, want, got []string, words string, args ...any) {
 	require.Len(t, got, len(want))
 }
 
-// An id stands for one alert: nothing is told twice.
-func TestIDsAreToldOnce(t *testing.T) {
+// No id is sent twice.
+func TestIDsAreSentOnce(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		cfg := anyConfig(rng)

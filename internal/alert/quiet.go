@@ -9,11 +9,11 @@ import (
 	"avbeacon/internal/policy"
 )
 
-// quietHours are times of the week in which only grave alerts are told.
+// quietHours are times of the week in which only severe alerts are sent.
 type quietHours []quietHour
 
 type quietHour struct {
-	days     [7]bool // on which it begins, by time.Weekday
+	days     [7]bool // on which they begin, by time.Weekday
 	from, to int     // minutes of the day
 	zone     *time.Location
 	above    policy.Severity
@@ -34,7 +34,7 @@ func newQuietHours(list []Quiet) (quietHours, error) {
 	}
 	monday := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
 	if until, quiet := all.until(monday, policy.Info); quiet && until.Sub(monday) >= 7*24*time.Hour {
-		return nil, errors.New("alerts.quiet-hours: together they last all week, so that nothing would ever be told; leave hours without")
+		return nil, errors.New("alerts.quiet-hours: together they cover the whole week, so that nothing would ever be sent; leave some hours free")
 	}
 	return all, nil
 }
@@ -44,7 +44,7 @@ func newQuietHour(c *Quiet) (q quietHour, err error) {
 	for _, d := range c.Days {
 		day := slices.Index(words, d)
 		if day < 0 {
-			return q, fmt.Errorf("days: %q is no day; write one of %v", d, words)
+			return q, fmt.Errorf("days: %q is not a day; write one of %v", d, words)
 		}
 		q.days[day] = true
 	}
@@ -58,10 +58,10 @@ func newQuietHour(c *Quiet) (q quietHour, err error) {
 		return q, fmt.Errorf("to: %w", err)
 	}
 	if q.from == q.to {
-		return q, errors.New("to: is when they begin; write another time")
+		return q, errors.New("to: is the same as from; write another time")
 	}
 	if q.zone, err = time.LoadLocation(c.Zone); err != nil || c.Zone == "Local" {
-		return q, fmt.Errorf("zone: %q is no time zone that this system knows; write one as Europe/Berlin, or none for UTC", c.Zone)
+		return q, fmt.Errorf("zone: %q is not a time zone of this system; write one, such as Europe/Berlin, or leave it out for UTC", c.Zone)
 	}
 	if q.above = policy.Critical; c.Above != "" {
 		if q.above, err = severity(c.Above); err != nil {
@@ -74,7 +74,7 @@ func newQuietHour(c *Quiet) (q quietHour, err error) {
 func minutes(clock string) (int, error) {
 	t, err := time.Parse("15:04", clock)
 	if err != nil {
-		return 0, fmt.Errorf("%q is no time of day; write one as 18:30", clock)
+		return 0, fmt.Errorf("%q is not a time of day; write one as 18:30", clock)
 	}
 	return t.Hour()*60 + t.Minute(), nil
 }
@@ -85,14 +85,14 @@ func severity(word string) (policy.Severity, error) {
 			return s, nil
 		}
 	}
-	return 0, fmt.Errorf("there is no severity %q; write info, low, medium, high or critical", word)
+	return 0, fmt.Errorf("unknown severity %q; write info, low, medium, high or critical", word)
 }
 
-// until is when an alert that would be told at a time may be told; false where it may be at once. Hours that follow one
-// another are one.
+// until returns when an alert made at time t may be sent; quiet is false if that is at once. Adjoining quiet hours count as
+// one.
 func (all quietHours) until(t time.Time, s policy.Severity) (end time.Time, quiet bool) {
 	end = t
-	for range 8 * len(all) { // what goes on for a week never ends, and is refused
+	for range 8 * len(all) { // bounded: hours that cover the whole week were rejected
 		next := end
 		for i := range all {
 			if e, ok := all[i].at(end); ok && s < all[i].above && e.After(next) {
@@ -107,17 +107,17 @@ func (all quietHours) until(t time.Time, s policy.Severity) (end time.Time, quie
 	return end.UTC(), end.After(t)
 }
 
-// at is when the hours end that a time is in; false where it is in none. Those that began yesterday may last until today.
+// at returns when the quiet hours around t end; ok is false if t is outside. Hours that began yesterday may last until today.
 func (q *quietHour) at(t time.Time) (end time.Time, ok bool) {
 	local := t.In(q.zone)
 	for _, back := range []int{0, 1} {
 		y, m, d := local.AddDate(0, 0, -back).Date()
-		over := 0
+		overnight := 0
 		if q.to < q.from {
-			over = 1
+			overnight = 1
 		}
 		from := time.Date(y, m, d, 0, q.from, 0, 0, q.zone)
-		end = time.Date(y, m, d+over, 0, q.to, 0, 0, q.zone)
+		end = time.Date(y, m, d+overnight, 0, q.to, 0, 0, q.zone)
 		if q.days[from.Weekday()] && !t.Before(from) && t.Before(end) {
 			return end, true
 		}
@@ -125,7 +125,7 @@ func (q *quietHour) at(t time.Time) (end time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// window is a maintenance.
+// window is a maintenance window.
 type window struct {
 	id       string
 	from, to time.Time
@@ -140,7 +140,7 @@ func newWindows(list []Window) ([]window, error) {
 		c := &list[i]
 		w := window{id: fmt.Sprintf("maintenance-%s", c.From.UTC().Format("20060102T150405Z")), from: c.From, to: c.To, reason: text(c.Reason)}
 		if c.From.IsZero() || !c.To.After(c.From) {
-			errs = append(errs, fmt.Errorf("alerts.maintenance[%d]: write a time from and a later one to", i))
+			errs = append(errs, fmt.Errorf("alerts.maintenance[%d]: to must be later than from; write both", i))
 		}
 		var err error
 		if w.hosts, err = newHostMatcher(c.Hosts); err != nil {
@@ -154,11 +154,11 @@ func newWindows(list []Window) ([]window, error) {
 	return all, errors.Join(errs...)
 }
 
-// window gives the maintenance that a host is in at a time; nil where it is in none.
+// window returns the maintenance window that covers a host at time t, or nil.
 func (r *rules) window(h *Host, t time.Time) *window {
 	for i := range r.windows {
 		w := &r.windows[i]
-		if !t.Before(w.from) && t.Before(w.to) && (w.hosts.empty() || w.hosts.fits(h)) {
+		if !t.Before(w.from) && t.Before(w.to) && (w.hosts.empty() || w.hosts.matches(h)) {
 			return w
 		}
 	}

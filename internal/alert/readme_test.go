@@ -12,7 +12,7 @@ import (
 	"avbeacon/internal/config"
 )
 
-// The README's configuration is one, and every event, state and silence stands in it.
+// The README's configuration is valid, and the README lists every event, state and silence.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)

@@ -1,7 +1,6 @@
 package alert
 
 import (
-	"container/heap"
 	"net/netip"
 	"slices"
 	"time"
@@ -10,69 +9,69 @@ import (
 	"avbeacon/internal/policy"
 )
 
-// record is what a Book remembers of a finding. What alerts say of it comes in by apply, the finding itself by see; both
-// are the same after a restart.
+// record is what a Book remembers of a finding. apply updates it from alerts, update from the finding itself. After a restart
+// Restore and Recall bring both back.
 type record struct {
-	// Of the finding.
-	seen    time.Time // its last contact, as far as it was judged
-	first   time.Time
-	count   uint64 // contacts and look-ups
-	verdict classify.Verdict
-	contact classify.State
-	role    classify.HostRole
-	live    bool // what is seen is to be told at all
-	concern bool // as the policy says
-	stale   bool // nothing is known of it since a restart but what was told
-	address netip.Addr
-	mac     [6]byte
-	name    string
-	fits    []string // suppressions whose roles and names fit
+	// From the finding.
+	seen       time.Time // last contact that was judged
+	first      time.Time
+	count      uint64 // connections and DNS queries
+	verdict    classify.Verdict
+	contact    classify.State
+	role       classify.HostRole
+	reportable bool // the configuration wants alerts for it
+	concern    bool // the policy's decision
+	stale      bool // restored from alerts alone: not recalled or judged since
+	address    netip.Addr
+	mac        [6]byte
+	name       string
+	matching   []string // ids of suppressions whose roles and domains match
 
-	// Of the alerts.
-	told     classify.Verdict // the surest
-	reminded bool             // that the time to remove it is over
+	// From the alerts.
+	surest   classify.Verdict // surest verdict of an alert so far
+	reminded bool             // removal_due was made
 	state    State
 	since    time.Time // of the state
-	made     time.Time // when the last alert was made
+	made     time.Time // when the last alert was decided
 	places   []placeKey
-	owed     *owed // nil: nothing waits to be told
+	pending  *pending // nil: nothing is held back
 
-	due        time.Time // when to look at it again at the latest; zero never
-	at         int       // in the heap; -1 where it is not in it
-	prev, next *record   // in order of judging
+	due        time.Time // when to look at it again, or earlier than that; zero: never
+	at         int       // index in the heap; -1: not in it
+	prev, next *record   // in the Book's order
 
-	last Alert // as last made, with short lists: what is told of the finding when it is not at hand
+	last Alert // the last alert made, with short lists; alerts made without the finding start from it
 }
 
-// owed is the alert that waits to be told: the latest of a finding, or its first.
-type owed struct {
+// pending is the alert of a finding that is held back: the latest, unless an earlier one outranks it (see stays).
+type pending struct {
 	event   Event
 	id      string
 	changed time.Time
 	rule    string
 	why     string
-	verdict classify.Verdict // the surest meanwhile
+	verdict classify.Verdict // surest while it was held back
 	silence Silence
 	by      string
-	until   time.Time // when it may be told; zero where no time says so
-	full    *Alert    // nil where there was no room
-	place   uint64    // among all unsaid alerts
+	until   time.Time // when it may be sent; zero: not decided by time alone
+	full    *Alert    // nil if MaxHeld was reached
+	index   uint64    // index in the endless list of unsaid alerts (Book.firstUnsaid); 0: fetched before a restart
 }
 
-// opens says that what was told before is no longer of interest beside it.
+// opens says whether the event starts the finding's story: an alert of it includes all other changes.
 func (e Event) opens() bool { return e == New || e == Returned }
 
-// stays says that what waits keeps its event when more comes: the host itself, or that time is over, outweighs a detail.
+// stays says whether a held alert keeps its event when next is made: a new host or a passed deadline outweighs a detail.
 func (e Event) stays(next Event) bool {
 	return (e.opens() || e == RemovalDue) && !next.opens() && next != Resolved
 }
 
-// apply takes an alert into account that was made, told or not.
+// apply updates the record from an alert that was made, sent or not.
 func (r *record) apply(a *Alert) {
 	if r.state == "" || r.state == Closed && a.Event != Resolved {
-		r.state, r.since, r.reminded, r.told = Open, a.Changed, false, 0
+		r.state, r.since, r.reminded, r.surest = Open, a.Changed, false, 0
 	}
-	r.told = max(r.told, verdictOf(a.Verdict))
+	r.surest = max(r.surest, verdictOf(a.Verdict))
 	for i := range a.Destinations {
 		d := &a.Destinations[i]
 		if key := (placeKey{d.Level, d.Country}); d.Concern && len(r.places) < mostPlaces && !slices.Contains(r.places, key) {
@@ -85,7 +84,7 @@ func (r *record) apply(a *Alert) {
 	r.remember(a)
 }
 
-// become is the state that an alert brings.
+// become sets the finding's state after an alert.
 func (r *record) become(a *Alert) {
 	next, since := Open, a.Decided
 	switch {
@@ -103,7 +102,7 @@ func (r *record) become(a *Alert) {
 	}
 }
 
-// mostKept bounds the lists of what a record remembers of an alert.
+// mostKept bounds the lists of record.last.
 const mostKept = 2
 
 func (r *record) remember(a *Alert) {
@@ -113,15 +112,15 @@ func (r *record) remember(a *Alert) {
 	r.last.Beacons, r.last.Reasons, r.last.Hosts = nil, nil, nil
 }
 
-// see takes the finding as it stands into account.
-func (r *record) see(f *classify.Finding, live, concern bool) {
+// update updates the record from the finding.
+func (r *record) update(f *classify.Finding, reportable, concern bool) {
 	r.seen, r.first, r.count = later(r.seen, f.LastSeen), f.FirstSeen, f.Contacts+f.Lookups
-	r.verdict, r.contact, r.role, r.live = f.Verdict, f.State, f.HostRole, live
+	r.verdict, r.contact, r.role, r.reportable = f.Verdict, f.State, f.HostRole, reportable
 	r.concern = concern
 }
 
-// changed is the packet time of what changed in a finding: its contact, where there was one since it was judged last. The
-// clock may be ahead of that by what other hosts did meanwhile, or in silence; nothing of it belongs into an id.
+// changed returns the packet time of a finding's change: its latest contact if that is new since it was last judged, else
+// now. The clock may be ahead of the contact because of other hosts' packets; ids must not depend on those.
 func (r *record) changed(f *classify.Finding, now time.Time) time.Time {
 	if f.LastSeen.After(r.seen) && f.LastSeen.Before(now) {
 		return f.LastSeen
@@ -129,7 +128,7 @@ func (r *record) changed(f *classify.Finding, now time.Time) time.Time {
 	return now
 }
 
-// identify takes the host into account. It allocates nothing unless that changed.
+// identify updates the host. It allocates only if the host changed.
 func (r *record) identify(f *classify.Finding) {
 	h := &f.Host
 	if r.address != h.Address {
@@ -143,7 +142,7 @@ func (r *record) identify(f *classify.Finding) {
 	}
 }
 
-// recall makes an alert of what is remembered.
+// recall makes an alert from the record.
 func (r *record) recall() *Alert {
 	a := r.last
 	a.Last, a.Seen, a.Why = later(a.Last, r.seen), max(a.Seen, r.count), text(a.Why)
@@ -175,57 +174,7 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// dues is a heap of records, the first due first; of two that are due at once, the one with the lesser finding ID.
-type dues []*record
-
-func (d dues) Len() int { return len(d) }
-func (d dues) Less(i, j int) bool {
-	if c := d[i].due.Compare(d[j].due); c != 0 {
-		return c < 0
-	}
-	return d[i].last.Finding < d[j].last.Finding
-}
-func (d dues) Swap(i, j int) {
-	d[i], d[j] = d[j], d[i]
-	d[i].at, d[j].at = i, j
-}
-
-// Push implements heap.Interface. x is a *record.
-func (d *dues) Push(x any) {
-	r := x.(*record)
-	r.at = len(*d)
-	*d = append(*d, r)
-}
-
-// Pop implements heap.Interface.
-func (d *dues) Pop() any {
-	old := *d
-	r := old[len(old)-1]
-	old[len(old)-1] = nil
-	*d = old[:len(old)-1]
-	r.at = -1
-	return r
-}
-
-// schedule puts the record where it is found in time. One that is due later than the heap has it stays: it is looked at
-// then, and put back.
-func (b *Book) schedule(r *record) {
-	_, due := b.next(r)
-	switch {
-	case due.IsZero():
-		if r.at >= 0 {
-			heap.Remove(&b.dues, r.at)
-		}
-	case r.at < 0:
-		r.due = due
-		heap.Push(&b.dues, r)
-	case due.Before(r.due):
-		r.due = due
-		heap.Fix(&b.dues, r.at)
-	}
-}
-
-// queue is the records in the order in which they were judged, the one longest ago first.
+// queue lists the records, least recently judged first.
 type queue struct{ first, last *record }
 
 func (q *queue) add(r *record) {

@@ -9,9 +9,9 @@ import (
 	"avbeacon/internal/policy"
 )
 
-// Restore makes a new Book go on where another stopped: from all alerts that it made, told (of the spool and the store) and
-// unsaid (Unsaid), in any order; of two with one id the later decided one counts. Nothing of it is told again. What alerts
-// do not say, Recall does.
+// Restore makes a new Book continue where another stopped. made is every alert that the other made, sent or not (Unsaid), in
+// any order; if two have the same id, the one decided later counts. None of them is sent again. Call Recall afterwards for
+// each finding that was kept.
 func (b *Book) Restore(made []*Alert) {
 	latest := make(map[string]*Alert, len(made))
 	for _, a := range made {
@@ -34,14 +34,14 @@ func (b *Book) Restore(made []*Alert) {
 	b.stale = true
 }
 
-// reapply is what deliver did.
+// reapply replays a restored alert into its finding's record, as deliver did when it was made.
 func (b *Book) reapply(a *Alert) {
 	r := b.records[a.Finding]
 	if r == nil {
 		r = b.track(a.Finding)
 	}
 	b.order.touch(r)
-	r.stale, r.live, r.concern = true, true, a.Severity > policy.Info
+	r.stale, r.reportable, r.concern = true, true, a.Severity > policy.Info
 	r.seen, r.first, r.count = later(r.seen, a.Last), a.First, a.Seen
 	r.verdict, r.contact, r.role = verdictOf(a.Verdict), contactOf(a.FindingState), roleOf(a.HostRole)
 	r.address, r.name = a.Host.Address, a.Host.Name
@@ -53,13 +53,13 @@ func (b *Book) reapply(a *Alert) {
 	case Held:
 		until, _ = b.rules.quiet.until(a.Decided, a.Severity)
 	}
-	b.owe(r, a, until)
-	if r.owed != nil {
-		r.owed.place = 0 // somebody has it
+	b.hold(r, a, until)
+	if r.pending != nil {
+		r.pending.index = 0 // fetched before the restart: not to be withdrawn
 	}
 }
 
-// regroup is what group did.
+// regroup replays a restored alert into its vendor's group, as group did when it was made.
 func (b *Book) regroup(a *Alert) {
 	if b.rules.group.Over <= 0 {
 		return
@@ -76,21 +76,21 @@ func (b *Book) regroup(a *Alert) {
 	}
 }
 
-// Recall takes a finding into account as it was when it was last judged before a restart, and what the policy said of it. It
-// tells nothing. Without it a finding's silence counts from the restart on.
+// Recall restores what alerts do not hold: a finding as it was last judged before the restart, with the policy's decision. It
+// makes no alert. For a finding that is not recalled, quiet time counts from the restart.
 func (b *Book) Recall(f *classify.Finding, d policy.Decision) {
 	r := b.records[f.ID]
 	if r == nil {
 		return
 	}
 	r.identify(f)
-	b.fit(r, f)
-	r.see(f, b.live(f, &d), d.Concern)
+	b.noteMatching(r, f)
+	r.update(f, b.reportable(f, &d), d.Concern)
 	r.stale = false
 	b.schedule(r)
 }
 
-// refresh begins anew with the silence of findings that nobody recalled.
+// refresh starts the quiet time of findings that were not recalled, at the first call after a restart.
 func (b *Book) refresh() {
 	b.stale = false
 	for r := b.order.first; r != nil; r = r.next {

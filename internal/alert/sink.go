@@ -2,18 +2,17 @@ package alert
 
 import "context"
 
-// Sink brings alerts to one receiver. It is used by one goroutine at a time.
+// Sink sends alerts to one receiver. One goroutine uses it at a time.
 type Sink interface {
-	// Deliver hands over a batch in order. It returns how many from the front are done with: the receiver has them as
-	// surely as its protocol can say, or refused them for good (refused tells which, and why). err says why it stopped
-	// there; the rest, with the same ids, is offered again later. n == len(batch) goes with a nil error.
-	// It ends soon after ctx is done.
+	// Deliver sends a batch in order. n alerts from the front are done: the receiver confirmed them as far as its protocol
+	// can, or refused them for good (refused lists those and why). err is why it stopped after n; the caller offers the rest
+	// again later under the same ids. err is nil iff n == len(batch). Deliver returns soon after ctx is done.
 	Deliver(ctx context.Context, batch []*Alert) (n int, refused []Refusal, err error)
-	// Close gives up what the Sink holds.
+	// Close releases connections and files.
 	Close() error
 }
 
-// Refusal is an alert that a receiver will never take.
+// Refusal is an alert that a receiver will never accept.
 type Refusal struct {
 	Index  int    // in the batch
 	Reason string // in the receiver's words, bounded to 1 KiB, without secrets

@@ -6,42 +6,42 @@ import (
 	"slices"
 )
 
-// Stats counts what a Book did and lost.
+// Stats counts what a Book did and lost since it was made.
 type Stats struct {
-	Told      map[Event]uint64 // alerts, summaries too
-	Unasked   uint64           // alerts of events that the configuration does not ask for
+	Told      map[Event]uint64 // alerts sent, with summaries
+	Unasked   uint64           // alerts of events that alerts.tell does not list
 	Grouped   uint64           // alerts that went into a summary
-	Held      uint64           // alerts that had to wait for the end of quiet hours
-	Silenced  uint64           // alerts that a suppression or a maintenance kept back
-	Rules     []RuleStats      // the same by suppression and maintenance, sorted by ID
-	Waiting   int              // findings of which something waits for the end of quiet hours now
+	Held      uint64           // alerts held until quiet hours ended
+	Silenced  uint64           // alerts held back by a suppression or maintenance window
+	Rules     []RuleStats      // Silenced by suppression and maintenance window, sorted by ID
+	Waiting   int              // findings with an alert held by quiet hours now
 	Tracked   int              // findings remembered
-	Evicted   uint64           // findings forgotten for others; they are told anew when they are judged next
-	Unfetched uint64           // alerts that nobody fetched with Unsaid in time
+	Evicted   uint64           // findings forgotten to make room; they are new when judged next
+	Unfetched uint64           // alerts dropped because nobody called Unsaid in time
 	Summing   int              // vendors whose alerts are being collected for a summary
 }
 
-// RuleStats counts what one suppression or maintenance kept back.
+// RuleStats counts what one suppression or maintenance window held back.
 type RuleStats struct {
 	ID       string
 	Alerts   uint64 // since the start
-	Findings int    // of which it keeps something back now
+	Findings int    // with an alert that it holds back now
 }
 
 type counts struct {
-	told                             map[Event]uint64
+	sent                             map[Event]uint64
 	unasked, grouped, held, silenced uint64
 	evicted, unfetched               uint64
 	waiting                          int
 	rules                            map[string]*RuleStats
 }
 
-func newCounts() counts { return counts{told: map[Event]uint64{}, rules: map[string]*RuleStats{}} }
+func newCounts() counts { return counts{sent: map[Event]uint64{}, rules: map[string]*RuleStats{}} }
 
 func (c *counts) add(a *Alert) {
 	switch a.Unsaid {
 	case Told:
-		c.told[a.Event]++
+		c.sent[a.Event]++
 	case Unasked:
 		c.unasked++
 	case Grouped:
@@ -54,8 +54,8 @@ func (c *counts) add(a *Alert) {
 	}
 }
 
-// waits counts findings of which something is kept back.
-func (c *counts) waits(o *owed, n int) {
+// waits adds n to the findings that have something held back by the cause of o.
+func (c *counts) waits(o *pending, n int) {
 	if o.silence == Held {
 		c.waiting += n
 		return
@@ -72,10 +72,10 @@ func (c *counts) rule(id string) *RuleStats {
 	return r
 }
 
-// Stats gives the counters.
+// Stats returns the counters.
 func (b *Book) Stats() Stats {
 	c := &b.counts
-	s := Stats{Told: maps.Clone(c.told), Unasked: c.unasked, Grouped: c.grouped, Held: c.held, Silenced: c.silenced, Waiting: c.waiting,
+	s := Stats{Told: maps.Clone(c.sent), Unasked: c.unasked, Grouped: c.grouped, Held: c.held, Silenced: c.silenced, Waiting: c.waiting,
 		Tracked: len(b.records), Evicted: c.evicted, Unfetched: c.unfetched, Summing: len(b.open)}
 	for _, r := range c.rules {
 		s.Rules = append(s.Rules, *r)

@@ -13,20 +13,20 @@ import (
 	"avbeacon/classify"
 )
 
-// Suppression keeps findings from being told, with a reason. It fits where every list that is set holds what fits. Roles
-// and domains are held against the signs that tell of a product: all of them have to fit, so that a rule for one domain
-// does not hide what a host shows beyond it. It is immutable.
+// Suppression is a compiled SuppressionRule: alerts for findings that it matches are not sent. Every list that is set must
+// match. Roles and domains must cover all significant evidence of the finding, so that a rule for one domain does not hide
+// anything else the host shows. It is immutable.
 type Suppression struct {
 	SuppressionRule
 	hosts   hostMatcher
 	domains []domain
 }
 
-// MaxSuppressions bounds a list of suppressions; entries of their lists may be more.
+// MaxSuppressions bounds the number of suppressions, not of the entries in their lists.
 const MaxSuppressions = 10000
 
-// NewSuppression checks a rule. One without an ID gets one that is made of what it says (SuppressionID). The error names the
-// field and says what to write.
+// NewSuppression checks and compiles a rule. A rule without an ID gets SuppressionID's. The error names the field and says
+// what to write.
 func NewSuppression(c SuppressionRule) (*Suppression, error) {
 	s := &Suppression{SuppressionRule: c}
 	if s.ID == "" {
@@ -46,7 +46,7 @@ func NewSuppression(c SuppressionRule) (*Suppression, error) {
 	}
 	for i, key := range c.Vendors {
 		if key == "" || strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-			errs = append(errs, fmt.Errorf("vendors[%d]: %q is no vendor's key; write one of the catalogue's, in lower-case letters and digits", i, key))
+			errs = append(errs, fmt.Errorf("vendors[%d]: %q is not a vendor key; write one of the catalogue's, in lower-case letters and digits", i, key))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -58,16 +58,17 @@ func NewSuppression(c SuppressionRule) (*Suppression, error) {
 func required(c *SuppressionRule) error {
 	switch {
 	case strings.TrimSpace(c.Reason) == "":
-		return errors.New("reason: is missing; write why this is not to be told")
+		return errors.New("reason: is missing; write why these findings are suppressed")
 	case strings.TrimSpace(c.Author) == "":
-		return errors.New("author: is missing; write who decided so")
+		return errors.New("author: is missing; write who decided it")
 	case len(c.Hosts)+len(c.Vendors)+len(c.Roles)+len(c.Domains) == 0:
 		return errors.New("it names no hosts, vendors, roles or domains; for everything write domains: [.]")
 	}
 	return nil
 }
 
-// Roles are the words that a suppression may name: of names, in the catalogue's words, then of hosts, in the report's.
+// Roles returns the words allowed in SuppressionRule.Roles: purposes of names (from "unknown" on) and roles of hosts (from
+// "resolver" on).
 func Roles() []string {
 	return []string{"unknown", "update", "reputation", "telemetry", "licensing", "push", "management", "crash", "web", "download", "cdn",
 		"resolver", "proxy", "nat", "server", "endpoint"}
@@ -76,37 +77,37 @@ func Roles() []string {
 func roleWords(list []string) error {
 	for i, r := range list {
 		if !slices.Contains(Roles(), r) {
-			return fmt.Errorf("roles[%d]: there is no role %q; write one of %s", i, r, strings.Join(Roles(), ", "))
+			return fmt.Errorf("roles[%d]: unknown role %q; write one of %s", i, r, strings.Join(Roles(), ", "))
 		}
 	}
 	return nil
 }
 
-// SuppressionID names a rule by what it fits: the same lists have the same ID, whoever wrote them, why and until when.
+// SuppressionID derives an ID from what a rule matches. Author, reason and expiry do not change it.
 func SuppressionID(c *SuppressionRule) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", c.Hosts, c.Vendors, c.Roles, c.Domains))
 	return "s-" + hex.EncodeToString(sum[:5])
 }
 
-// Live says whether the rule has not run out at a time.
+// Live says whether the rule has not expired at time now.
 func (s *Suppression) Live(now time.Time) bool { return s.Expires.IsZero() || now.Before(s.Expires) }
 
-// Fits says whether the rule fits a finding, whatever the time.
-func (s *Suppression) Fits(f *classify.Finding) bool {
+// Matches says whether the rule matches a finding; it ignores expiry.
+func (s *Suppression) Matches(f *classify.Finding) bool {
 	h := hostOf(f)
-	return s.who(&h, f.Vendor.Key) && s.what(f)
+	return s.matchesHost(&h, f.Vendor.Key) && s.matchesEvidence(f)
 }
 
-// Outside gives what keeps a rule that fits a part of the finding's signs from fitting the finding: roles and names that it
-// does not name, at most most of them. Nothing where it fits the finding, or no sign of it.
+// Outside explains a near miss: if the rule covers only a part of the finding's significant evidence, it returns the roles and
+// names that the rule lacks, at most most of them. It returns nil if the rule matches the finding or none of its evidence.
 func (s *Suppression) Outside(f *classify.Finding, most int) []string {
 	h := hostOf(f)
-	if !s.who(&h, f.Vendor.Key) || s.what(f) {
+	if !s.matchesHost(&h, f.Vendor.Key) || s.matchesEvidence(f) {
 		return nil
 	}
 	var out []string
-	part, least := false, telling(f)
-	see := func(word string, in bool) {
+	part, least := false, leastStrength(f)
+	check := func(word string, in bool) {
 		part = part || in
 		if !in && len(out) < most && !slices.Contains(out, word) {
 			out = append(out, word)
@@ -118,10 +119,10 @@ func (s *Suppression) Outside(f *classify.Finding, most int) []string {
 			continue
 		}
 		if len(s.Roles) > 0 && !s.hostRole(f) && e.Role != 0 {
-			see(e.Role.String(), slices.Contains(s.Roles, e.Role.String()))
+			check(e.Role.String(), slices.Contains(s.Roles, e.Role.String()))
 		}
 		if len(s.Domains) > 0 && isName(e.Kind) {
-			see(e.Value, s.under(e.Value))
+			check(e.Value, s.under(e.Value))
 		}
 	}
 	if !part {
@@ -130,17 +131,17 @@ func (s *Suppression) Outside(f *classify.Finding, most int) []string {
 	return out
 }
 
-// who holds what a Book still knows when it has no finding at hand.
-func (s *Suppression) who(h *Host, vendor string) bool {
-	return (s.hosts.empty() || s.hosts.fits(h)) && (len(s.Vendors) == 0 || slices.Contains(s.Vendors, vendor))
+// matchesHost says whether hosts and vendors match. A Book can check that without the finding.
+func (s *Suppression) matchesHost(h *Host, vendor string) bool {
+	return (s.hosts.empty() || s.hosts.matches(h)) && (len(s.Vendors) == 0 || slices.Contains(s.Vendors, vendor))
 }
 
-// deep says that the rule asks for what only a finding shows.
-func (s *Suppression) deep() bool { return len(s.Roles)+len(s.Domains) > 0 }
+// needsFinding says whether the rule has conditions that only the finding can answer.
+func (s *Suppression) needsFinding() bool { return len(s.Roles)+len(s.Domains) > 0 }
 
-// what holds roles and names against the finding's signs.
-func (s *Suppression) what(f *classify.Finding) bool {
-	return (len(s.Roles) == 0 || s.hostRole(f) || s.signRoles(f)) && (len(s.domains) == 0 || s.names(f))
+// matchesEvidence says whether roles and domains match the finding's evidence.
+func (s *Suppression) matchesEvidence(f *classify.Finding) bool {
+	return (len(s.Roles) == 0 || s.hostRole(f) || s.coversRoles(f)) && (len(s.domains) == 0 || s.coversNames(f))
 }
 
 func (s *Suppression) hostRole(f *classify.Finding) bool {
@@ -152,10 +153,10 @@ func (s *Suppression) hostRole(f *classify.Finding) bool {
 	return slices.Contains(s.Roles, f.HostRole.String()) && f.HostRole != classify.HostUnknown
 }
 
-// signRoles asks that every known role of a telling sign is in the list, and that there is one. "unknown" fits signs that
-// have none.
-func (s *Suppression) signRoles(f *classify.Finding) bool {
-	least, any := telling(f), false
+// coversRoles says whether the list has every known role of significant evidence, and at least one is there. "unknown" matches
+// evidence without a role.
+func (s *Suppression) coversRoles(f *classify.Finding) bool {
+	least, any := leastStrength(f), false
 	for i := range f.Evidence {
 		e := &f.Evidence[i]
 		if !e.Supports || uint8(e.Strength) < least {
@@ -170,12 +171,13 @@ func (s *Suppression) signRoles(f *classify.Finding) bool {
 	return any
 }
 
-// names asks that every name of a telling sign is under one of the domains, and that there is one. The root holds all.
-func (s *Suppression) names(f *classify.Finding) bool {
+// coversNames says whether every name in significant evidence is under one of the domains, and there is at least one. The root
+// matches every finding.
+func (s *Suppression) coversNames(f *classify.Finding) bool {
 	if slices.Contains(s.domains, "") {
 		return true
 	}
-	least, any := telling(f), false
+	least, any := leastStrength(f), false
 	for i := range f.Evidence {
 		e := &f.Evidence[i]
 		if !e.Supports || uint8(e.Strength) < least || !isName(e.Kind) {
@@ -193,8 +195,8 @@ func (s *Suppression) under(name string) bool {
 	return slices.ContainsFunc(s.domains, func(d domain) bool { return d.holds(name) })
 }
 
-// telling is the least strength of the signs that count: medium, or what there is where nothing is that strong.
-func telling(f *classify.Finding) (least uint8) {
+// leastStrength returns the least strength of significant evidence: medium, or any strength if nothing is that strong.
+func leastStrength(f *classify.Finding) (least uint8) {
 	for i := range f.Evidence {
 		if e := &f.Evidence[i]; e.Supports && e.Strength >= medium {
 			return medium
@@ -214,7 +216,7 @@ func isName(k classify.Kind) bool {
 	return false
 }
 
-// stored is the form of a suppression in a store.
+// stored is the stored form of a suppression.
 type stored struct {
 	ID      string    `json:"id"`
 	Hosts   []string  `json:"hosts,omitempty"`
@@ -226,7 +228,7 @@ type stored struct {
 	Expires time.Time `json:"expires,omitzero"`
 }
 
-// MarshalJSON gives the form that a store keeps.
+// MarshalJSON returns the stored form.
 func (s *Suppression) MarshalJSON() ([]byte, error) { return json.Marshal(stored(s.SuppressionRule)) }
 
 // ReadSuppression reads what MarshalJSON wrote, and checks it.
@@ -236,4 +238,73 @@ func ReadSuppression(body []byte) (*Suppression, error) {
 		return nil, fmt.Errorf("read suppression: %w", err)
 	}
 	return NewSuppression(SuppressionRule(x))
+}
+
+// Suppress replaces all suppressions, those of the configuration and those of the store. What a removed one held back is sent
+// with the next Tick, or when its finding is judged next.
+func (b *Book) Suppress(list []*Suppression) error {
+	if len(list) > MaxSuppressions {
+		return fmt.Errorf("%d suppressions are too many: at most %d", len(list), MaxSuppressions)
+	}
+	byID := make(map[string]*Suppression, len(list))
+	for _, s := range list {
+		if byID[s.ID] != nil {
+			return fmt.Errorf("the id %q is used twice; give each suppression its own", s.ID)
+		}
+		byID[s.ID] = s
+	}
+	b.suppressions, b.byID = slices.Clone(list), byID
+	b.needFinding = slices.DeleteFunc(slices.Clone(list), func(s *Suppression) bool { return !s.needsFinding() })
+	for r := b.order.first; r != nil; r = r.next {
+		if o := r.pending; o != nil && o.silence == Silenced {
+			o.until = b.expiry(o.by)
+			b.schedule(r)
+		}
+	}
+	return nil
+}
+
+// expiry returns when a suppression ends: the zero time for never, now if it no longer exists.
+func (b *Book) expiry(id string) time.Time {
+	if s := b.byID[id]; s != nil {
+		return s.Expires
+	}
+	return b.now
+}
+
+// Suppressed returns the first suppression that matches a finding at time now. Reports use it to count what is not sent.
+func (b *Book) Suppressed(f *classify.Finding, now time.Time) (rule string, ok bool) {
+	for _, s := range b.suppressions {
+		if s.Live(now) && s.Matches(f) {
+			return s.ID, true
+		}
+	}
+	return "", false
+}
+
+// suppression returns the first suppression that matches at time t, or nil.
+func (b *Book) suppression(r *record, t time.Time) *Suppression {
+	for _, s := range b.suppressions {
+		if b.silences(s, r, t) {
+			return s
+		}
+	}
+	return nil
+}
+
+func (b *Book) silences(s *Suppression, r *record, t time.Time) bool {
+	return s.Live(t) && s.matchesHost(&r.last.Host, r.last.Vendor.Key) && (!s.needsFinding() || slices.Contains(r.matching, s.ID))
+}
+
+// noteMatching records which suppressions' roles and domains match the finding: silences needs that when the finding is not at hand.
+func (b *Book) noteMatching(r *record, f *classify.Finding) {
+	if r.state == "" {
+		r.last.Vendor.Key = f.Vendor.Key
+	}
+	r.matching = r.matching[:0]
+	for _, s := range b.needFinding {
+		if s.matchesHost(&r.last.Host, f.Vendor.Key) && s.matchesEvidence(f) {
+			r.matching = append(r.matching, s.ID)
+		}
+	}
 }

@@ -21,7 +21,7 @@ func (r *Report) NoteSilenced(rules []*alert.Suppression, findings []*classify.F
 		}
 		var rest []*classify.Finding
 		for _, f := range findings {
-			if !rule.Fits(f) {
+			if !rule.Matches(f) {
 				rest = append(rest, f)
 			}
 		}
