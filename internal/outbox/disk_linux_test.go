@@ -46,7 +46,7 @@ func fillAs(t *testing.T, name string) func() {
 }
 
 // A real disk fills up while alerts flow: the reserve is given up first; then what comes waits in memory, the error says so,
-// and it goes on when there is room. Nothing is lost, and the store is not judged damaged.
+// and writing resumes when there is room. Nothing is lost, and the store is not judged damaged.
 func TestADiskThatFillsUp(t *testing.T) {
 	t.Parallel()
 	dir := smallDisk(t, "64m")

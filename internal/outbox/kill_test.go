@@ -24,7 +24,7 @@ import (
 	"avbeacon/internal/store"
 )
 
-// What the test binary is told when it runs again as a child, which is killed.
+// Environment of the test binary when it runs again as a child, which is killed.
 const (
 	killedDir  = "AVBEACON_TEST_OUTBOX"      // folder of the store; out.ndjson beside it is the file sink's
 	killedAddr = "AVBEACON_TEST_OUTBOX_ADDR" // of the collector

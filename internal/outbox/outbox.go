@@ -1,6 +1,6 @@
-// Package outbox delivers the alerts of a store: it reads them in order for each sink, hands them over in batches, and notes in
-// the store how far each sink is. Every sink has its own goroutine and its own waits, so that a receiver that is slow or dead
-// holds up neither another one nor the capture. Start reading at Run; what is done for one sink is in sink.go.
+// Package outbox delivers the alerts of a store: it reads them in order for each sink, sends them in batches, and records in the
+// store how far each sink is. Every sink has its own goroutine and its own waits, so a slow or dead receiver delays neither the
+// others nor the capture. Start reading at Run; sink.go has the delivery loop of one sink.
 package outbox
 
 import (
@@ -20,14 +20,14 @@ import (
 	"avbeacon/internal/store"
 )
 
-// Options is what New needs beside a store. The zero value is of use.
+// Options is what New needs besides a store. The zero value works.
 type Options struct {
-	Logger *zap.Logger      // nil is quiet
-	Now    func() time.Time // the wall clock of dead letters and statistics; nil is time.Now. No wait depends on it
-	Drain  time.Duration    // how long Run goes on after its context is done; 0 is 10 s
+	Logger *zap.Logger      // nil: no log
+	Now    func() time.Time // wall clock for dead letters and statistics; nil: time.Now. No wait depends on it
+	Drain  time.Duration    // how long Run may still deliver after its context is done; 0: 10 s
 }
 
-// Outbox brings the alerts of a store to the sinks that were attached. Its methods may be called from any goroutine.
+// Outbox delivers the alerts of a store to the attached sinks. Its methods may be called from any goroutine.
 type Outbox struct {
 	store *store.Store
 	opt   Options
@@ -41,23 +41,23 @@ type Outbox struct {
 	group sync.WaitGroup // of the sinks' goroutines
 }
 
-// lifetime is what sinks run under.
+// lifetime says when sinks stop.
 type lifetime struct {
-	soft context.Context // done: deliver what is there, then end
-	hard context.Context // done: end now
+	soft context.Context // done: deliver what the store has, then return
+	hard context.Context // done: return now
 }
 
-// ErrClosed says that Run has ended.
+// ErrClosed is returned after Run has ended.
 var ErrClosed = errors.New("the outbox is closed")
 
 const (
 	defaultDrain = 10 * time.Second
 	defaultBatch = 500 // alerts
-	// saveEvery is how often positions are written: after a crash a sink gets again what it took since.
+	// saveEvery is how often positions are written. After a crash a sink gets the alerts since then again.
 	saveEvery = 100 * time.Millisecond
 )
 
-// New makes an Outbox over a store, which stays the caller's.
+// New makes an Outbox for a store. The caller still owns the store.
 func New(s *store.Store, opt Options) *Outbox {
 	if opt.Logger == nil {
 		opt.Logger = zap.NewNop()
@@ -73,9 +73,9 @@ func New(s *store.Store, opt Options) *Outbox {
 
 var sinkName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
-// Attach delivers alerts that pass a valid filter to a sink, at most batch at a time (0: 500), from where the sink of that name
-// stopped before; a new name begins at the oldest alert of the store. The sink is closed when Run ends; after an error it is
-// still the caller's.
+// Attach adds a sink for the alerts that pass the filter, which must be valid, with at most batch alerts per delivery (0: 500).
+// It continues where the sink of that name stopped; a new name begins at the oldest alert of the store. The Outbox closes the
+// sink when Run ends; if Attach fails, the caller still owns it.
 func (o *Outbox) Attach(ctx context.Context, name string, filter alert.Filter, batch int, to alert.Sink) error {
 	if !sinkName.MatchString(name) {
 		return fmt.Errorf("sink %q: a name is made of letters, digits and hyphens", name)
@@ -111,7 +111,7 @@ func (o *Outbox) Attach(ctx context.Context, name string, filter alert.Filter, b
 func (o *Outbox) launch(k *sink) { o.group.Go(func() { k.run(o.running) }) }
 
 // Run delivers until ctx is done. Then it delivers what the store has, except to sinks whose receivers fail, writes the
-// positions, closes the sinks and returns, within Options.Drain. It is called once.
+// positions, closes the sinks and returns, within Options.Drain. Call it once.
 func (o *Outbox) Run(ctx context.Context) error {
 	hard, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -200,10 +200,10 @@ func (o *Outbox) Close() error {
 // Stats is the state of the outbox. Counts are since the process began, unless they say otherwise.
 type Stats struct {
 	store.OutboxStats
-	Bytes int64       // that alerts take which not every sink had
-	Known bool        // the store answered: Bytes and what sinks have Pending is of now
-	Sinks []SinkStats // in the order of their names
-	Left  []string    // sinks that the store keeps a position for and that are not attached
+	Bytes int64       // size of the alerts that some sink has not had yet
+	Known bool        // the store answered: Bytes and Pending are current
+	Sinks []SinkStats // sorted by name
+	Left  []string    // names with a position in the store but no attached sink
 }
 
 // SinkStats is the state of a sink.
@@ -211,27 +211,27 @@ type SinkStats struct {
 	Name      string
 	Delivered uint64 // alerts
 	Rejected  uint64 // alerts that the receiver rejected for good
-	DeadLost  uint64 // dead letters that had to go for newer ones
+	DeadLost  uint64 // dead letters dropped for newer ones
 	Filtered  uint64 // alerts
 	Retries   uint64 // deliveries that failed
-	Damaged   uint64 // rows of the store that held no alert
-	Pending   uint64 // alerts of the store that the sink has not come to
+	Damaged   uint64 // stored rows that could not be decoded
+	Pending   uint64 // alerts after the sink's position
 	Circuit   Circuit
 	Error     string        // the last one; "" once the sink works again
-	Lag       time.Duration // age of the oldest alert that is being delivered; 0 where there is none
+	Lag       time.Duration // age of the oldest alert being delivered; 0: none
 }
 
-// Circuit says whether a sink's receiver takes alerts.
+// Circuit is the state of a sink's circuit breaker.
 type Circuit string
 
 // The circuits.
 const (
 	Closed Circuit = "closed"    // alerts flow
-	Broken Circuit = "open"      // the receiver failed; nothing is sent until the wait is over
-	Half   Circuit = "half-open" // it failed, and is being tried
+	Broken Circuit = "open"      // the receiver failed; nothing is sent until the wait has ended
+	Half   Circuit = "half-open" // the wait has ended, and a delivery is being tried
 )
 
-// Stats asks the store too, for at most 2 s.
+// Stats returns the state of the outbox. It queries the store, for at most 2 s.
 func (o *Outbox) Stats() Stats {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()

@@ -8,17 +8,17 @@ import (
 	"avbeacon/internal/store"
 )
 
-// Remember returns an alert in the form of the store. Told is when it was sent in another way than by the outbox; zero where it
-// was not.
-func Remember(a *alert.Alert, told time.Time) store.Alert {
+// Remember returns an alert in the store's form, to be kept but not sent by the outbox. sent is when it was sent in another way;
+// zero if it was not.
+func Remember(a *alert.Alert, sent time.Time) store.Alert {
 	body, err := json.Marshal(a)
 	if err != nil {
-		body = nil // an Alert has nothing that JSON cannot say
+		body = nil // cannot happen: every field of an Alert has a JSON form
 	}
-	return store.Alert{ID: a.ID, Finding: a.Finding, Rule: a.Rule, Severity: a.Severity, State: string(a.State), Changed: a.Changed, Told: told, Body: body}
+	return store.Alert{ID: a.ID, Finding: a.Finding, Rule: a.Rule, Severity: a.Severity, State: string(a.State), Changed: a.Changed, Told: sent, Body: body}
 }
 
-// Send returns an alert in the form of the store, to be put into the outbox.
+// Send returns an alert in the store's form, to be put into the outbox.
 func Send(a *alert.Alert, now time.Time) store.Alert {
 	out := Remember(a, now)
 	out.Send = true

@@ -11,17 +11,17 @@ import (
 	"avbeacon/internal/store"
 )
 
-// Replayed counts what became of dead letters.
+// Replayed counts the outcomes of dead letters.
 type Replayed struct {
-	Delivered int    // they are in the store no more
-	Rejected  int    // again; they stay with the new reason
-	Left      int    // they stay as they were, because the receiver failed
+	Delivered int    // and removed from the store
+	Rejected  int    // again; kept with the new reason
+	Left      int    // not tried or failed; kept as they were
 	Reason    string // of the last that was rejected again
 }
 
 // Replay delivers a sink's dead letters again, in order, at most batch at a time (0: 500). A daemon may write to the store
-// meanwhile. A letter leaves the store after its delivery: one that is delivered when this process is killed may come twice,
-// and none is lost. The sink stays the caller's.
+// meanwhile. A letter is removed after its delivery: if this process is killed, one may be delivered twice, and none is lost.
+// The caller still owns the sink.
 func Replay(ctx context.Context, s *store.Store, name string, batch int, to alert.Sink) (out Replayed, err error) {
 	if batch <= 0 {
 		batch = defaultBatch
@@ -35,7 +35,7 @@ func Replay(ctx context.Context, s *store.Store, name string, batch int, to aler
 		if more = len(some) == batch; len(some) > 0 {
 			after = some[len(some)-1].Sequence
 		}
-		list = append(list, some...) // at most what the store keeps of them
+		list = append(list, some...) // bounded: the store bounds dead letters
 	}
 	for len(list) > 0 {
 		n, err := replaySome(ctx, s, list[:min(batch, len(list))], to, &out)

@@ -21,34 +21,34 @@ type sink struct {
 	log    *zap.Logger
 	to     alert.Sink
 	pass   func(*alert.Alert) bool
-	most   int   // alerts that are delivered at once
-	saved  int64 // position as the store has it, of the goroutine that saves; -1: the store does not know the sink yet
+	most   int   // alerts per delivery
+	saved  int64 // position in the store, owned by the saving goroutine; -1: not in the store yet
 
 	mu       sync.Mutex
-	position int64 // sequence of the last alert that is done with
+	position int64 // sequence of the last alert that is done
 	now      SinkStats
-	oldest   time.Time // when the oldest alert that is being delivered was stored; zero for none
+	oldest   time.Time // when the oldest alert being delivered was stored; zero: none
 }
 
-// held is an alert that was read and is not done with.
+// held is an alert that was read and is not done yet.
 type held struct {
 	*alert.Alert
 	row store.Outgoing
 }
 
-// The waits between tries, at random up to a bound that doubles (full jitter).
+// The waits between tries: random, up to a bound that doubles (full jitter).
 const (
 	leastPause = 500 * time.Millisecond
 	mostPause  = 60 * time.Second
 	readAgain  = time.Second // after the store could not be read
-	mostWait   = time.Hour   // that a receiver may ask for
+	mostWait   = time.Hour   // longest Retry-After that is honoured
 	mostReason = 1 << 10     // bytes of a dead letter's reason
 )
 
 // run reads and delivers in order until the lifetime ends.
 func (k *sink) run(r *lifetime) {
 	for r.hard.Err() == nil {
-		stored, last := k.outbox.store.Stored(), r.soft.Err() != nil // before reading: nothing comes unseen in between
+		stored, last := k.outbox.store.Stored(), r.soft.Err() != nil // taken before reading, so that no alert is missed in between
 		rows, err := k.outbox.store.Outgoing(r.hard, k.at(), k.most)
 		switch {
 		case err != nil:
@@ -73,7 +73,7 @@ func (k *sink) run(r *lifetime) {
 	}
 }
 
-// filter decodes rows and leaves out what the sink does not get.
+// filter decodes rows and drops those that the sink's filter excludes.
 func (k *sink) filter(rows []store.Outgoing) []held {
 	out := make([]held, 0, len(rows))
 	var filtered, damaged uint64
@@ -92,11 +92,11 @@ func (k *sink) filter(rows []store.Outgoing) []held {
 	return out
 }
 
-// errStopped is for a sink that stops within a batch and returns no error.
+// errStopped replaces the missing error of a sink that stops within a batch.
 var errStopped = errors.New("the sink stopped without a reason")
 
-// deliver hands a batch to the receiver, however long that takes, and then goes on from the sequence last. At the end of the
-// program it gives up at the first failure: false, and what is left stays in the store.
+// deliver sends a batch to the receiver, however long that takes, and then moves the position to last, behind filtered rows too.
+// After the soft end it gives up at the first failure and returns false; the rest stays in the store.
 func (k *sink) deliver(r *lifetime, batch []held, last int64) bool {
 	pause := backoff{least: leastPause, most: mostPause}
 	for len(batch) > 0 {
@@ -125,8 +125,8 @@ func (k *sink) deliver(r *lifetime, batch []held, last int64) bool {
 	return true
 }
 
-// hand gives a batch to the sink, and what the receiver rejects for good to the dead letters. It returns how many alerts from
-// the front are done with; fewer than all go with an error.
+// hand sends a batch to the sink and stores what the receiver rejects for good as dead letters. It returns how many alerts from
+// the front are done; if that is not all, err is not nil.
 func (k *sink) hand(r *lifetime, batch []held) (int, error) {
 	alerts := make([]*alert.Alert, len(batch))
 	for i := range batch {
@@ -156,7 +156,7 @@ func (k *sink) hand(r *lifetime, batch []held) (int, error) {
 
 func cut(reason string) string { return reason[:min(len(reason), mostReason)] }
 
-// bury writes dead letters, and waits while that fails: they are on the disk before the next alert is sent.
+// bury writes dead letters and retries until that works: they must be on disk before the next alert is sent.
 func (k *sink) bury(r *lifetime, dead []store.DeadLetter) error {
 	pause := backoff{least: leastPause, most: mostPause}
 	for {
@@ -199,7 +199,7 @@ func (k *sink) change(f func(*SinkStats)) {
 	f(&k.now)
 }
 
-// fail notes an error and reports whether the sink worked before.
+// fail records an error and reports whether the sink worked until now.
 func (k *sink) fail(err error) (first bool) {
 	k.change(func(s *SinkStats) {
 		first = s.Circuit == Closed
@@ -228,7 +228,7 @@ func (b *backoff) next() time.Duration {
 	return rand.N(b.bound) + 1
 }
 
-// asked is the wait that a receiver asked for (Retry-After); 0 for none.
+// asked returns the wait that a receiver asked for (Retry-After); 0 if none.
 func asked(err error) time.Duration {
 	var says interface{ RetryAfter() time.Duration }
 	if !errors.As(err, &says) {
@@ -237,7 +237,7 @@ func asked(err error) time.Duration {
 	return min(max(says.RetryAfter(), 0), mostWait)
 }
 
-// sleep waits; false where ctx was done before.
+// sleep waits for d. It returns false if ctx was done before.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// Backup writes a whole, consistent copy of the store to a new file, while another process may write on. The copy is the
-// store as it was at one moment, without free room.
+// Backup writes a whole, consistent copy of the store to a new file, even while another process writes. The copy is the
+// store at one moment, without free pages.
 func (s *Store) Backup(ctx context.Context, to string) error {
 	if _, err := os.Lstat(to); err == nil {
 		return fmt.Errorf("backup to %s: it exists", to)
@@ -38,7 +38,7 @@ func (s *Store) Check(ctx context.Context) error {
 	return plain(s.check(ctx, "integrity_check"))
 }
 
-// Stats tells how much is in a store.
+// Stats is how much a store holds.
 type Stats struct {
 	Sensor string           `json:"sensor"`
 	Schema int              `json:"schema"`
@@ -47,7 +47,7 @@ type Stats struct {
 	Rows   map[string]int64 `json:"rows"`
 }
 
-// Stats counts.
+// Stats counts the rows of the store.
 func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	x := Stats{Sensor: s.sensor, Rows: map[string]int64{}}
 	var err error

@@ -8,8 +8,8 @@ import (
 	"avbeacon/internal/policy"
 )
 
-// batch is what waits for the next transaction, each thing in its latest form. It is bounded as the classifier's tables
-// are, whatever the rate.
+// batch is what the next transaction will write: the latest version of each thing, so its size is bounded by the classifier's
+// tables at any packet rate.
 type batch struct {
 	findings  map[string]kept
 	states    map[stateKey]classify.Saved
@@ -51,8 +51,8 @@ func floor(a, b int64) int64 {
 	return q
 }
 
-// count puts what came to a finding since it was last kept into its hours. A finding is told anew with its first contact
-// of an hour: what else came then belongs to the hour before.
+// count adds the contacts of a finding since it was last kept to its hours. The classifier reports a finding at its first contact
+// of an hour, so the other contacts since then belong to the hour before.
 func (b *batch) count(f *classify.Finding, old counts) {
 	contacts, lookups := since(f.Contacts, old.contacts), since(f.Lookups, old.lookups)
 	now := hourOf(f.LastSeen)
@@ -69,7 +69,7 @@ func (b *batch) count(f *classify.Finding, old counts) {
 	b.addHour(f.ID, now, counts{contacts: contacts, lookups: lookups})
 }
 
-// since is what a counter rose by; one that fell was begun anew.
+// since returns how much a counter rose; a counter that fell has restarted from zero.
 func since(now, old uint64) uint64 {
 	if now < old {
 		return now
@@ -86,7 +86,7 @@ func (b *batch) addHour(finding string, hour int64, n counts) {
 	b.hours[k] = counts{contacts: was.contacts + n.contacts, lookups: was.lookups + n.lookups}
 }
 
-// join puts an older batch, which could not be written, under this one.
+// join merges an older batch, which could not be written, into this one; newer versions win.
 func (b *batch) join(old *batch) {
 	under(b.findings, old.findings)
 	under(b.states, old.states)
@@ -110,12 +110,12 @@ func under[K comparable, V any](newer, older map[K]V) {
 	}
 }
 
-// Flush writes all that waits in one transaction. After an error it waits on, for the next Flush.
+// Flush writes the batch in one transaction. After an error the batch is kept for the next Flush.
 func (s *Store) Flush(ctx context.Context, now time.Time) error {
 	return s.flush(ctx, now, nil)
 }
 
-// flush writes what waits, and more in the same transaction.
+// flush writes the batch, and more in the same transaction.
 func (s *Store) flush(ctx context.Context, now time.Time, more func(*tx) error) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()

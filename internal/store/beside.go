@@ -8,7 +8,8 @@ import (
 )
 
 // OpenBeside opens a store while another process writes it: to read, and to write suppressions and alerts (PutSuppression,
-// DropSuppression, PutAlert), which wait their turn. Nothing else can be kept; nothing is created or migrated.
+// DropSuppression, PutAlert), which wait for the other's transaction. It can keep nothing else, and
+// it creates and migrates nothing.
 func OpenBeside(file string) (*Store, error) {
 	s := newStore(file, Options{ReadOnly: true})
 	if err := s.openBeside(); err != nil {
@@ -39,7 +40,7 @@ func (s *Store) openBeside() error {
 	return plain(s.identify(Options{}))
 }
 
-// PutAlert writes an alert at once; one with the same id gives way.
+// PutAlert writes an alert at once, replacing one with the same id.
 func (s *Store) PutAlert(ctx context.Context, a Alert) error {
 	return s.now(ctx, "alert.put", a.ID, a.Finding, a.Rule, int64(a.Severity), a.State, nanos(a.Changed), nanos(a.Told), string(a.Body))
 }

@@ -86,7 +86,7 @@ func TestAllAtOnce(t *testing.T) {
 const rate = 10_000
 
 // BenchmarkSecond is one second of a daemon's life: ten thousand Observations of concern from a thousand hosts, judged,
-// told, and written in one transaction, while two readers read whole pages of findings. It must take less than a second.
+// reported, and written in one transaction, while two readers read whole pages of findings. It must take less than a second.
 func BenchmarkSecond(b *testing.B) {
 	cat, ctx := catalog(b), context.Background()
 	name := tempFile(b)

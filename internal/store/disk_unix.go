@@ -4,7 +4,7 @@ package store
 
 import "golang.org/x/sys/unix"
 
-// freeBytes is what may still be written beside the folder; false where the system does not say.
+// freeBytes returns the free space on the folder's file system; false if the system does not say.
 func freeBytes(folder string) (uint64, bool) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(folder, &st); err != nil {

@@ -16,14 +16,14 @@ import (
 	_ "github.com/ncruces/go-sqlite3/driver" // registers "sqlite3"
 )
 
-// All that is SQLite's own stands in this file, backup.go and retain.go; the rest is SQL that PostgreSQL understands too.
+// Everything specific to SQLite is in this file, backup.go and retain.go; the rest is SQL that PostgreSQL understands too.
 
 // mark is the application id in the file's header: avbc.
 const mark = 0x61766263
 
-// address makes the engine's name of a file. A writer waits 5 s for a reader's checkpoint; WAL lets readers go on while
-// it writes; synchronous FULL brings each transaction to the disk before it counts, so that a receiver never has an alert
-// that a power cut takes from the store.
+// address makes the engine's name of a file. A writer waits 5 s for a reader's checkpoint. WAL lets readers work while it writes.
+// synchronous FULL puts each transaction on disk before it commits, so that no receiver has an alert that a power cut removes
+// from the store.
 func address(file string, pragmas ...string) (string, error) {
 	abs, err := filepath.Abs(file)
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *Store) connect() error {
 	return plain(s.quickCheck(there))
 }
 
-// relaxed runs transactions that a power cut may take back: they do not wait for the disk. The caller holds s.writing.
+// relaxed runs transactions that a power cut may undo: they do not wait for the disk. The caller holds s.writing.
 func (s *Store) relaxed(ctx context.Context, do func() error) error {
 	if s.temp != "" { // nothing waits there
 		return do()
@@ -91,7 +91,7 @@ func (s *Store) relaxed(ctx context.Context, do func() error) error {
 	return errors.Join(err, plain(back))
 }
 
-// checkpoint brings the log into the file and makes it empty. The caller holds s.writing.
+// checkpoint copies the log into the file and empties it. The caller holds s.writing.
 func (s *Store) checkpoint(ctx context.Context) error {
 	return s.pragma(ctx, "wal_checkpoint(truncate)")
 }
@@ -106,8 +106,8 @@ func (s *Store) pragma(ctx context.Context, what string) error {
 	return plain(errors.Join(rows.Err(), rows.Close()))
 }
 
-// makePrivate makes the files that are not there yet, for the owner alone: they hold a key, and who runs what. The engine
-// would make its log readable for all.
+// makePrivate creates missing files readable by the owner alone: they hold a key, and who runs what. The engine would make its
+// log readable by everyone.
 func (s *Store) makePrivate() error {
 	f, err := os.OpenFile(s.file, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -151,7 +151,7 @@ func (s *Store) connectReader() error {
 	return nil
 }
 
-// quickCheck looks for damage: every page, every record, not yet whether indexes hold what their tables do.
+// quickCheck looks for damage in every page and record. It does not compare indexes with their tables.
 func (s *Store) quickCheck(there bool) error {
 	if !there {
 		return nil
@@ -184,7 +184,7 @@ func (s *Store) check(ctx context.Context, how string) error {
 	return nil
 }
 
-// recognise refuses other programs' databases and brings ours to this version's schema.
+// recognise rejects other programs' databases and migrates ours to this version's schema.
 func (s *Store) recognise() error {
 	var id, tables int
 	if err := s.db.QueryRow("PRAGMA application_id").Scan(&id); err != nil {
@@ -208,7 +208,7 @@ func (s *Store) recognise() error {
 	return s.makePrivate() // the log is there now, and the key not yet in it
 }
 
-// used gives the bytes that the file takes and those of them that hold something.
+// used returns the size of the file and how much of it is in use, in bytes.
 func (s *Store) used(ctx context.Context) (file, used int64, err error) {
 	var pages, free, size int64
 	for name, v := range map[string]*int64{"page_count": &pages, "freelist_count": &free, "page_size": &size} {

@@ -8,7 +8,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// What can be wrong with a store.
+// What can be wrong with a store. Callers test with errors.Is.
 var (
 	ErrMissing     = errors.New("there is no such file")
 	ErrLocked      = errors.New("another process writes it")
@@ -22,7 +22,7 @@ var (
 	ErrOtherKey    = errors.New("its identifiers were hashed with another key")
 )
 
-// plain says in this package's words what the engine reports. The engine's own words stay behind them.
+// plain wraps an engine error in one of this package's sentinels. The engine's own words follow in brackets.
 func plain(err error) error {
 	if err == nil {
 		return nil
@@ -38,7 +38,7 @@ func plain(err error) error {
 	return err
 }
 
-// reason is an error of a file without the file's name, which stands before it already.
+// reason strips the file name from a file error: callers have written it already.
 func reason(err error) error {
 	var p *os.PathError
 	if errors.As(err, &p) {

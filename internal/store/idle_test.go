@@ -29,7 +29,7 @@ func crowd(t testing.TB, s *Store, n int) {
 	require.NoError(t, s.Flush(context.Background(), now))
 }
 
-// A start takes up no more hosts than it may remember: first those with a sign, then those seen last.
+// A start loads no more hosts than it may remember: first those with a sign, then those seen last.
 func TestMemoryOfSomeHosts(t *testing.T) {
 	s := open(t, tempFile(t), Options{})
 	s.KeepMemory([]classify.Saved{{Data: []byte{9}}}, nil)
@@ -55,7 +55,7 @@ func TestMemoryOfSomeHosts(t *testing.T) {
 	require.Equal(t, all, many)
 }
 
-// Hosts of which nothing is known but that they are there go with the detail, or before anything that tells of a vendor.
+// Hosts of which nothing is known but that they are there go with the detail, or before anything that shows a vendor.
 func TestHostsWithoutSignsGo(t *testing.T) {
 	ctx := context.Background()
 	s := open(t, tempFile(t), Options{})

@@ -61,7 +61,7 @@ func writeForever(file string) error {
 	}
 }
 
-// A process that is killed in the middle of writing loses nothing of what it was told is written, leaves nothing half,
+// A process that is killed in the middle of writing loses nothing of what Flush reported as written, leaves nothing half,
 // and damages nothing, however often it happens to one file.
 func TestKillNeverDamages(t *testing.T) {
 	kills := rounds.Of(t, 12)

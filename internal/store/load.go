@@ -14,18 +14,18 @@ import (
 	"avbeacon/internal/policy"
 )
 
-// Kept is a finding as it was last kept, and what the policy of that time said.
+// Kept is a finding as last kept, with the policy's decision of that time.
 type Kept struct {
 	*classify.Finding
 	Decision policy.Decision
 }
 
-// Memory gives what the classifier goes on from, hosts seen last first. Give it to classify.Classifier.Restore.
+// Memory returns the state that the classifier continues from, most recently seen hosts first. Give it to classify.Classifier.Restore.
 func (s *Store) Memory(ctx context.Context) ([]classify.Saved, error) {
 	return s.states(ctx, "state.all", s.sensor)
 }
 
-// MemoryOf gives that of so many hosts at most, first those with signs of a vendor, then those seen last.
+// MemoryOf returns Memory for a limited number of hosts: those with evidence first, then the most recently seen.
 func (s *Store) MemoryOf(ctx context.Context, hosts int) ([]classify.Saved, error) {
 	return s.states(ctx, "state.of", s.sensor, hosts)
 }
@@ -40,8 +40,8 @@ func (s *Store) states(ctx context.Context, query string, args ...any) (out []cl
 	return out, err
 }
 
-// Findings gives every finding with all that was kept of it, sorted as a classifier sorts them. A vendor that the catalogue
-// does not know any more has its key, name and country alone; catalog may be nil.
+// Findings returns every finding with all that was kept, sorted as a classifier sorts them. A vendor that is no longer in the
+// catalogue has only key, name and country; catalog may be nil.
 func (s *Store) Findings(ctx context.Context, catalog *feeds.Catalog) ([]Kept, error) {
 	l := loader{catalog: catalog, byID: map[string]*classify.Finding{}}
 	one := []any{s.sensor}
@@ -65,7 +65,7 @@ func (s *Store) Findings(ctx context.Context, catalog *feeds.Catalog) ([]Kept, e
 	return l.out, nil
 }
 
-// sortEvidence puts evidence in the classifier's order; what speaks against stays where it is, at the end.
+// sortEvidence puts evidence in the classifier's order. Evidence against the product stays at the end.
 func sortEvidence(list []classify.Evidence) {
 	slices.SortStableFunc(list, func(a, b classify.Evidence) int {
 		if last := cmp.Compare(whole(a.Kind == classify.KindAgainst), whole(b.Kind == classify.KindAgainst)); last != 0 {
@@ -115,7 +115,7 @@ func (l *loader) finding(row scanner) error {
 	return nil
 }
 
-// said reads JSON texts, each into the value that follows it.
+// said decodes pairs: a JSON text and a pointer to its value.
 func said(pairs ...any) error {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if err := json.Unmarshal([]byte(pairs[i].(string)), pairs[i+1]); err != nil {
@@ -180,7 +180,7 @@ func (l *loader) beat(row scanner) error {
 	return nil
 }
 
-// Starts gives when a finding's sessions began, by role.
+// Starts returns when a finding's sessions began, by role.
 func (s *Store) Starts(ctx context.Context, finding string) ([]classify.Starts, error) {
 	var out []classify.Starts
 	err := s.each(ctx, "beat.starts", []any{finding}, func(row scanner) error {
@@ -201,14 +201,14 @@ func (s *Store) Starts(ctx context.Context, finding string) ([]classify.Starts, 
 	return out, err
 }
 
-// Hour is what came to a finding in one hour.
+// Hour counts a finding's traffic in one hour.
 type Hour struct {
 	Start             time.Time
 	Contacts, Lookups uint64
 }
 
-// Hours gives a finding's hours with contact since a time, in order. An hour is that in which a contact was noted, which
-// may be the one after it was made.
+// Hours returns a finding's hours with contact since a time, in order. A contact counts in the hour in which it was recorded,
+// which may be the hour after it was made.
 func (s *Store) Hours(ctx context.Context, finding string, from time.Time) ([]Hour, error) {
 	var out []Hour
 	err := s.each(ctx, "hour.all", []any{finding, hourOf(from)}, func(row scanner) error {

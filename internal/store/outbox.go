@@ -20,7 +20,7 @@ type Outgoing struct {
 	Body     json.RawMessage // Alert.Body
 }
 
-// What Options leaves at zero.
+// Defaults of Options.
 const (
 	defaultAlerts  = 256 << 20 // bytes, about 65,000 alerts
 	defaultPending = 1 << 16   // alerts
@@ -35,17 +35,17 @@ type outbox struct {
 	stored   chan struct{} // closed when alerts were stored
 }
 
-// OutboxStats counts since the process began, but for what the store holds.
+// OutboxStats counts since the process began; Waiting is current.
 type OutboxStats struct {
 	Waiting int                // alerts in memory that are to be written
 	Pending int                // as many may wait
 	Stored  uint64             // alerts
-	Dropped [severities]uint64 // alerts that went because too many waited in memory, by policy.Severity
-	Purged  [severities]uint64 // alerts that went because the outbox was full, and not every sink had them
+	Dropped [severities]uint64 // alerts dropped because too many waited in memory, by policy.Severity
+	Purged  [severities]uint64 // alerts dropped from a full outbox before every sink had them
 	Limit   int64              // of the bytes that alerts take which not every sink had
 }
 
-// OutboxStats counts.
+// OutboxStats returns the counters.
 func (s *Store) OutboxStats() OutboxStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,7 +82,7 @@ func (s *Store) Behind(ctx context.Context, after int64) (alerts, bytes int64, e
 	return alerts, bytes, err
 }
 
-// AddSink gives a sink a position where it has none: before the oldest alert. It returns the position.
+// AddSink gives a new sink a position before the oldest alert. It returns the sink's position, new or old.
 func (s *Store) AddSink(ctx context.Context, name string) (int64, error) {
 	if err := s.now(ctx, "sink.add", name); err != nil {
 		return 0, err
@@ -91,7 +91,7 @@ func (s *Store) AddSink(ctx context.Context, name string) (int64, error) {
 	return all[name], err
 }
 
-// Positions returns how far each sink is that ever had a position, by name: all up to that sequence is done with.
+// Positions returns the position of every sink that ever had one, by name: all alerts up to that sequence are done.
 func (s *Store) Positions(ctx context.Context) (map[string]int64, error) {
 	out := map[string]int64{}
 	err := s.each(ctx, "sink.all", nil, func(row scanner) error {
@@ -104,8 +104,8 @@ func (s *Store) Positions(ctx context.Context) (map[string]int64, error) {
 	return out, err
 }
 
-// SetPositions moves sinks forward. Unlike all else it does not wait for the disk: a position that a power cut takes back
-// only makes alerts come twice.
+// SetPositions moves sinks forward. Unlike other writes it does not wait for the disk: if a power cut undoes it, alerts are only
+// delivered twice.
 func (s *Store) SetPositions(ctx context.Context, at map[string]int64) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -119,7 +119,7 @@ func (s *Store) SetPositions(ctx context.Context, at map[string]int64) error {
 	})
 }
 
-// LastSequence is that of the last alert of the outbox.
+// LastSequence returns the sequence of the outbox's last alert.
 func (s *Store) LastSequence() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +132,7 @@ func (s *Store) Settle(ctx context.Context, after int64) error {
 	return s.now(ctx, "outbox.settle", after)
 }
 
-// openOutbox reads where the outbox goes on.
+// openOutbox reads the outbox's counters from the file.
 func (s *Store) openOutbox(ctx context.Context) error {
 	if s.read {
 		return nil

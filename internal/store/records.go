@@ -9,21 +9,21 @@ import (
 	"avbeacon/internal/policy"
 )
 
-// Alert is one alert as far as the store knows: its id, what it tells of and how far that came. Body is the alert's own
-// package's.
+// Alert is an alert as the store sees it: id, finding and state. Body is encoded by the package alert.
 type Alert struct {
 	ID       string
 	Finding  string // id
 	Rule     string
 	Severity policy.Severity
-	State    string    // in the words of the alert's package; "resolved" may be forgotten by age
-	Changed  time.Time // packet time of the change that it tells
+	State    string    // an alert.State; alerts in state "resolved" expire
+	Changed  time.Time // packet time of the change
 	Told     time.Time // when it was put into the outbox, or sent in another way; zero: not yet
 	Body     json.RawMessage
-	Send     bool // it goes into the outbox; else it is only remembered. It is not read back
+	Send     bool // put it into the outbox, not only remember it; not read back
 }
 
-// KeepAlert notes an alert; one with the same id gives way. One with Send goes into the outbox, but only once.
+// KeepAlert keeps an alert for the next Flush, replacing one with the same id. One with Send goes into the outbox, but only
+// once.
 func (s *Store) KeepAlert(a Alert) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,7 +40,7 @@ func (s *Store) keepAlert(a Alert) {
 	}
 }
 
-// Alerts gives every alert in order of change.
+// Alerts returns every alert, ordered by Changed.
 func (s *Store) Alerts(ctx context.Context) ([]Alert, error) {
 	var out []Alert
 	err := s.each(ctx, "alert.all", nil, func(row scanner) error {
@@ -55,11 +55,11 @@ func (s *Store) Alerts(ctx context.Context) ([]Alert, error) {
 	return out, err
 }
 
-// Suppression keeps something from being told. What it fits is in Body, in the form of the alert's package.
+// Suppression is a stored suppression rule. Body is encoded by the package alert.
 type Suppression struct {
 	ID    string
 	Made  time.Time
-	Until time.Time // zero: for good
+	Until time.Time // zero: no expiry
 	Body  json.RawMessage
 }
 
@@ -68,7 +68,7 @@ func (s *Store) PutSuppression(ctx context.Context, x Suppression) error {
 	return s.now(ctx, "suppression.put", x.ID, nanos(x.Made), nanos(x.Until), string(x.Body))
 }
 
-// DropSuppression takes one away at once; one that is not there is no error.
+// DropSuppression removes a suppression at once; it is no error if there is none.
 func (s *Store) DropSuppression(ctx context.Context, id string) error {
 	return s.now(ctx, "suppression.drop", id)
 }
@@ -79,7 +79,7 @@ func (s *Store) now(ctx context.Context, query string, args ...any) error {
 	return s.begin(ctx, func(t *tx) error { return t.do(query, args...) })
 }
 
-// Suppressions gives every suppression, those that ran out too, oldest first.
+// Suppressions returns every suppression, oldest first, expired ones included.
 func (s *Store) Suppressions(ctx context.Context) ([]Suppression, error) {
 	var out []Suppression
 	err := s.each(ctx, "suppression.all", nil, func(row scanner) error {
@@ -94,7 +94,7 @@ func (s *Store) Suppressions(ctx context.Context) ([]Suppression, error) {
 	return out, err
 }
 
-// Coverage is what a tap really saw in one hour.
+// Coverage is how much of one hour a tap saw.
 type Coverage struct {
 	Seen           time.Duration // time in which the tap was read, to the second
 	Packets, Bytes uint64
@@ -107,7 +107,7 @@ func (c Coverage) plus(d Coverage) Coverage {
 		KernelDrops: c.KernelDrops + d.KernelDrops, OwnDrops: c.OwnDrops + d.OwnDrops}
 }
 
-// AddCoverage adds to the hour of a time.
+// AddCoverage adds to the hour that contains a time.
 func (s *Store) AddCoverage(at time.Time, c Coverage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,7 +121,7 @@ type CoverageHour struct {
 	Coverage
 }
 
-// CoverageHours gives the coverage since a time, in order.
+// CoverageHours returns the coverage since a time, in order.
 func (s *Store) CoverageHours(ctx context.Context, from time.Time) ([]CoverageHour, error) {
 	var out []CoverageHour
 	err := s.each(ctx, "coverage.all", []any{s.sensor, hourOf(from)}, func(row scanner) error {
@@ -135,19 +135,19 @@ func (s *Store) CoverageHours(ctx context.Context, from time.Time) ([]CoverageHo
 	return out, err
 }
 
-// UseCatalog notes at once which catalogue judges from now on.
+// UseCatalog records at once which catalogue is used from now on.
 func (s *Store) UseCatalog(ctx context.Context, c *feeds.Catalog, now time.Time) error {
 	return s.now(ctx, "catalog.put", c.SHA256(), c.Date(), c.Len(), nanos(now), nanos(now))
 }
 
-// CatalogUse is a catalogue that judged, and when.
+// CatalogUse is a catalogue that was used, and when.
 type CatalogUse struct {
 	SHA256, Date    string
 	Entries         int
 	FirstUsed, Last time.Time
 }
 
-// Catalogs gives the catalogues that judged, in order.
+// Catalogs returns the catalogues that were used, in order.
 func (s *Store) Catalogs(ctx context.Context) ([]CatalogUse, error) {
 	var out []CatalogUse
 	err := s.each(ctx, "catalog.all", nil, func(row scanner) error {
@@ -161,14 +161,14 @@ func (s *Store) Catalogs(ctx context.Context) ([]CatalogUse, error) {
 	return out, err
 }
 
-// HostName is what a host was called, or where it was, from when to when.
+// HostName is a name or an address that a host had, and from when to when.
 type HostName struct {
 	Kind        string // name, address
 	Value       string
 	First, Last time.Time
 }
 
-// HostNames tells of a host by the classifier's key.
+// HostNames returns the names and addresses of a host by the classifier's key.
 func (s *Store) HostNames(ctx context.Context, host string) ([]HostName, error) {
 	var out []HostName
 	err := s.each(ctx, "host.names", []any{s.sensor, host}, func(row scanner) error {

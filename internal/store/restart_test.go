@@ -16,7 +16,7 @@ import (
 	"avbeacon/internal/pipeline"
 )
 
-// restarts puts another classifier in the place of the pipeline's after every so many Observations: one that goes on from
+// restarts puts another classifier in the place of the pipeline's after every so many Observations: one that continues from
 // what the store has.
 type restarts struct {
 	t     *testing.T

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Retention says what may go. A zero limit is none.
+// Retention says what may be deleted. Zero means no limit.
 type Retention struct {
-	// Detail is how long the hours of contacts and of coverage, what matched nothing, former names of hosts, hosts without
-	// a sign of any vendor, and alerts that are over are kept.
+	// Detail is how long detail is kept: hours of contacts and of coverage, unmatched names and contacts, former names of
+	// hosts, hosts without evidence, and resolved alerts.
 	Detail time.Duration
 	// Findings is how long a finding is kept after it was last seen, with all that belongs to it, and a host after it was.
 	Findings time.Duration
@@ -18,16 +18,16 @@ type Retention struct {
 	Bytes int64
 }
 
-// Retained says what Retain took away.
+// Retained counts what Retain deleted.
 type Retained struct {
 	Rows     int64 // of detail
 	Findings int
-	Used     int64 // bytes that hold something now
+	Used     int64 // bytes in use now
 	File     int64 // bytes of the file now
-	Over     bool  // Used is still over the limit: what is left cannot be taken away
+	Over     bool  // Used is still over the limit; nothing more may be deleted
 }
 
-// Retain takes away what is too old or too much. Room in the file is given back to the system.
+// Retain deletes what is too old or too much, and returns free pages to the system.
 func (s *Store) Retain(ctx context.Context, r Retention, now time.Time) (Retained, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -77,7 +77,7 @@ func (s *Store) age(ctx context.Context, r Retention, now time.Time, out *Retain
 	return s.orphans(ctx)
 }
 
-// orphans takes away what belonged to hosts that are gone.
+// orphans deletes what belonged to deleted hosts.
 func (s *Store) orphans(ctx context.Context) error {
 	return s.begin(ctx, func(t *tx) error {
 		t.do("old.states")
@@ -113,7 +113,7 @@ func (s *Store) ids(ctx context.Context, query string, arg int64) (ids []string,
 	return ids, err
 }
 
-// forget takes away findings with all that belongs to them.
+// forget deletes findings with all that belongs to them.
 func (s *Store) forget(ctx context.Context, ids []string) error {
 	err := s.begin(ctx, func(t *tx) error {
 		for _, id := range ids {
@@ -137,10 +137,10 @@ func (s *Store) forget(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// few is how many findings go at a time.
+// few is how many findings are deleted at a time.
 const few = 64
 
-// shrink takes away until no more than most bytes hold something, or nothing is left that may go.
+// shrink deletes until at most most bytes are in use, or nothing more may be deleted.
 func (s *Store) shrink(ctx context.Context, most int64, out *Retained) error {
 	for most > 0 {
 		_, used, err := s.used(ctx)
@@ -155,7 +155,7 @@ func (s *Store) shrink(ctx context.Context, most int64, out *Retained) error {
 	return nil
 }
 
-// oldest takes away one day of detail, or a few findings; false where there are none.
+// oldest deletes one day of detail or a few findings; false if there are none.
 func (s *Store) oldest(ctx context.Context, out *Retained) (bool, error) {
 	for _, x := range []struct {
 		span, query string
@@ -182,7 +182,7 @@ func (s *Store) oldest(ctx context.Context, out *Retained) (bool, error) {
 	return true, s.forget(ctx, ids)
 }
 
-// giveBack shortens the file by the pages that are free, and the log to nothing.
+// giveBack truncates the file by its free pages, and empties the log.
 func (s *Store) giveBack(ctx context.Context) error {
 	if err := s.pragma(ctx, "incremental_vacuum"); err != nil {
 		return err

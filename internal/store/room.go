@@ -12,20 +12,20 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// reserveSize is how much of the disk a steady store keeps for the moment when there is no room: to delete takes room too.
+// reserveSize is the disk space a steady store sets aside for a full disk: even deleting rows needs space.
 const reserveSize = 8 << 20
 
-// lookForRoom is how often a store without its reserve looks whether there is room for it again.
+// lookForRoom is how often a store without its reserve tries to make it again.
 const lookForRoom = 10 * time.Second
 
-// reserve is a file beside the store that only takes room.
+// reserve is a file beside the store that only occupies space.
 type reserve struct {
 	name   string // "": none is kept
 	there  bool
 	looked time.Time
 }
 
-// make writes the file where there is ample room.
+// make writes the file if there is ample space.
 func (r *reserve) make(now time.Time) {
 	if r.name == "" || r.there || now.Sub(r.looked) >= 0 && now.Sub(r.looked) < lookForRoom {
 		return
@@ -40,11 +40,11 @@ func (r *reserve) make(now time.Time) {
 	}
 	r.there = os.WriteFile(r.name, make([]byte, reserveSize), 0o600) == nil
 	if !r.there {
-		_ = os.Remove(r.name) // a part of it serves nobody
+		_ = os.Remove(r.name) // a partial reserve is useless
 	}
 }
 
-// giveUp removes the file; true where that made room.
+// giveUp removes the file and reports whether that made space.
 func (r *reserve) giveUp(now time.Time) bool {
 	if !r.there {
 		return false
@@ -67,10 +67,10 @@ func (s *Store) full(err error) error {
 	return err
 }
 
-// relieve makes room on a full disk: the reserve goes. The caller holds s.writing.
+// relieve makes space on a full disk by removing the reserve. The caller holds s.writing.
 func (s *Store) relieve(ctx context.Context, now time.Time) bool {
 	given := s.reserve.giveUp(now)
-	_ = s.checkpoint(ctx) // best effort: a shorter log is room
+	_ = s.checkpoint(ctx) // best effort: a shorter log frees space
 	return given
 }
 

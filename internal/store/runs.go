@@ -12,13 +12,13 @@ import (
 	"avbeacon/internal/report"
 )
 
-// Input is one capture that was taken in.
+// Input is one capture that was read.
 type Input struct {
 	capture.Input
 	Run int64
 }
 
-// Inputs gives the captures that were taken in, in order. The place of one in the list is what frames call it.
+// Inputs returns the captures that were read, in order. Frames refer to a capture by its index in this list.
 func (s *Store) Inputs(ctx context.Context) ([]Input, error) {
 	var out []Input
 	err := s.each(ctx, "input.all", nil, func(row scanner) error {
@@ -41,7 +41,7 @@ func (s *Store) Inputs(ctx context.Context) ([]Input, error) {
 	return out, err
 }
 
-// Run is what one reading of captures came to.
+// Run is the outcome of one run over captures.
 type Run struct {
 	Began    time.Time
 	Version  string
@@ -49,8 +49,7 @@ type Run struct {
 	Coverage report.Coverage
 }
 
-// AddRun writes all that waits and the run that it came from in one transaction: all of the run is in the store
-// afterwards, or nothing. The frames of its findings must name its inputs from len(Inputs) on.
+// AddRun writes the batch and its run in one transaction: afterwards all of the run is in the store, or nothing. The frames of its findings must name its inputs from len(Inputs) on.
 func (s *Store) AddRun(ctx context.Context, r *Run, now time.Time) error {
 	n, err := s.NextRun(ctx)
 	if err != nil {
@@ -65,7 +64,7 @@ type RunNumber struct {
 	First int64
 }
 
-// NextRun gives the number that the next run has.
+// NextRun returns the number of the next run.
 func (s *Store) NextRun(ctx context.Context) (n RunNumber, err error) {
 	if n.id, err = s.number(ctx, "run.next"); err != nil {
 		return n, err
@@ -74,8 +73,7 @@ func (s *Store) NextRun(ctx context.Context) (n RunNumber, err error) {
 	return n, err
 }
 
-// PutRun writes all that waits and a run in one transaction. A run that goes on may be put several times, with the same
-// inputs.
+// PutRun writes the batch and a run in one transaction. A run in progress may be put several times, with the same inputs.
 func (s *Store) PutRun(ctx context.Context, n RunNumber, r *Run, now time.Time) error {
 	coverage, err := json.Marshal(&r.Coverage)
 	if err != nil {
@@ -101,8 +99,7 @@ func (s *Store) number(ctx context.Context, query string) (n int64, err error) {
 	return n, plain(err)
 }
 
-// RunCoverage gives the coverage of all runs together: counters add up, and where there are several runs each sentence
-// names the one it is of.
+// RunCoverage returns the coverage of all runs together: counters add up, and with several runs each sentence names its run.
 func (s *Store) RunCoverage(ctx context.Context) (report.Coverage, error) {
 	inputs, err := s.Inputs(ctx)
 	if err != nil {
@@ -136,7 +133,7 @@ func (s *Store) RunCoverage(ctx context.Context) (report.Coverage, error) {
 	return sum, err
 }
 
-// filesOf names the captures of a run, the first of them where they are many.
+// filesOf names the captures of a run, or the first of many.
 func filesOf(inputs []Input, run int64) string {
 	var names []string
 	for i := range inputs {

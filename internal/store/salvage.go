@@ -12,11 +12,11 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// Damage says what of the store was found damaged when it was opened and where that is kept; "" for nothing.
+// Damage says what was found damaged when the store was opened and where it is kept; "" if nothing was.
 func (s *Store) Damage() string { return s.damage }
 
-// damaged says whether an error of opening a steady store means that another has to be begun. A file that the engine does not
-// know at all is ours only if our reserve lies beside it: nobody's other file is moved.
+// damaged says whether an error of opening a steady store means that a new one must be made. A file that the engine does not
+// recognise is ours only if our reserve is beside it: other files are never moved.
 func (s *Store) damaged(err error) bool {
 	if !s.steady {
 		return false
@@ -25,7 +25,7 @@ func (s *Store) damaged(err error) bool {
 	return errors.Is(err, ErrCorrupt) || errors.Is(err, sqlite3.CORRUPT) || errors.Is(err, sqlite3.NOTADB) && ours == nil
 }
 
-// beginAgain moves a damaged store aside, opens a new one, and copies into it what can be read of the old one.
+// beginAgain moves a damaged store aside, opens a new one, and copies what is readable into it.
 func (s *Store) beginAgain(opt Options, why error) error {
 	if err := s.release(); err != nil {
 		return errors.Join(why, err)

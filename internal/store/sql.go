@@ -83,7 +83,7 @@ func (s *Store) readable() error {
 	return nil
 }
 
-// schema gives the version of the file's schema, 0 for an empty one.
+// schema returns the version of the file's schema; 0 if it is empty.
 func (s *Store) schema() (int, error) {
 	var n int
 	if err := s.db.QueryRow("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").Scan(&n); err != nil || n == 0 {
@@ -108,7 +108,7 @@ func (s *Store) meta(ctx context.Context, name string) (value string, known bool
 	return value, err == nil, err
 }
 
-// tx is a transaction with its prepared statements. The first error stays, and nothing is done after it.
+// tx is a transaction with its prepared statements. After the first error it does nothing more and keeps that error.
 type tx struct {
 	ctx   context.Context
 	tx    *sql.Tx
@@ -154,7 +154,7 @@ func (t *tx) do(name string, args ...any) error {
 	return nil
 }
 
-// each gives the rows of a named query one after the other. The transaction runs nothing else until it returns.
+// each yields the rows of a named query. The transaction runs nothing else until it returns.
 func (t *tx) each(name string, args []any, row func(scanner) error) error {
 	if t.err != nil {
 		return t.err
@@ -165,7 +165,7 @@ func (t *tx) each(name string, args []any, row func(scanner) error) error {
 
 type scanner interface{ Scan(...any) error }
 
-// each gives the rows of a named query one after the other.
+// each yields the rows of a named query.
 func (s *Store) each(ctx context.Context, name string, args []any, row func(scanner) error) error {
 	db := s.db
 	if s.readers != nil {
@@ -188,7 +188,7 @@ func eachRow(name string, rows *sql.Rows, err error, row func(scanner) error) er
 	return plain(rows.Err())
 }
 
-// nanos is a time as it is kept: nanoseconds since 1970, and 0 for none.
+// nanos is a time as stored: nanoseconds since 1970; 0 for the zero time.
 func nanos(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

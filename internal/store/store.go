@@ -1,5 +1,5 @@
-// Package store remembers: findings with their evidence, hosts, what was told of them, and the classifier's memory. They
-// go into an SQLite file once a second and come back out after a restart, for a report, or for pages.
+// Package store keeps findings with their evidence, hosts, alerts and the classifier's memory in an SQLite file. What callers keep
+// is written once a second, and read back after a restart, for reports and for the web pages. Start with Store, Keep and Run.
 package store
 
 import (
@@ -39,7 +39,7 @@ type Store struct {
 	key     []byte
 	db      *sql.DB        // the one connection that writes; with ReadOnly several that read
 	readers *sql.DB        // that read beside db; nil with ReadOnly
-	lock    *lockfile.Lock // nil where nothing is written
+	lock    *lockfile.Lock // nil: nothing is written
 	read    bool
 
 	temp    string // folder of a store of this process alone, removed at Close; "" for none
@@ -130,7 +130,7 @@ func (s *Store) start() error {
 	return s.full(plain(err))
 }
 
-// begun reads what a store that can be read goes on from.
+// begun reads the state that an opened store continues from.
 func (s *Store) begun(opt Options) error {
 	if err := s.identify(opt); err != nil {
 		return plain(err)
@@ -142,7 +142,7 @@ func (s *Store) begun(opt Options) error {
 	return plain(s.recall())
 }
 
-// identify reads the store's sensor and key, or settles them.
+// identify reads the store's sensor and key, or sets them in a new store.
 func (s *Store) identify(opt Options) error {
 	ctx := context.Background()
 	sensor, known, err := s.meta(ctx, "sensor")
@@ -194,15 +194,14 @@ func (s *Store) recall() error {
 	})
 }
 
-// Sensor gives the name of the tap whose memory this is.
+// Sensor returns the name of the tap that the store belongs to.
 func (s *Store) Sensor() string { return s.sensor }
 
-// IDKey gives the key of the hashes that stand for personal identifiers. The slice is the store's.
+// IDKey returns the key for hashes of personal identifiers. The store owns the slice.
 func (s *Store) IDKey() []byte { return s.key }
 
-// Keep notes a finding as it stands and what the policy says of it. Nothing is written before Flush. The finding must not
-// change any more.
-// The alerts that the finding gave rise to are written in the same transaction, or with nothing of it.
+// Keep takes the current version of a finding and the policy's decision on it for the next Flush. The finding must not change
+// afterwards. The alerts that it caused are written in the same transaction.
 func (s *Store) Keep(f *classify.Finding, d policy.Decision, alerts ...Alert) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,8 +217,7 @@ func (s *Store) keep(f *classify.Finding, d policy.Decision) {
 	s.waiting.findings[f.ID] = kept{finding: f, decision: d, starts: s.waiting.findings[f.ID].starts}
 }
 
-// KeepMemory notes pieces of the classifier's memory, as a Saver gives them, the findings in them, and the alerts that
-// those gave rise to.
+// KeepMemory takes pieces of the classifier's memory from a Saver, the findings in them, and the alerts that those caused.
 func (s *Store) KeepMemory(pieces []classify.Saved, judge func(*classify.Finding) policy.Decision, alerts ...Alert) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -238,15 +236,15 @@ func (s *Store) KeepMemory(pieces []classify.Saved, judge func(*classify.Finding
 	}
 }
 
-// sendEvery is how often alerts are written at most: what comes meanwhile shares one transaction and one wait for the disk.
+// sendEvery is the least time between writes of alerts: those that come meanwhile share one transaction and one disk sync.
 const sendEvery = 50 * time.Millisecond
 
 // Ripe returns a channel that holds a token while alerts wait to be sent.
 func (s *Store) Ripe() <-chan struct{} { return s.ripe }
 
-// Run writes what waits every interval, and soon after alerts that are to be sent, until ctx is done, and then once more: what
-// was kept before is then in the file. failed, which may be nil, gets the errors on the way; what could not be written waits
-// for the next time.
+// Run writes the batch every interval, and soon after alerts that are to be sent. When ctx is done it writes once more, so that
+// everything kept before is in the file. failed, which may be nil, gets errors on the way; what could not be written is tried
+// again next time.
 func (s *Store) Run(ctx context.Context, every time.Duration, failed func(error)) error {
 	tick, soon := time.NewTicker(every), time.NewTimer(0)
 	defer tick.Stop()
@@ -269,7 +267,7 @@ func (s *Store) Run(ctx context.Context, every time.Duration, failed func(error)
 	}
 }
 
-// Close closes the file. What was kept and not written since Flush is lost.
+// Close closes the file. What was kept since the last Flush is lost.
 func (s *Store) Close() error { return plain(s.release()) }
 
 func (s *Store) release() error {
@@ -279,9 +277,9 @@ func (s *Store) release() error {
 	}
 	if s.db != nil {
 		if !s.read {
-			_, _ = s.db.Exec("PRAGMA optimize") // of use, not of need
+			_, _ = s.db.Exec("PRAGMA optimize") // best effort
 		}
-		errs = append(errs, s.db.Close()) // the last one: it brings the log into the file
+		errs = append(errs, s.db.Close()) // last: it copies the log into the file
 	}
 	if s.temp != "" {
 		errs = append(errs, s.lock.Release(), os.RemoveAll(s.temp))
@@ -290,7 +288,7 @@ func (s *Store) release() error {
 	return errors.Join(append(errs, s.lock.Release())...)
 }
 
-// exists says whether there is something at a path, and refuses what no store can be in.
+// exists says whether there is a file at a path, and rejects anything that cannot be a store.
 func exists(file string) (bool, error) {
 	st, err := os.Stat(file)
 	switch {

@@ -211,10 +211,10 @@ func TestHoursAddUp(t *testing.T) {
 	at(0, 1, 2)
 	at(0, 4, 2)
 	require.NoError(t, s.Flush(ctx, now))
-	at(2, 6, 4) // one contact more came in the first hour, and one with the look-ups' announcement
+	at(2, 6, 4) // one contact more came in the first hour, and one with the announcement of the DNS queries
 	require.NoError(t, s.Flush(ctx, now))
 	at(2, 7, 4)
-	at(3, 1, 0) // begun anew
+	at(3, 1, 0) // restarted
 	require.NoError(t, s.Flush(ctx, now))
 	hours, err := s.Hours(ctx, "k", now)
 	require.NoError(t, err)

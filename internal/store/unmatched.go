@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Unmatched is something that matched nothing in the catalogue of its day: a name or a contact that one host used.
+// Unmatched is a name or a contact of one host that matched nothing in the catalogue of its day.
 type Unmatched struct {
 	Host  netip.Addr
 	Day   int64 // DayOf
@@ -40,7 +40,7 @@ func (a sighting) plus(b sighting) sighting {
 // DayOf numbers the days (UTC) since 1970.
 func DayOf(t time.Time) int64 { return floor(t.Unix(), 86400) }
 
-// KeepUnmatched counts one sighting. Nothing is written before Flush.
+// KeepUnmatched counts one sighting for the next Flush.
 func (s *Store) KeepUnmatched(u Unmatched, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,7 +69,7 @@ type Sighting struct {
 	First, Last time.Time
 }
 
-// Sightings returns those of a value.
+// Sightings returns the sightings of a value.
 func (s *Store) Sightings(ctx context.Context, kind, value string) ([]Sighting, error) {
 	var out []Sighting
 	err := s.each(ctx, "unmatched.of", []any{s.sensor, kind, value}, func(row scanner) error {

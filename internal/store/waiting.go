@@ -9,15 +9,15 @@ import (
 // severities is how many there are: those of policy.Severity, 0 the least.
 const severities = 5
 
-// waiting holds the alerts of a batch in the order in which they came. Those that are to be sent are bounded: of too many the
-// oldest of the lowest severity goes, because on a full disk they can only wait in memory.
+// waiting holds the alerts of a batch in the order in which they came. Those that are to be sent are bounded: if there are
+// too many, the oldest of the lowest severity is dropped, because on a full disk they can only wait in memory.
 type waiting struct {
 	limit int
 	byID  map[string]turned
 	sends [severities][]string // ids of those to be sent, oldest first
 	count int                  // of ids in sends
 	turn  uint64
-	lost  *[severities]uint64 // counts what had to go
+	lost  *[severities]uint64 // counts dropped alerts
 }
 
 // turned is an alert with its place in the order of arrival.
@@ -62,7 +62,7 @@ func (w *waiting) evict() {
 	}
 }
 
-// under puts the alerts of an older batch before those that came since.
+// under merges the alerts of an older batch before those that came since.
 func (w *waiting) under(old *waiting) {
 	newer := w.sorted()
 	*w = *old

@@ -12,7 +12,7 @@ import (
 	"avbeacon/classify"
 )
 
-// written is what of a finding is in the file, so that only rows that changed are written: hashes by row.
+// written has a hash for each row of a finding in the file, so that only changed rows are written.
 type written struct {
 	evidence, destinations, beats map[string]uint64
 }
@@ -59,7 +59,7 @@ func (w *writer) batch(b *batch) error {
 	return w.bound()
 }
 
-// mostWritten is how many findings' rows are known: of one beyond, all rows are written anew when it changes.
+// mostWritten bounds the findings whose rows are known; for others, every row is written again when they change.
 const mostWritten = 8192
 
 func (w *writer) done() {
@@ -133,7 +133,7 @@ func (w *writer) finding(k *kept) {
 		whole(d.Concern), d.Rule, int(d.Severity), d.Why, nanos(f.FirstSeen), nanos(f.LastSeen), int64(f.Contacts), int64(f.Lookups),
 		int64(f.Dropped), list(f.Reasons))
 	old := w.store.written[f.ID]
-	if old == nil { // of an earlier run: what of it still stands is not known
+	if old == nil { // from an earlier run: its rows in the file are not known
 		w.tx.do("evidence.clear", f.ID)
 		w.tx.do("forget.destinations", f.ID)
 		old = &written{}
@@ -156,7 +156,7 @@ func (w *writer) finding(k *kept) {
 	}
 }
 
-// put writes a row unless it stands so in the file already.
+// put writes a row unless the file has it already.
 func (w *writer) put(key string, old, now map[string]uint64, query string, args ...any) {
 	sum := hash(args)
 	now[key] = sum
@@ -211,7 +211,7 @@ func (w *writer) beat(id string, b *classify.Beacon, all []classify.Starts, old,
 	w.put(b.Role.String(), old, now, "beat.put", id, int64(b.Role), b.Score, int64(whole(b.Scored)), int64(b.Period), int64(b.Sessions), b.Words, list(starts))
 }
 
-// distances gives the first time and the distances between them.
+// distances returns the first time and the differences between successive ones.
 func distances(times []int64) []int64 {
 	out := make([]int64, 0, len(times))
 	before := int64(0)
