@@ -169,7 +169,7 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 			return o.ofDB(err)
 		}
 		inputs = seen.Fresh(inputs, func(name, as string) {
-			o.warn(s.err, "%s: the store has it already (as %s); it is not counted again", name, as)
+			o.warn(s.err, "%s: the store already has it (as %s); it is not counted again", name, as)
 		})
 	}
 	src := files.Open(inputs, files.Options{Stdin: s.in, HashUpTo: o.hashLimit(), BlockSize: blockSize(o.workers)})

@@ -81,7 +81,7 @@ limits: {user: nobody, confine: true, panics: %[1]s/state/panics}
 		return d, w
 	}
 	d, w := start()
-	if n, ok := d.await("privileges are given up", 1)["landlock"].(float64); !ok || n == 0 {
+	if n, ok := d.await("privileges were dropped", 1)["landlock"].(float64); !ok || n == 0 {
 		t.Log("this kernel has no Landlock: nothing was confined")
 	} else {
 		t.Logf("confined by version %.0f of Landlock", n)

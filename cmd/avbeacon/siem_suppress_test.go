@@ -93,7 +93,7 @@ sinks: [{name: elastic, type: elastic, http: {url: "%s"}}]
 	eventually(t, func() bool {
 		r := invoked(t, "report", "--db", db)
 		return regexp.MustCompile(`20 findings are kept from alerts by suppression s-[0-9a-f]+ \(licensed; ann; until 20[0-9-]+ [0-9:]+\)`).MatchString(strings.Join(strings.Fields(r), " ")) &&
-			strings.Contains(strings.Join(strings.Fields(r), " "), "10 findings are kept from alerts by lab, as monitor judged them last")
+			strings.Contains(strings.Join(strings.Fields(r), " "), "10 findings are kept from alerts by lab, as of monitor's last decision")
 	}, func() string { return invoked(t, "report", "--db", db) })
 
 	id := regexp.MustCompile(`s-[0-9a-f]+`).FindString(added)

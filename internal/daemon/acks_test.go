@@ -41,7 +41,7 @@ func acknowledge(t *testing.T, file string) (ids []string) {
 	return ids
 }
 
-// Both runs see the office twice, a day apart. Where nobody acknowledges, the second day repeats what was told.
+// Both runs see the office capture twice, a day apart. Without acknowledgements, the second day repeats the alerts of the first.
 func TestWhatIsAcknowledgedIsNotRepeated(t *testing.T) {
 	whole, err := os.ReadFile(office)
 	require.NoError(t, err)
@@ -62,13 +62,13 @@ func TestWhatIsAcknowledgedIsNotRepeated(t *testing.T) {
 			}
 			defer s.Close()
 			list, err := s.Alerts(context.Background())
-			told := 0
+			count := 0
 			for _, a := range list {
 				if !a.Told.IsZero() {
-					told++
+					count++
 				}
 			}
-			return err == nil && told >= 10 && told == len(o.out.ids(t))
+			return err == nil && count >= 10 && count == len(o.out.ids(t))
 		}, time.Minute, 100*time.Millisecond)
 		var ids []string
 		if ack {

@@ -20,8 +20,8 @@ import (
 	"avbeacon/internal/store"
 )
 
-// Check tries all that a configuration names and that can be tried without listening, writing or sending anything. Notes
-// are sentences about what may not be meant.
+// Check tests everything that a configuration names, as far as that is possible without listening, writing or sending.
+// Its notes are sentences about settings that may be mistakes.
 func Check(ctx context.Context, opt Options) (notes []string, err error) {
 	d := &Daemon{opt: opt, cfg: &opt.Config}
 	know, err := session.Load(&d.cfg.Knowledge, d.cfg.Policy)
@@ -52,7 +52,8 @@ func Check(ctx context.Context, opt Options) (notes []string, err error) {
 	return notes, errors.Join(append(errs, d.checkStore(ctx))...)
 }
 
-// checkNames looks whether what is named is there. An interface may be on another machine than this one, or come later.
+// checkNames checks that named files and folders exist. A missing interface is only a note: the configuration may be for
+// another machine, or the interface may appear later.
 func (d *Daemon) checkNames() (notes []string, errs []error) {
 	c := d.cfg
 	for _, name := range c.Capture.Interfaces {
@@ -74,7 +75,7 @@ func (d *Daemon) checkNames() (notes []string, errs []error) {
 	return notes, append(errs, privilege.Known(c.Limits.User))
 }
 
-// strangers tells of vendors that the catalogue does not have: what names them fits nothing.
+// strangers returns a note for each vendor that the catalogue does not have: a rule that names it never matches.
 func strangers(c *config.Config, catalog *feeds.Catalog) (notes []string) {
 	look := func(key string, vendors []string) {
 		for _, v := range vendors {
@@ -92,7 +93,7 @@ func strangers(c *config.Config, catalog *feeds.Catalog) (notes []string) {
 	return notes
 }
 
-// try leaves out sinks that make their file when they are opened.
+// try skips sinks that would create their file when opened.
 func try(kind string, open func() error) error {
 	if kind == "file" {
 		return nil
@@ -100,7 +101,7 @@ func try(kind string, open func() error) error {
 	return open()
 }
 
-// checkStore looks whether a store that is there can be read.
+// checkStore checks that an existing store can be read.
 func (d *Daemon) checkStore(context.Context) error {
 	if d.cfg.Store.File == "" {
 		return nil

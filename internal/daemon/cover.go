@@ -7,19 +7,19 @@ import (
 	"avbeacon/internal/store"
 )
 
-// longSecond is how much of the time since the last look counts as seen on a live tap: the source says once a second that
-// it still listens, so that more is time in which the process stood still.
+// longSecond is the most time since the last call that counts as watched on a live tap. The source reports once a second
+// that it still listens, so in a longer gap the process was not running.
 const longSecond = 5 * time.Second
 
-// coverage tells the store what was seen since the last look.
+// coverage reports to the store what was seen since the last call.
 type coverage struct {
 	packets, bytes, drops uint64
 	at                    time.Time     // packet clock; zero before the first packet
 	began                 bool          // there were packets
-	rest                  time.Duration // seen and not told yet: the store counts whole seconds
+	rest                  time.Duration // seen and not yet reported: the store counts whole seconds
 }
 
-// add adds what came to the hours of the packet clock. Packets count for the hour of the look.
+// add adds packets and time watched to the hours of the packet clock. Packets count for the hour in which add is called.
 func (c *coverage) add(s *store.Store, now time.Time, inputs []capture.Input, live bool) {
 	if now.IsZero() {
 		return

@@ -1,5 +1,6 @@
-// Package daemon watches a tap for months: it opens what the configuration names, gives up its privileges, runs the
-// pipeline, keeps what it finds, delivers alerts, takes new knowledge into use while it runs, and drains at the end.
+// Package daemon watches a tap for months: it opens what the configuration names, drops its privileges, runs the pipeline,
+// stores findings, delivers alerts, reloads the catalogue, policy and place data while it runs, and drains at the end.
+// Start reading at Run.
 package daemon
 
 import (
@@ -24,57 +25,57 @@ import (
 	"avbeacon/internal/store"
 )
 
-// Options is what a Daemon needs. Config must be valid.
+// Options are what a Daemon needs. Config must be valid.
 type Options struct {
 	Config  config.Config
-	File    string // of the configuration; "" for none
+	File    string // the configuration's; "" for none
 	Site    session.Site
 	Version string
 	Stdin   io.Reader
-	Stdout  io.Writer // of the sink of type stdout, which is the only one where none is configured
-	Summary io.Writer // gets the last report, in words
+	Stdout  io.Writer // for the sink of type stdout, the default when no sink is configured
+	Summary io.Writer // gets the last report, as text
 	Log     *zap.Logger
-	// Reload asks for new knowledge, Reopen for files to be opened anew; both may be nil.
+	// A signal on Reload reloads catalogue, policy and place data; one on Reopen reopens output files. Both may be nil.
 	Reload, Reopen <-chan os.Signal
 }
 
-// Messages of the log that others go by.
+// Log messages that other programs and tests rely on.
 const (
-	Watching = "watching"                          // all is open
+	Watching = "watching"                          // everything is open
 	Ended    = "the input is at its end; draining" // no more packets are taken
-	CameIn   = "packets that came in, in all"      // an input's, at the end
+	CameIn   = "packets received in total"         // of one input, at the end
 	Reloaded = "new knowledge is in use"           // after a reload
 )
 
-// Daemon is a run.
+// Daemon is one run.
 type Daemon struct {
 	opt  Options
 	cfg  *config.Config
 	log  *zap.Logger
-	next atomic.Pointer[knowledge] // loaded, for the owner to exchange
+	next atomic.Pointer[knowledge] // loaded, for the owner to put into use
 
 	source   capture.Source
 	live     *live.Source  // nil without interfaces
 	folder   *files.Folder // nil without a watched folder
 	store    *store.Store  // nil without one
-	key      []byte        // of the hashes that replace personal identifiers
+	key      []byte        // for the hashes that replace personal identifiers
 	outbox   *session.Outbox
 	metrics  *metrics.Registry
-	server   *metrics.Server // nil where nobody listens
+	server   *metrics.Server // nil if metrics are not served
 	faults   faults
 	reloads  reloads
 	delivery atomic.Pointer[outbox.Stats]
 	entries  atomic.Int64  // of the catalogue in use
 	due      atomic.Bool   // a second of the wall clock has passed
-	ripe     chan struct{} // there is something to be written to the store; holds one
+	ripe     chan struct{} // signals that the store has something to write; capacity 1
 	began    time.Time
 
-	lost     uint64 // alerts whose loss was logged; of the goroutine of beat
+	lost     uint64 // alerts whose loss was logged; owned by the goroutine of beat
 	saidLoss time.Time
 }
 
-// Run is the daemon's life. It returns when the input is at its end or ctx is done, and all that was taken until then is
-// where it belongs, or after the time that the configuration allows for that.
+// Run runs the daemon. It returns when the input has ended or ctx is done, and everything captured until then has been
+// judged, stored and delivered, or when the time that the configuration allows for draining has passed.
 func Run(ctx context.Context, opt Options) (err error) {
 	if opt.Log == nil {
 		opt.Log = zap.NewNop()
@@ -101,8 +102,8 @@ func Run(ctx context.Context, opt Options) (err error) {
 // run starts all goroutines and waits for them, in the order in which data flows.
 func (d *Daemon) run(ctx context.Context, o *owner) error {
 	var behind, beside sync.WaitGroup
-	flow, endFlow := context.WithCancel(context.WithoutCancel(ctx)) // of what is drained after the packets
-	side, endSide := context.WithCancel(context.WithoutCancel(ctx)) // of what only looks on
+	flow, endFlow := context.WithCancel(context.WithoutCancel(ctx)) // stages that drain after the last packet
+	side, endSide := context.WithCancel(context.WithoutCancel(ctx)) // monitoring, which touches no packets
 	defer endFlow()
 	defer endSide()
 	var undelivered error
@@ -118,17 +119,17 @@ func (d *Daemon) run(ctx context.Context, o *owner) error {
 	d.log.Info(Watching, zap.Strings("inputs", d.inputs()), zap.String("sensor", d.cfg.Sensor), zap.String("policy", o.Know.Policy.Name))
 	stats, err := o.Pipeline.Run(ctx)
 	d.log.Info(Ended, zap.Duration("at_most", d.cfg.Limits.Drain))
-	d.tellInputs()
+	d.logInputs()
 	err = errors.Join(err, o.finish(stats))
 	err = errors.Join(err, d.writeRest(side))
-	endFlow() // the sinks catch up
+	endFlow() // the sinks deliver what is left
 	behind.Wait()
 	endSide()
 	beside.Wait()
 	return errors.Join(err, undelivered, o.summary(stats), d.unread())
 }
 
-// unread tells which inputs could not be read, or not to their end.
+// unread returns an error that names the inputs that could not be read to their end.
 func (d *Daemon) unread() error {
 	var errs []error
 	for _, in := range d.source.Inputs() {
@@ -137,16 +138,16 @@ func (d *Daemon) unread() error {
 	return errors.Join(errs...)
 }
 
-// tellInputs logs what came of each input.
-func (d *Daemon) tellInputs() {
+// logInputs logs the totals of each input.
+func (d *Daemon) logInputs() {
 	for _, i := range d.interfaces() {
 		d.log.Info(CameIn, zap.String("input", i.Name), zap.Uint64("packets", i.Packets), zap.Uint64("bytes", i.Bytes),
 			zap.Uint64("kernel_drops", i.Kernel), zap.Uint64("freezes", i.Freezes), zap.Uint64("cut", i.Cut), zap.Uint64("losses", i.Losses))
 	}
 }
 
-// beat notes each second of the wall clock, for the owner goroutine to look after what is not a packet's, and asks for the
-// state of the outbox, which may take longer than the owner has time.
+// beat marks each second of the wall clock, on which the owner goroutine does its periodic work. beat itself queries the
+// state of the outbox, which would hold up the owner for too long.
 func (d *Daemon) beat(ctx context.Context) {
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
@@ -163,14 +164,14 @@ func (d *Daemon) beat(ctx context.Context) {
 	}
 }
 
-// flushAfter is when the store is written at the latest, though the owner has not come to hand over the memory.
+// flushAfter is the longest time between writes to the store, even if the owner has not handed over its changes.
 const flushAfter = 1200 * time.Millisecond
 
-// sendAfter is how long alerts wait for others, with which they share a transaction.
+// sendAfter is how long an alert waits for others to share its transaction.
 const sendAfter = 50 * time.Millisecond
 
-// keepStore writes what changed when the owner has handed over the memory, once a second; at the end it writes once more.
-// Once an hour it takes away what is too old.
+// keepStore writes changes to the store when the owner has handed them over, once a second, and a last time at the end.
+// Once an hour it deletes what is too old.
 func (d *Daemon) keepStore(ctx context.Context) {
 	late, hour, soon := time.NewTicker(flushAfter), time.NewTicker(time.Hour), time.NewTimer(flushAfter)
 	defer soon.Stop()
@@ -185,7 +186,7 @@ func (d *Daemon) keepStore(ctx context.Context) {
 		case <-d.ripe:
 			d.flush(ctx)
 			late.Reset(flushAfter)
-		case <-d.store.Ripe(): // alerts do not wait for the memory
+		case <-d.store.Ripe(): // alerts do not wait for the owner's hand-over
 			soon.Reset(sendAfter)
 		case <-soon.C:
 			d.flush(ctx)
@@ -210,7 +211,7 @@ func (d *Daemon) flush(ctx context.Context) {
 	}
 }
 
-// writeRest waits until the store has all alerts, for as long as the shutdown may take: a disk that is full may get room.
+// writeRest retries until the store has all alerts, for as long as the shutdown may take: space may be freed on a full disk.
 func (d *Daemon) writeRest(ctx context.Context) error {
 	if d.store == nil {
 		return nil
@@ -224,10 +225,10 @@ func (d *Daemon) writeRest(ctx context.Context) error {
 	return nil
 }
 
-// sayEvery is how often losses of alerts are logged at most.
+// sayEvery is the least time between two log lines about lost alerts.
 const sayEvery = time.Minute
 
-// sayLoss logs alerts that went for want of room.
+// sayLoss logs alerts that were deleted for lack of space.
 func (d *Daemon) sayLoss(st *outbox.Stats) {
 	var lost uint64
 	for at := range st.Dropped {
@@ -236,7 +237,7 @@ func (d *Daemon) sayLoss(st *outbox.Stats) {
 	if lost == d.lost || time.Since(d.saidLoss) < sayEvery {
 		return
 	}
-	d.log.Error("no room: alerts of the lowest severity were deleted that not every sink had", zap.Uint64("alerts", lost-d.lost))
+	d.log.Error("too many alerts were waiting: undelivered alerts of the lowest severity were deleted", zap.Uint64("alerts", lost-d.lost))
 	d.lost, d.saidLoss = lost, time.Now()
 }
 
@@ -246,9 +247,9 @@ func (d *Daemon) retain(ctx context.Context) {
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		d.log.Error("the store's old records could not be removed", zap.Error(err))
+		d.log.Error("old records could not be removed from the store", zap.Error(err))
 	case r.Over:
-		d.log.Warn("the store is over its limit, and nothing in it may go", zap.Int64("bytes", r.Used), zap.Int64("limit", int64(s.Size)))
+		d.log.Warn("the store exceeds its limit, but holds nothing that may be deleted", zap.Int64("bytes", r.Used), zap.Int64("limit", int64(s.Size)))
 	case r.Rows > 0 || r.Findings > 0:
 		d.log.Info("old records were removed from the store", zap.Int64("rows", r.Rows), zap.Int("findings", r.Findings))
 	}
@@ -256,11 +257,11 @@ func (d *Daemon) retain(ctx context.Context) {
 
 func (d *Daemon) serve(ctx context.Context) {
 	if err := d.server.Run(ctx); err != nil {
-		d.log.Error("metrics are not served any more", zap.Error(err))
+		d.log.Error("the metrics server failed; metrics and health are no longer served", zap.Error(err))
 	}
 }
 
-// close gives up what open opened, in the opposite order.
+// close closes what open opened, in reverse order.
 func (d *Daemon) close() error {
 	var errs []error
 	add := func(what string, err error) {

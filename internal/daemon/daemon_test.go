@@ -27,26 +27,26 @@ import (
 
 const office = "../../testdata/pcap/office.pcap"
 
-// told is a standard output that several goroutines may use.
-type told struct {
+// output is a standard output that several goroutines may use.
+type output struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (o *told) Write(b []byte) (int, error) {
+func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.Write(b)
 }
 
-func (o *told) text() string {
+func (o *output) text() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.String()
 }
 
 // ids are those of the alerts, in order.
-func (o *told) ids(t testing.TB) (list []string) {
+func (o *output) ids(t testing.TB) (list []string) {
 	t.Helper()
 	for line := range strings.Lines(o.text()) {
 		var a struct {
@@ -61,7 +61,7 @@ func (o *told) ids(t testing.TB) (list []string) {
 // one is a daemon in a folder of the test.
 type one struct {
 	Options
-	out  *told
+	out  *output
 	logs *observer.ObservedLogs
 }
 
@@ -71,7 +71,7 @@ func newOne(t testing.TB) *one {
 	c.Capture.Read = office
 	c.Limits.Drain = time.Minute
 	core, logs := observer.New(zap.InfoLevel)
-	o := &one{out: &told{}, logs: logs}
+	o := &one{out: &output{}, logs: logs}
 	o.Options = Options{Config: c, Version: "test", Stdout: o.out, Log: zap.New(core)}
 	return o
 }
@@ -96,7 +96,7 @@ func TestAlertsOfACaptureComeOnce(t *testing.T) {
 		seen[id] = true
 	}
 	require.Contains(t, o.out.text(), "192.168.10.21")
-	require.Contains(t, summary.String(), "What the capture could not show")
+	require.Contains(t, summary.String(), "what the capture could not show")
 	again := newOne(t)
 	again.run(t)
 	require.ElementsMatch(t, ids, again.out.ids(t), "the same capture gives the same ids")
@@ -113,13 +113,13 @@ func TestWhatWasToldIsNotToldAgainAfterARestart(t *testing.T) {
 	defer s.Close()
 	alerts, err := s.Alerts(context.Background())
 	require.NoError(t, err)
-	told := 0
+	sent := 0
 	for _, a := range alerts {
 		if !a.Told.IsZero() {
-			told++
+			sent++
 		}
 	}
-	require.Equal(t, len(first.out.ids(t)), told)
+	require.Equal(t, len(first.out.ids(t)), sent)
 	hours, err := s.CoverageHours(context.Background(), time.Time{})
 	require.NoError(t, err)
 	require.NotEmpty(t, hours)
@@ -217,7 +217,7 @@ func TestKnowledgeIsExchangedWhileItRuns(t *testing.T) {
 	require.Eventually(t, func() bool { return refused() == 1 }, time.Minute, 10*time.Millisecond, "a change of the files is enough")
 	reload <- syscall.SIGHUP
 	require.Eventually(t, func() bool { return len(reload) == 0 }, time.Minute, 10*time.Millisecond)
-	require.Equal(t, 1, refused(), "the same reason is told once")
+	require.Equal(t, 1, refused(), "the same reason is logged once")
 
 	require.NoError(t, os.Remove(filepath.Join(dir, "broken.yaml")))
 	catalogue(t, dir, "kaspersky")
@@ -261,7 +261,7 @@ func TestFilesThatAreNotReadToTheirEndAreTold(t *testing.T) {
 	require.Eventually(t, func() bool { return o.said("capture file cannot be read further") }, time.Minute, 10*time.Millisecond)
 	cancel()
 	require.NoError(t, <-done)
-	require.Contains(t, summary.String(), "a capture file of the folder was not read, or not to its end: 1;")
+	require.Contains(t, summary.String(), "files of the folder that were not read to their end: 1;")
 }
 
 func TestHealthIsTold(t *testing.T) {
@@ -315,18 +315,18 @@ func TestAPacketThatMakesUsPanicIsKept(t *testing.T) {
 	require.Equal(t, mostAlike, again.kept, "others have room too")
 }
 
-// Two stores in one folder have nothing in common: what one told, the other tells too.
+// Two stores in one folder share nothing: each run sends all alerts, whatever the other sent.
 func TestStoresOfOneFolderTellEachForItself(t *testing.T) {
 	dir := t.TempDir()
-	told := map[string][]string{}
+	sent := map[string][]string{}
 	for _, name := range []string{"a.db", "b.db"} {
 		o := newOne(t)
 		o.Config.Store.File, o.Config.Sensor = filepath.Join(dir, name), "tap"
 		o.run(t)
-		told[name] = o.out.ids(t)
+		sent[name] = o.out.ids(t)
 	}
-	require.NotEmpty(t, told["a.db"])
-	require.Equal(t, told["a.db"], told["b.db"])
+	require.NotEmpty(t, sent["a.db"])
+	require.Equal(t, sent["a.db"], sent["b.db"])
 }
 
 // What an earlier version decided and could not hand to its spool is sent at the first start of this one, under the id that it
@@ -365,7 +365,7 @@ func TestWhatAnEarlierVersionDidNotSendIsSent(t *testing.T) {
 			require.Contains(t, ids, id)
 			delete(missed, id)
 		} else {
-			require.NotContains(t, ids, id, "it was told before")
+			require.NotContains(t, ids, id, "it was sent before")
 		}
 	}
 	require.Empty(t, missed)

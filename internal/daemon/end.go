@@ -10,10 +10,10 @@ import (
 	"avbeacon/internal/session"
 )
 
-// mostShown is how many findings the last summary shows; those of concern come first.
+// mostShown is the most findings that the last report shows; those of concern come first.
 const mostShown = 1000
 
-// finish judges what still waits, and hands what changed to the store.
+// finish judges what is still pending, and hands all changes to the store.
 func (o *owner) finish(st capture.Stats) error {
 	d := o.d
 	o.ended = true
@@ -31,7 +31,7 @@ func (o *owner) finish(st capture.Stats) error {
 	return nil
 }
 
-// summary writes the last report.
+// summary writes the report at the end of the run.
 func (o *owner) summary(st capture.Stats) error {
 	if o.d.opt.Summary == nil {
 		return nil
@@ -41,7 +41,7 @@ func (o *owner) summary(st capture.Stats) error {
 	o.NoteSuppressed(r, list)
 	err := r.WriteText(o.d.opt.Summary, report.TextOptions{})
 	if err == nil && all > len(list) {
-		_, err = fmt.Fprintf(o.d.opt.Summary, "%d of %d findings are shown, those of concern first.\n", len(list), all)
+		_, err = fmt.Fprintf(o.d.opt.Summary, "Only %d of %d findings are shown, those of concern first.\n", len(list), all)
 	}
 	if err != nil {
 		return fmt.Errorf("write the last summary: %w", err)
@@ -49,10 +49,10 @@ func (o *owner) summary(st capture.Stats) error {
 	return nil
 }
 
-// gravest gives the findings that the last summary shows, and how many there are in all.
+// gravest returns the findings for the last report, and the total number of findings.
 func (o *owner) gravest() (list []*classify.Finding, all int) {
 	var others []*classify.Finding
-	_ = o.Pipeline.Classifier.Each(func(f *classify.Finding) error { // it has no error of its own
+	_ = o.Pipeline.Classifier.Each(func(f *classify.Finding) error { // the callback never fails
 		to := &others
 		if concern, _ := o.Know.Policy.Judge(f); concern {
 			to = &list
@@ -65,16 +65,16 @@ func (o *owner) gravest() (list []*classify.Finding, all int) {
 	return append(list, others[:min(len(others), mostShown-len(list))]...), all
 }
 
-// report is that of the run, as `analyze` makes it, with some findings.
+// report makes the report of the run, as `analyze` does, with the given findings only.
 func (o *owner) report(st capture.Stats, list []*classify.Finding) *report.Report {
 	r := report.New(o.Facts(st, list))
 	if n := o.d.unreadFiles(); n > 0 {
-		r.Coverage.Words = append(r.Coverage.Words, fmt.Sprintf("Times that a capture file of the folder was not read, or not to its end: %d; the log says which and why.", n))
+		r.Coverage.Words = append(r.Coverage.Words, fmt.Sprintf("Capture files of the folder that were not read to their end: %d; the log has names and reasons.", n))
 	}
 	return r
 }
 
-// unreadFiles is how often a file of the watched folder was lost, or a part of it.
+// unreadFiles counts files of the watched folder that were lost, in whole or in part.
 func (d *Daemon) unreadFiles() uint64 {
 	if d.folder == nil {
 		return 0

@@ -17,23 +17,23 @@ import (
 	"avbeacon/internal/session"
 )
 
-// mostPieces is how many packets of panics are kept in one run, mostAlike how many with the same reason.
+// mostPieces is the most packets kept in one run after panics, mostAlike the most with the same reason.
 const (
 	mostPieces = 20
 	mostAlike  = 5
 )
 
-// faults are what went wrong and was survived.
+// faults are the errors that the run survived.
 type faults struct {
 	folder string
 
 	mu        sync.Mutex
 	kept      int
-	alike     map[string]int // kept, by reason; as many as mostPieces at most
-	store     error          // of the store's last write; nil where it went well
-	written   time.Time      // when that was; zero: not yet
-	unwritten uint64         // writes that failed
-	size      int64          // of its file, bytes
+	alike     map[string]int // packets kept, by reason; at most mostPieces keys
+	store     error          // of the store's last write; nil if it succeeded
+	written   time.Time      // time of the last write; zero: none yet
+	unwritten uint64         // failed writes
+	size      int64          // of the store's file, bytes
 
 	panics atomic.Uint64
 }
@@ -54,7 +54,7 @@ func (f *faults) packet(log *zap.Logger) func(*observe.Panic) {
 	return func(p *observe.Panic) {
 		f.panics.Add(1)
 		file, err := f.keep(p.Reason, "pcap", func(w *os.File) error { return p.WriteCapture(w) })
-		log.Error("a packet made the program panic; it was left out", zap.String("reason", p.Reason), zap.Uint64("frame", p.Packet.Frame),
+		log.Error("a packet caused a panic and was skipped", zap.String("reason", p.Reason), zap.Uint64("frame", p.Packet.Frame),
 			zap.String("kept_as", file), zap.NamedError("not_kept", err), zap.ByteString("stack", p.Stack))
 	}
 }
@@ -68,12 +68,12 @@ func (f *faults) observation(log *zap.Logger) func(*capture.Observation, string,
 			_, err := w.Write(line)
 			return err
 		})
-		log.Error("an observation made the program panic; it was left out", zap.String("reason", reason), zap.Uint64("frame", o.Frame),
+		log.Error("an observation caused a panic and was skipped", zap.String("reason", reason), zap.Uint64("frame", o.Frame),
 			zap.String("kept_as", file), zap.NamedError("not_kept", err), zap.ByteString("stack", stack))
 	}
 }
 
-// keep writes a file of its own, for a report of the fault; "" where no more are kept.
+// keep writes the packet to a file of its own, for a bug report. It returns "" if no more packets are kept.
 func (f *faults) keep(reason, ending string, write func(*os.File) error) (name string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -93,7 +93,7 @@ func (f *faults) keep(reason, ending string, write func(*os.File) error) (name s
 	return name, errors.Join(write(w), w.Close())
 }
 
-// wrote notes how a write of the store went. A failure is told when it begins and when it ends.
+// wrote records the outcome of a write to the store. Failures are logged when they begin and when they end.
 func (f *faults) wrote(at time.Time, err error, log *zap.Logger) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -101,7 +101,7 @@ func (f *faults) wrote(at time.Time, err error, log *zap.Logger) {
 	case err != nil && f.store == nil:
 		log.Error(session.Unwritten, zap.Error(err))
 	case err == nil && f.store != nil:
-		log.Info("the store is written again")
+		log.Info("the store can be written again")
 	}
 	if f.store = err; err == nil {
 		f.written = at

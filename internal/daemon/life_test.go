@@ -19,7 +19,7 @@ import (
 	"avbeacon/internal/session"
 )
 
-// Nothing that a run began goes on after it.
+// A run leaves no goroutine behind.
 func TestRunLeavesNoGoroutine(t *testing.T) {
 	run := func() {
 		o := newOne(t)
@@ -100,8 +100,8 @@ func TestPanicsAreContained(t *testing.T) {
 	require.True(t, vendors["drweb"] && vendors["avast"], "%v", vendors)
 	require.NoError(t, d.close())
 
-	require.True(t, o.said("a packet made the program panic; it was left out"))
-	require.True(t, o.said("an observation made the program panic; it was left out"))
+	require.True(t, o.said("a packet caused a panic and was skipped"))
+	require.True(t, o.said("an observation caused a panic and was skipped"))
 	kept, err := filepath.Glob(filepath.Join(dir, "panic-*.pcap"))
 	require.NoError(t, err)
 	require.NotEmpty(t, kept)
@@ -136,7 +136,7 @@ func TestAMomentThatPanicsIsOver(t *testing.T) {
 	require.NoError(t, d.close())
 	require.Positive(t, ticks)
 	require.EqualValues(t, 1, p.Panics)
-	require.True(t, o.said("an observation made the program panic; it was left out"))
+	require.True(t, o.said("an observation caused a panic and was skipped"))
 	require.NotEmpty(t, p.Classifier.Findings())
 }
 
@@ -172,7 +172,7 @@ func TestMemoryThatRunsShortIsSaid(t *testing.T) {
 	require.NoError(t, err)
 	_, err = in.Write(whole)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return o.said("memory runs short: fewer hosts are remembered") }, time.Minute, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return o.said("memory is running short: fewer hosts are remembered") }, time.Minute, 20*time.Millisecond)
 	require.NoError(t, stop())
 	require.Contains(t, o.out.text(), "192.168.10.21")
 }

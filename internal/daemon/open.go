@@ -20,8 +20,8 @@ import (
 	"avbeacon/internal/store"
 )
 
-// open opens all, first what needs privileges; the store and the sinks come after those are gone, so that their files are
-// made by who has to write them later.
+// open opens everything. What needs privileges comes first. The store and the sinks follow once privileges are dropped, so
+// that their files belong to the user who writes them later.
 func (d *Daemon) open(ctx context.Context) (err error) {
 	if d.source, err = d.openSource(); err != nil {
 		return err
@@ -44,10 +44,10 @@ func (d *Daemon) open(ctx context.Context) (err error) {
 	return owned(d.openOutbox(ctx))
 }
 
-// owned explains why even root may not write: by then it is a user like all others.
+// owned explains a denied write to somebody who started the daemon as root: it has switched to another user by then.
 func owned(err error) error {
 	if errors.Is(err, store.ErrReadOnly) || errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("%w; privileges are given up by now, so that the folder has to belong to uid %d, which the daemon runs as", err, os.Getuid())
+		return fmt.Errorf("%w; privileges are already dropped, so the folder must belong to uid %d, which the daemon runs as", err, os.Getuid())
 	}
 	return err
 }
@@ -134,21 +134,22 @@ func (d *Daemon) openServer() error {
 	return nil
 }
 
-// drop gives up privileges, and the files that the configuration does not name where it asks for that.
+// drop drops privileges and, if limits.confine is set, access to files that the configuration does not name.
 func (d *Daemon) drop() error {
 	l := &d.cfg.Limits
 	r, err := privilege.Drop(privilege.Options{User: l.User, Confine: l.Confine, Read: d.readable(), Write: d.writable()})
 	if err != nil {
-		return fmt.Errorf("give up privileges: %w", err)
+		return fmt.Errorf("drop privileges: %w", err)
 	}
-	d.log.Info("privileges are given up", zap.Int("uid", r.UID), zap.Int("gid", r.GID), zap.Int("landlock", r.Landlock), zap.Bool("bounded", r.Bounded))
+	d.log.Info("privileges were dropped", zap.Int("uid", r.UID), zap.Int("gid", r.GID), zap.Int("landlock", r.Landlock), zap.Bool("bounded", r.Bounded))
 	if l.Confine && r.Landlock == 0 {
-		d.log.Warn("this kernel cannot keep the process from other files: limits.confine has no effect")
+		d.log.Warn("this kernel has no Landlock: limits.confine has no effect")
 	}
 	return nil
 }
 
-// readable are the folders of the files that are read while the daemon runs: files may be replaced in them.
+// readable returns the folders of the files that are read while the daemon runs. It returns folders because a file may be
+// replaced by a new one.
 func (d *Daemon) readable() []string {
 	k := &d.cfg.Knowledge
 	list := []string{"/etc", "/usr/share/zoneinfo", "/usr/share/ca-certificates", "/usr/lib/ssl", "/proc/self", "/sys/class/net", "/run/systemd/resolve"}
@@ -183,7 +184,7 @@ func (d *Daemon) writable() []string {
 	return slices.Compact(list)
 }
 
-// addFolder adds the folder that a file is in.
+// addFolder adds the folder of a file.
 func addFolder(list []string, file string) []string {
 	if file == "" {
 		return list
@@ -208,7 +209,7 @@ func (d *Daemon) openStore() (err error) {
 	}
 	sensor := c.Sensor
 	if _, err := os.Stat(c.Store.File); errors.Is(err, os.ErrNotExist) {
-		sensor = named(sensor) // a store that is there has a name
+		sensor = named(sensor) // an existing store has a name
 	}
 	if d.store, err = store.Open(c.Store.File, store.Options{
 		Sensor: sensor, IDKey: d.key, Steady: true, Alerts: int64(c.Store.Alerts), Pending: c.Store.Pending,
@@ -217,16 +218,16 @@ func (d *Daemon) openStore() (err error) {
 	}
 	c.Sensor, d.key = d.store.Sensor(), d.store.IDKey()
 	if what := d.store.Damage(); what != "" {
-		d.log.Error("the store is damaged: it was moved aside and another begun", zap.String("damage", what))
+		d.log.Error("the store is damaged: it was moved aside and a new one created", zap.String("damage", what))
 	}
 	if folder := session.FormerSpool(c.Store.File); folder != "" {
-		d.log.Warn("a former version may have left alerts here that no sink has: run that version once more with this configuration "+
+		d.log.Warn("an earlier version may have left undelivered alerts here: run that version once more with this configuration "+
 			"to deliver them, then remove the folder", zap.String("folder", folder))
 	}
 	return nil
 }
 
-// named names the tap after the machine where the configuration has no name for it.
+// named returns the sensor's name: the configured one, else the host name.
 func named(sensor string) string {
 	if sensor == "" {
 		sensor, _ = os.Hostname() // "" is a name too

@@ -21,18 +21,18 @@ import (
 	"avbeacon/internal/session"
 )
 
-// owner is what belongs to the goroutine behind the observers, which alone touches the Session.
+// owner is the state of the goroutine that runs the Session, behind the observers. No other goroutine touches it.
 type owner struct {
 	*session.Session
 	d      *Daemon
 	cover  coverage
 	found  found
 	relief relief
-	ended  bool                      // the input is at its end
+	ended  bool                      // the input has ended
 	sent   map[metrics.Alerts]uint64 // N is 0 in the key
 }
 
-// build puts the Session together, and goes on from the store.
+// build makes the Session and resumes from the store.
 func (d *Daemon) build(ctx context.Context, know *session.Knowledge) (*owner, error) {
 	l := &d.cfg.Limits
 	o := &owner{d: d, sent: map[metrics.Alerts]uint64{}, found: found{most: 2 * l.Hosts}, relief: newRelief(l.Hosts)}
@@ -67,7 +67,7 @@ func (d *Daemon) build(ctx context.Context, know *session.Knowledge) (*owner, er
 	return o, nil
 }
 
-// workers is what the configuration says, else one a processor, four at most: the reader is the limit beyond.
+// workers is the configured number, else one per processor, at most four: beyond that the reader is the bottleneck.
 func workers(n int) int {
 	if n > 0 {
 		return n
@@ -100,18 +100,18 @@ func (o *owner) tick(_ time.Time, st capture.Stats) error {
 	return nil
 }
 
-// keep hands the store what changed. It is called only where there is a store.
+// keep hands changes to the store. It is called only if there is a store.
 func (o *owner) keep(part session.Part) {
 	d := o.d
 	o.Keep(part)
 	o.cover.add(d.store, o.Teller.Now(), d.source.Inputs(), d.live != nil)
 	select {
 	case d.ripe <- struct{}{}:
-	default: // the last time is not written yet
+	default: // the last hand-over is not written yet
 	}
 }
 
-// exchange puts new knowledge in the place of what is in use.
+// exchange puts newly loaded knowledge into use.
 func (o *owner) exchange(k *knowledge) {
 	d, before, began := o.d, o.Know, time.Now()
 	r, err := o.Use(context.Background(), k.Knowledge, o.relief.hosts)
@@ -120,7 +120,7 @@ func (o *owner) exchange(k *knowledge) {
 	}
 	before.Close()
 	if err := o.Suppress(k.rules); err != nil {
-		d.log.Error("the new suppressions were rejected; those before stay in use", zap.Error(err))
+		d.log.Error("the new suppressions were rejected; the old ones stay in use", zap.Error(err))
 	}
 	for _, id := range k.acknowledged {
 		o.Teller.Book.Acknowledge(id, o.Teller.Now())
@@ -131,7 +131,7 @@ func (o *owner) exchange(k *knowledge) {
 		zap.Int("findings", r.Findings), zap.Int("findings_of_vendors_that_are_gone", r.Unknown), zap.Duration("took", time.Since(began)))
 }
 
-// seed makes a run's own, so that nobody who sends packets can aim at one shard.
+// seed returns a random seed per run, so that a sender of packets cannot aim at one shard.
 func seed() (s flow.Seed) {
 	var b [8]byte
 	for i := range s {

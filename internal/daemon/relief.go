@@ -9,21 +9,21 @@ import (
 	"go.uber.org/zap"
 )
 
-// The limit of memory (limits.memory, GOMEMLIMIT) holds for what the tables need on most sites. Where hosts have more than
-// most to be remembered, fewer are remembered.
+// The memory limit (limits.memory, GOMEMLIMIT) is enough for the tables of most sites. Where hosts need more memory than
+// usual, fewer hosts are remembered.
 const (
-	fullAt    = 0.75 // of the limit: what is in use; the collector needs the rest to work without haste
-	roomAt    = 0.55 // of the limit: there is room again
-	fewest    = 0.1  // of the hosts of the configuration: they are remembered in any case
+	fullAt    = 0.75 // share of the limit in use; the garbage collector needs the rest to keep its overhead low
+	roomAt    = 0.55 // share of the limit at which there is room again
+	fewest    = 0.1  // share of the configured hosts that are always remembered
 	tellEvery = time.Minute
 )
 
-// relief bounds how many hosts are remembered by the memory that is in use.
+// relief lowers the number of hosts remembered when memory runs short, and raises it again afterwards.
 type relief struct {
-	limit  float64 // bytes; infinite where there is none
-	hosts  int     // remembered at most now
-	most   int     // by the configuration
-	looked uint64  // collections before the last look
+	limit  float64 // bytes; infinite if there is none
+	hosts  int     // the limit in force now
+	most   int     // the configured limit
+	looked uint64  // garbage collections up to the last check
 	told   time.Time
 }
 
@@ -35,12 +35,13 @@ func newRelief(hosts int) relief {
 	return r
 }
 
-// adjust takes the bytes that a collection found in use, and how many hosts there are, into account. true: hosts is another.
+// adjust computes the limit from the bytes that a collection found in use and the number of hosts. It reports whether the
+// limit changed.
 func (r *relief) adjust(used float64, hosts int) bool {
 	before := r.hosts
 	switch {
 	case used > fullAt*r.limit:
-		share := fullAt * r.limit / used // hosts have only a part of what is in use
+		share := fullAt * r.limit / used // hosts use only a part of the memory
 		r.hosts = max(int(fewest*float64(r.most)), int(float64(min(r.hosts, hosts))*min(0.95, share*share)))
 	case used < roomAt*r.limit && r.hosts < r.most:
 		r.hosts = min(r.most, r.hosts+r.hosts/50+1)
@@ -48,7 +49,7 @@ func (r *relief) adjust(used float64, hosts int) bool {
 	return r.hosts != before
 }
 
-// relieve looks whether memory runs short. The owner calls it once a second.
+// relieve checks whether memory runs short. The owner calls it once a second.
 func (o *owner) relieve() {
 	r := &o.relief
 	if math.IsInf(r.limit, 1) {
@@ -57,7 +58,7 @@ func (o *owner) relieve() {
 	list := []runtimes.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/cycles/total:gc-cycles"}}
 	runtimes.Read(list)
 	used, cycles := float64(list[0].Value.Uint64()), list[1].Value.Uint64()
-	if cycles == r.looked { // what the last one found is known
+	if cycles == r.looked { // no collection since the last check
 		return
 	}
 	r.looked = cycles
@@ -68,7 +69,7 @@ func (o *owner) relieve() {
 	o.Pipeline.Classifier.Limit(r.hosts)
 	if now := time.Now(); less && now.Sub(r.told) >= tellEvery {
 		r.told = now
-		o.d.log.Warn("memory runs short: fewer hosts are remembered", zap.Int("hosts", r.hosts), zap.Int("limits_hosts", r.most),
+		o.d.log.Warn("memory is running short: fewer hosts are remembered", zap.Int("hosts", r.hosts), zap.Int("limits_hosts", r.most),
 			zap.Uint64("bytes_in_use", uint64(used)), zap.Uint64("limit", uint64(r.limit)))
 	}
 }

@@ -18,18 +18,18 @@ import (
 	"avbeacon/internal/session"
 )
 
-// settle is how long files must have been left alone before they are read: a folder of many is not written at once.
+// settle is how long files must be unchanged before they are read: a folder of many files is not written at once.
 const settle = time.Second
 
-// reloads tells how reading new knowledge went.
+// reloads records the outcome of reloads.
 type reloads struct {
-	watcher *fsnotify.Watcher // nil where no file is named
+	watcher *fsnotify.Watcher // nil if no file is named
 
 	mu          sync.Mutex
 	lastOK      time.Time // zero: never
 	lastFailed  time.Time // zero: never
 	ok, failed  uint64
-	lastProblem string // told already; "" after a reload that went well
+	lastProblem string // already logged; "" after a successful reload
 }
 
 func (r *reloads) done(at time.Time) {
@@ -38,7 +38,7 @@ func (r *reloads) done(at time.Time) {
 	r.ok, r.lastOK, r.lastProblem = r.ok+1, at, ""
 }
 
-// rejected notes a failure. false: the same one was told before.
+// rejected records a failure. It returns false if the same one was logged before.
 func (r *reloads) rejected(at time.Time, err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -47,8 +47,8 @@ func (r *reloads) rejected(at time.Time, err error) bool {
 	return !again
 }
 
-// watchFiles begins to listen to changes of what knowledge is read from. Folders are listened to, since a file that is
-// replaced is another one.
+// watchFiles starts watching the files that knowledge is read from. It watches their folders, because a replaced file is a
+// new file.
 func (d *Daemon) watchFiles() error {
 	k := &d.cfg.Knowledge
 	var list []string
@@ -66,18 +66,18 @@ func (d *Daemon) watchFiles() error {
 	}
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		return fmt.Errorf("listen to changes of files: %w", err)
+		return fmt.Errorf("watch files for changes: %w", err)
 	}
 	for _, folder := range list {
 		if err := w.Add(folder); err != nil {
-			return errors.Join(fmt.Errorf("listen to changes in %s: %w", folder, err), w.Close())
+			return errors.Join(fmt.Errorf("watch %s for changes: %w", folder, err), w.Close())
 		}
 	}
 	d.reloads.watcher = w
 	return nil
 }
 
-// knows says whether a changed file is one that knowledge is read from.
+// knows reports whether a changed file is one that knowledge is read from.
 func (d *Daemon) knows(name string) bool {
 	k := &d.cfg.Knowledge
 	for _, f := range append([]string{d.cfg.Policy}, k.Geo...) {
@@ -94,7 +94,7 @@ func same(a, b string) bool {
 	return err1 == nil && err2 == nil && a == b
 }
 
-// watchKnowledge loads new knowledge when it is asked to, or when its files have changed, until ctx is done.
+// watchKnowledge reloads knowledge when a signal asks for it or its files have changed, until ctx is done.
 func (d *Daemon) watchKnowledge(ctx context.Context) {
 	var changes chan fsnotify.Event
 	var failures chan error
@@ -102,7 +102,7 @@ func (d *Daemon) watchKnowledge(ctx context.Context) {
 		defer w.Close()
 		changes, failures = w.Events, w.Errors
 	}
-	var quiet <-chan time.Time // fires when files have been left alone for long enough
+	var quiet <-chan time.Time // fires when the files have been unchanged for long enough
 	for {
 		select {
 		case <-ctx.Done():
@@ -117,7 +117,7 @@ func (d *Daemon) watchKnowledge(ctx context.Context) {
 				quiet = time.After(settle)
 			}
 		case err := <-failures:
-			d.log.Warn("changes of files may have been missed; SIGHUP reads them anew", zap.Error(err))
+			d.log.Warn("file changes may have been missed; send SIGHUP to reload", zap.Error(err))
 		case <-quiet:
 			quiet = nil
 			d.reload(ctx)
@@ -142,7 +142,7 @@ func (d *Daemon) reload(ctx context.Context) {
 		return
 	}
 	if old := d.next.Swap(k); old != nil {
-		old.Close() // the owner had not come to use it
+		old.Close() // the owner had not put it into use yet
 	}
 }
 
@@ -176,21 +176,21 @@ func (d *Daemon) load(ctx context.Context) (_ *knowledge, err error) {
 	return k, nil
 }
 
-// suppressions reads those of the configuration again. A file that cannot be read any more, now that privileges are dropped, is
-// no error: its suppressions stay as they were.
+// suppressions reads the configuration's suppressions again. If the file can no longer be read, now that privileges are
+// dropped, that is no error: the suppressions stay as they were.
 func (d *Daemon) suppressions() ([]alert.SuppressionRule, error) {
 	if d.opt.File == "" {
 		return d.cfg.Alerts.Suppress, nil
 	}
 	c, err := config.Load(d.opt.File)
 	if errors.Is(err, os.ErrPermission) {
-		d.log.Warn("the configuration cannot be read any more; its suppressions stay as they were", zap.Error(err))
+		d.log.Warn("the configuration can no longer be read; its suppressions stay as they were", zap.Error(err))
 		return d.cfg.Alerts.Suppress, nil
 	}
 	return c.Alerts.Suppress, err
 }
 
-// reopen makes all sinks that write files open them again.
+// reopen makes all sinks that write files reopen them.
 func (d *Daemon) reopen() {
 	d.outbox.Reopen()
 	d.log.Info("files were opened again")

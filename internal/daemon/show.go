@@ -16,7 +16,7 @@ import (
 	"avbeacon/internal/session"
 )
 
-// found counts findings by vendor, verdict and concern as they change, so that nothing has to be counted again each second.
+// found counts findings by vendor, verdict and concern as they change, so that they need not be counted every second.
 type found struct {
 	now  map[string]metrics.Findings // by finding id; N is 0
 	sums map[metrics.Findings]int    // of now
@@ -53,7 +53,7 @@ func (c *found) list() []metrics.Findings {
 	return out
 }
 
-// show publishes how the daemon is. The owner calls it.
+// show publishes the daemon's state as metrics. The owner calls it.
 func (d *Daemon) show(o *owner, st capture.Stats) {
 	s := &metrics.Snapshot{
 		Time: time.Now(), Clock: o.Teller.Now(), Interfaces: d.interfaces(), Panics: d.faults.panics.Load(), Findings: o.found.list(),
@@ -120,7 +120,7 @@ func (o *owner) tables(st *capture.Stats) []metrics.Table {
 	}
 }
 
-// shownKnowledge returns what is in use; a date that is not known is left out.
+// shownKnowledge returns the data in use; unknown dates are left out.
 func shownKnowledge(know *session.Knowledge) metrics.Knowledge {
 	k := metrics.Knowledge{Catalog: day(know.Catalog.Date()), Entries: know.Catalog.Len()}
 	for _, db := range know.Places.Databases() {
@@ -171,10 +171,10 @@ func (d *Daemon) showAlerts(o *owner, s *metrics.Snapshot) {
 	}
 }
 
-// mostRules is how many suppressions and maintenances are counted apart.
+// mostRules is the most suppressions and maintenance windows that are counted separately.
 const mostRules = 100
 
-// silenced counts what was not told by what kept it: suppressions and maintenances under their IDs.
+// silenced counts withheld alerts by cause: suppressions and maintenance windows by their IDs.
 func silenced(b *alert.Stats) []metrics.Count {
 	list := []metrics.Count{{Label: "summary", N: b.Grouped}, {Label: "not_asked_for", N: b.Unasked}, {Label: "quiet_hours", N: b.Held}}
 	rest := metrics.Count{Label: "other rules"}
@@ -209,7 +209,7 @@ func (d *Daemon) showStore(s *metrics.Snapshot) {
 	}
 }
 
-// inputs names what is read.
+// inputs returns the names of all inputs.
 func (d *Daemon) inputs() (names []string) {
 	for _, in := range d.source.Inputs() {
 		names = append(names, in.Name)

@@ -4,5 +4,5 @@ package lockfile
 
 import "os"
 
-// There is no such lock on this system: nobody is kept off.
+// No file locks on this system: concurrent use is not prevented.
 func hold(*os.File, bool) error { return nil }

@@ -1,5 +1,5 @@
-// Package lockfile keeps something for one process at a time, by a file that it holds: a name goes in, a Lock comes out,
-// and the system takes it back when the process ends, however it ends.
+// Package lockfile reserves something for one process at a time with a lock on a file: a name goes in, a Lock comes out.
+// The system releases the lock when the process ends, however it ends.
 package lockfile
 
 import (
@@ -7,13 +7,13 @@ import (
 	"os"
 )
 
-// ErrHeld says that another process holds the file.
+// ErrHeld means that another process holds the lock.
 var ErrHeld = errors.New("another process holds it")
 
-// Lock is a file that is held. The nil Lock holds nothing.
+// Lock is a locked file. The nil Lock holds nothing.
 type Lock struct{ file *os.File }
 
-// Take makes the file where it is not there, and holds it. It does not wait: ErrHeld is who comes second.
+// Take creates the file if necessary and locks it. It does not wait: it returns ErrHeld if another process has the lock.
 func Take(name string) (*Lock, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -26,7 +26,7 @@ func Take(name string) (*Lock, error) {
 	return &Lock{file: f}, nil
 }
 
-// Release gives the file up. It stays where it is.
+// Release releases the lock. The file stays.
 func (l *Lock) Release() error {
 	if l == nil {
 		return nil
@@ -34,5 +34,5 @@ func (l *Lock) Release() error {
 	return l.file.Close()
 }
 
-// Wait holds an open file as soon as no other process does; closing it gives it free.
+// Wait locks an open file, waiting until no other process holds it. Closing the file releases the lock.
 func Wait(f *os.File) error { return hold(f, true) }

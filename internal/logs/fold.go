@@ -9,11 +9,11 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// fold is a Core that leaves lines out of storms. Clones of it (With) share its counts.
+// fold is a Core that drops repeated lines in a storm. Its clones (With) share its counts.
 type fold struct {
 	zapcore.Core
 	counts *counts
-	texts  []zapcore.Field // of the fields that every line of this clone has
+	texts  []zapcore.Field // text fields that every line of this clone has
 }
 
 func newFold(core zapcore.Core) *fold {
@@ -33,7 +33,7 @@ func (f *fold) Check(e zapcore.Entry, to *zapcore.CheckedEntry) *zapcore.Checked
 	return to
 }
 
-// Write implements zapcore.Core. What ends the program is always written.
+// Write implements zapcore.Core. Entries that end the program are always written.
 func (f *fold) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	if e.Level >= zapcore.DPanicLevel || f.counts.pass(e, appendTexts(f.texts[:len(f.texts):len(f.texts)], fields)) {
 		return f.Core.Write(e, fields)
@@ -43,7 +43,7 @@ func (f *fold) Write(e zapcore.Entry, fields []zapcore.Field) error {
 
 // Sync implements zapcore.Core. It writes all counts that are due.
 func (f *fold) Sync() error {
-	f.counts.tellAll()
+	f.counts.endAll()
 	return f.Core.Sync()
 }
 
@@ -58,24 +58,24 @@ func appendTexts(list, fields []zapcore.Field) []zapcore.Field {
 	return list
 }
 
-// counts are how many lines of each kind came within its interval.
+// counts counts the lines of each kind within its current interval.
 type counts struct {
 	core zapcore.Core // without the fields of clones
 
 	mu      sync.Mutex
-	windows map[string]*window // at most maxWindows, and one for those beyond
+	windows map[string]*window // at most maxWindows, plus one for all further kinds
 }
 
 // window is an interval of one kind of lines. It begins with the first line and is forgotten at its end.
 type window struct {
 	limit, written int
-	left           uint64          // lines left out
-	last           zapcore.Entry   // of them
-	texts          []zapcore.Field // that all of them have
+	left           uint64          // lines dropped
+	last           zapcore.Entry   // the last one dropped
+	texts          []zapcore.Field // fields that all dropped lines have
 	timer          *time.Timer
 }
 
-// pass counts a line and says whether it is to be written.
+// pass counts a line and reports whether it is to be written.
 func (c *counts) pass(e zapcore.Entry, texts []zapcore.Field) bool {
 	words := e.Level.String() + "\x00" + e.LoggerName + "\x00" + e.Message
 	c.mu.Lock()
@@ -100,7 +100,7 @@ func (c *counts) pass(e zapcore.Entry, texts []zapcore.Field) bool {
 	return true
 }
 
-// full says whether no more lines are written in this interval, and counts one that is left out therefore.
+// full reports whether the interval's quota is used up, and if so counts the line as dropped.
 func (w *window) full(e zapcore.Entry) bool {
 	if w.written < w.limit {
 		return false
@@ -110,10 +110,10 @@ func (w *window) full(e zapcore.Entry) bool {
 	return true
 }
 
-// others is the kind of all lines beyond maxWindows kinds.
+// others is the kind shared by all lines beyond maxWindows kinds.
 const others = ""
 
-// window finds or begins the interval of a kind. Where too many are open, all further kinds share one.
+// window returns the interval of a kind, opening it if necessary. If too many are open, all further kinds share one.
 func (c *counts) window(kind string, texts []zapcore.Field, limit int) *window {
 	w := c.windows[kind]
 	if w == nil && len(c.windows) >= maxWindows {
@@ -128,7 +128,7 @@ func (c *counts) window(kind string, texts []zapcore.Field, limit int) *window {
 	return w
 }
 
-// end forgets an interval and writes how many lines were left out of it.
+// end closes an interval and writes how many of its lines were dropped.
 func (c *counts) end(kind string, w *window) {
 	c.mu.Lock()
 	if c.windows[kind] == w {
@@ -146,12 +146,12 @@ func (c *counts) end(kind string, w *window) {
 		message = zap.Skip()
 	}
 	fields := append([]zapcore.Field{message, zap.Uint64("times", left), zap.Duration("within", interval)}, w.texts...)
-	last.Message = "lines were left out"
+	last.Message = "repeated lines were dropped"
 	_ = c.core.Write(last, fields) // nowhere to report that the log cannot be written
 }
 
-// tellAll ends all intervals.
-func (c *counts) tellAll() {
+// endAll closes all intervals.
+func (c *counts) endAll() {
 	c.mu.Lock()
 	open := make(map[string]*window, len(c.windows))
 	for kind, w := range c.windows {

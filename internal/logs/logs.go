@@ -1,5 +1,5 @@
-// Package logs makes the daemon's logger: log entries go in, lines for people or JSON for machines come out, and a storm of
-// equal lines becomes a few lines and a count. Start reading at New; fold.go counts.
+// Package logs makes the daemon's logger: log entries go in, lines for people or JSON for machines come out. A storm of
+// similar lines is reduced to a few lines and a count. Start reading at New; fold.go does the counting.
 package logs
 
 import (
@@ -24,23 +24,23 @@ func (c *Config) Check(k setting.Check) {
 	k.At("format").Word(c.Format, "auto", "console", "json")
 }
 
-// How storms are folded: of lines with the same message and texts five a minute are written, of lines with the same message
-// fifty; the rest becomes one line with a count when the minute is over.
+// Limits per minute: five lines with the same message and text fields, fifty lines with the same message. The rest becomes
+// one line with a count at the end of the minute.
 const (
 	interval   = time.Minute
 	alike      = 5
 	sameWords  = 50
-	maxWindows = 1024 // kinds of lines that are counted apart at a time
+	maxWindows = 1024 // kinds of lines that are counted separately at a time
 )
 
-// New makes a logger that writes to w. terminal says that w is a terminal: with format auto, lines are then for people,
-// else JSON. A level that is not known is info. Sync of the logger writes the counts that are due; call it at the end.
+// New makes a logger that writes to w. With format auto, it writes lines for people if w is a terminal, else JSON. An
+// unknown level means info. The logger's Sync writes the pending counts; call it at the end.
 func New(cfg Config, w io.Writer, terminal bool) *zap.Logger {
 	level, err := zapcore.ParseLevel(cfg.Level)
 	if err != nil {
 		level = zapcore.InfoLevel
 	}
-	out := zapcore.Lock(zapcore.AddSync(struct{ io.Writer }{w})) // without fsync, which standard error does not know
+	out := zapcore.Lock(zapcore.AddSync(struct{ io.Writer }{w})) // hides Sync: fsync fails on a terminal or pipe
 	core := zapcore.NewCore(encoder(cfg.Format, terminal), out, level)
 	return zap.New(newFold(core), zap.ErrorOutput(out))
 }

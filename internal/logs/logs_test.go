@@ -103,7 +103,7 @@ func TestStormsAreFolded(t *testing.T) {
 		synctest.Wait()
 		lines = out.take()
 		require.Len(t, lines, 1)
-		for name, want := range map[string]string{"level": "warn", "logger": "capture", "message": "lines were left out", "repeated": "the ring is full",
+		for name, want := range map[string]string{"level": "warn", "logger": "capture", "message": "repeated lines were dropped", "repeated": "the ring is full",
 			"times": "95", "within": "1m0s", "interface": "eth0", "queue": ""} {
 			require.Equal(t, want, field(t, lines[0], name), name)
 		}
@@ -186,7 +186,7 @@ func TestSideBySide(t *testing.T) {
 	total := 0
 	for _, line := range out.take() {
 		n := 1
-		if field(t, line, "message") == "lines were left out" {
+		if field(t, line, "message") == "repeated lines were dropped" {
 			_, err := fmt.Sscan(field(t, line, "times"), &n)
 			require.NoError(t, err)
 		}

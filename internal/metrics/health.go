@@ -9,13 +9,13 @@ import (
 // beatLimit is how old the last Snapshot may be before the daemon counts as stuck, and how long the first one may take.
 const beatLimit = 30 * time.Second
 
-// dropWindow is the time over which the share of drops is taken.
+// dropWindow is the period over which the share of dropped packets is computed.
 const dropWindow = time.Minute
 
-// Terms are what readiness asks beside what it always does.
+// Terms are the configurable conditions of readiness, checked in addition to the fixed ones.
 type Terms struct {
-	Silent time.Duration // not ready when no packet came for longer; 0 does not ask
-	Drops  float64       // not ready when more than this share of the last minute's packets was lost; less than 0 does not ask
+	Silent time.Duration // not ready when no packet arrived for longer; 0 disables the check
+	Drops  float64       // not ready if more than this share of the last minute's packets was lost; negative disables the check
 }
 
 // Reason is why the daemon is not ready.
@@ -24,21 +24,21 @@ type Reason struct {
 	Text   string `json:"text"`   // for people
 }
 
-// history is what readiness needs to know of Snapshots before the last one.
+// history is what readiness needs from Snapshots before the last one.
 type history struct {
 	began   time.Time
-	moved   time.Time // when a packet last came; before the first one, when the first Snapshot came
+	moved   time.Time // when the last packet arrived; before the first packet, when the first Snapshot arrived
 	packets uint64
 	marks   []mark // at least a second apart, the oldest first, of about the last minute
 }
 
-// mark is how much had been seen and lost at a time.
+// mark is how many packets had been seen and lost at a given time.
 type mark struct {
 	at            time.Time
 	packets, lost uint64
 }
 
-// add takes a Snapshot into account.
+// add records a Snapshot.
 func (h *history) add(s *Snapshot) {
 	m := mark{at: s.Time}
 	for _, i := range s.Interfaces {
@@ -51,7 +51,7 @@ func (h *history) add(s *Snapshot) {
 	if n := len(h.marks); n > 0 {
 		last := h.marks[n-1]
 		if m.packets < last.packets || m.lost < last.lost || m.at.Before(last.at) {
-			h.marks = nil // counted anew, or the clock was set back
+			h.marks = nil // the counters restarted, or the clock was set back
 		} else if n > 1 && m.at.Sub(h.marks[n-2].at) < time.Second {
 			h.marks = h.marks[:n-1]
 		}
@@ -64,7 +64,7 @@ func (h *history) add(s *Snapshot) {
 	h.marks = slices.Delete(h.marks, 0, old)
 }
 
-// drops gives the share of the last minute's packets that was lost.
+// drops returns the share of the last minute's packets that was lost.
 func (h *history) drops() (share float64, lost uint64) {
 	if len(h.marks) == 0 {
 		return 0, 0
@@ -77,7 +77,7 @@ func (h *history) drops() (share float64, lost uint64) {
 	return share, lost
 }
 
-// beats says whether the daemon's loop turns, and how old its last word is.
+// beats reports whether the daemon's loop runs, and how old its last Snapshot is.
 func (h *history) beats(s *Snapshot, now time.Time) (ok bool, age time.Duration) {
 	since := h.began
 	if s != nil {
@@ -87,10 +87,10 @@ func (h *history) beats(s *Snapshot, now time.Time) (ok bool, age time.Duration)
 	return age < beatLimit, age
 }
 
-// unready tells all reasons why the daemon is not ready at now; none: it is.
+// unready returns all reasons why the daemon is not ready at now; none if it is ready.
 func (h *history) unready(s *Snapshot, t Terms, now time.Time) []Reason {
 	if s == nil {
-		return []Reason{{"starting", "nothing is known yet"}}
+		return []Reason{{"starting", "the daemon has not reported yet"}}
 	}
 	var list []Reason
 	because := func(is bool, code, format string, args ...any) {
@@ -102,10 +102,10 @@ func (h *history) unready(s *Snapshot, t Terms, now time.Time) []Reason {
 	silent := now.Sub(h.moved)
 	share, lost := h.drops()
 	down := len(s.Interfaces) > 0 && !slices.ContainsFunc(s.Interfaces, func(i Interface) bool { return i.Up })
-	because(s.Draining, "draining", "the daemon is about to end")
-	because(!ok, "stuck", "the daemon has not told how it is for %s", age.Round(time.Second))
-	because(down, "interfaces_down", "none of %d interfaces is up", len(s.Interfaces))
-	because(t.Silent > 0 && silent > t.Silent, "silent", "no packet came for %s", silent.Round(time.Second))
+	because(s.Draining, "draining", "the daemon is shutting down")
+	because(!ok, "stuck", "the daemon has not reported for %s", age.Round(time.Second))
+	because(down, "interfaces_down", "none of the %d interfaces is up", len(s.Interfaces))
+	because(t.Silent > 0 && silent > t.Silent, "silent", "no packet arrived for %s", silent.Round(time.Second))
 	because(t.Drops >= 0 && lost > 0 && share > t.Drops, "drops", "%.1f %% of the last minute's packets were lost (%d)", 100*share, lost)
 	because(s.Store.Err != "", "store", "the store cannot be written: %s", label(s.Store.Err))
 	because(s.Spool.Err != "", "spool", "alerts cannot be written: %s", label(s.Spool.Err))

@@ -64,7 +64,7 @@ func TestSilence(t *testing.T) {
 	s = tap(301, 0, 0)
 	h.add(s)
 	require.True(t, silent())
-	require.Equal(t, "no packet came for 5m1s", h.unready(s, terms, s.Time)[0].Text)
+	require.Equal(t, "no packet arrived for 5m1s", h.unready(s, terms, s.Time)[0].Text)
 	s = tap(302, 1, 0)
 	h.add(s)
 	require.False(t, silent())
@@ -101,7 +101,7 @@ func TestDropsEdges(t *testing.T) {
 	require.Zero(t, share)
 	require.Zero(t, lost)
 
-	h.add(tap(20, 5, 0)) // an interface was opened anew
+	h.add(tap(20, 5, 0)) // an interface was reopened
 	require.Len(t, h.marks, 1)
 	h.add(tap(21, 5, 5))
 	share, lost = h.drops()

@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// Registry holds the last Snapshot and answers from it. Its methods may be called from any goroutine.
+// Registry holds the last Snapshot and serves scrapes from it. Its methods may be called from any goroutine.
 type Registry struct {
 	prometheus *prometheus.Registry
 	descs      map[string]*prometheus.Desc
@@ -19,13 +19,13 @@ type Registry struct {
 	version    string
 	revision   string
 
-	mu      sync.Mutex // guards what follows; held for some instructions only
+	mu      sync.Mutex // guards what follows; held for a few instructions only
 	last    *Snapshot
 	history history
 	terms   Terms
 }
 
-// New makes a Registry that knows nothing yet.
+// New makes a Registry without a Snapshot; it is not ready until one is published.
 func New() *Registry { return newRegistry(time.Now) }
 
 func newRegistry(now func() time.Time) *Registry {
@@ -39,7 +39,7 @@ func newRegistry(now func() time.Time) *Registry {
 	return r
 }
 
-// build gives what the toolchain wrote into the program.
+// build returns the version information that the toolchain embedded in the binary.
 func build() (version, revision string) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -53,21 +53,21 @@ func build() (version, revision string) {
 	return info.Main.Version, revision
 }
 
-// Built says which version is running, where the toolchain does not know it.
+// Built sets the version for build_info where the toolchain did not embed one.
 func (r *Registry) Built(version string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.version = version
 }
 
-// ReadyWhen says what readiness asks.
+// ReadyWhen sets the conditions of readiness.
 func (r *Registry) ReadyWhen(t Terms) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.terms = t
 }
 
-// Publish makes s what is shown from now on. Neither it nor what it points at may be changed afterwards.
+// Publish makes s the Snapshot that is served from now on. Neither s nor anything it points to may change afterwards.
 func (r *Registry) Publish(s *Snapshot) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,7 +75,7 @@ func (r *Registry) Publish(s *Snapshot) {
 	r.history.add(s)
 }
 
-// health tells what /healthz and /readyz say.
+// health returns the answers of /healthz and /readyz.
 func (r *Registry) health() (alive bool, age time.Duration, reasons []Reason) {
 	now := r.now()
 	r.mu.Lock()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// MostSeries is how many series a metric has at most, beside the one that puts the rest together.
+// MostSeries is the most series that a metric has, not counting the one that adds up the rest.
 const MostSeries = 200
 
 // maxLabel bounds a label's value, in bytes.
@@ -39,14 +39,14 @@ func (g *gathering) flag(family string, is bool, labels ...string) {
 	g.add(family, value, labels...)
 }
 
-// at adds a time in seconds since 1970; a time that is not known is no sample.
+// at adds a time in seconds since 1970; an unknown time adds nothing.
 func (g *gathering) at(family string, t time.Time, labels ...string) {
 	if !t.IsZero() {
 		g.add(family, float64(t.UnixNano())/1e9, labels...)
 	}
 }
 
-// samples gives all numbers of a Snapshot as they are at now, each metric's together.
+// samples returns all values of a Snapshot as of now, grouped by metric.
 func samples(s *Snapshot, now time.Time) []sample {
 	g := &gathering{}
 	g.capture(s, now)
@@ -155,8 +155,8 @@ func (g *gathering) knowledge(s *Snapshot) {
 	}
 }
 
-// bounded makes labels fit to be shown, adds up samples that have the same ones, and puts together what a metric has
-// beyond MostSeries.
+// bounded cleans labels, adds up samples whose labels are equal, and merges a metric's series beyond MostSeries into
+// one.
 func bounded(list []sample) []sample {
 	index := map[string]int{}
 	series := map[string]int{}
@@ -187,7 +187,7 @@ func bounded(list []sample) []sample {
 	return out
 }
 
-// label makes a text fit for a label's value.
+// label turns any text into a valid label value: UTF-8, of limited length.
 func label(text string) string {
 	text = strings.ToValidUTF8(text, "?")
 	if len(text) > maxLabel {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// Bounds of the server: it serves a scraper or two, and nobody can hold it up.
+// Limits of the server: it serves a scraper or two, and a slow client cannot block it.
 const (
 	maxConnections = 64
 	maxScrapes     = 4 // at a time
@@ -26,13 +26,13 @@ const (
 	drainTime      = 5 * time.Second
 )
 
-// Server tells metrics and health over HTTP.
+// Server serves metrics and health over HTTP.
 type Server struct {
 	listener net.Listener
 	http     *http.Server
 }
 
-// Listen takes the address, host:port. Run serves there.
+// Listen opens a listener on address, host:port. Run serves on it.
 func (r *Registry) Listen(address string) (*Server, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -40,14 +40,14 @@ func (r *Registry) Listen(address string) (*Server, error) {
 	}
 	return &Server{listener: l, http: &http.Server{
 		Handler: r.Handler(), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerTime, ReadTimeout: headerTime,
-		WriteTimeout: writeTime, IdleTimeout: idleTime, ErrorLog: log.New(io.Discard, "", 0), // whoever asks wrongly sees that
+		WriteTimeout: writeTime, IdleTimeout: idleTime, ErrorLog: log.New(io.Discard, "", 0), // a client that sends a bad request sees the error itself
 	}}, nil
 }
 
-// Addr is where it listens.
+// Addr returns the address the server listens on.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Run serves until ctx is done, and lets answers that are on their way end. It is called once; it closes the listener.
+// Run serves until ctx is done, then lets pending responses finish. Call it once; it closes the listener.
 func (s *Server) Run(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() { done <- s.http.Serve(netutil.LimitListener(s.listener, maxConnections)) }()
@@ -68,7 +68,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
-// Close gives up an address that Run was never called for.
+// Close closes the listener of a Server that never ran.
 func (s *Server) Close() error { return s.listener.Close() }
 
 // Handler answers /metrics, /healthz and /readyz, to GET and HEAD.
@@ -86,7 +86,7 @@ func (r *Registry) Handler() http.Handler {
 	})
 }
 
-// healthz says whether the daemon's loop turns.
+// healthz reports whether the daemon's loop runs.
 func (r *Registry) healthz(w http.ResponseWriter) {
 	alive, age, _ := r.health()
 	answer(w, alive, struct {
@@ -95,7 +95,7 @@ func (r *Registry) healthz(w http.ResponseWriter) {
 	}{alive, age.Seconds()})
 }
 
-// readyz says whether the daemon sees what it should, and why not.
+// readyz reports whether the daemon sees the traffic it should, and if not, why.
 func (r *Registry) readyz(w http.ResponseWriter) {
 	_, _, reasons := r.health()
 	answer(w, len(reasons) == 0, struct {
@@ -114,5 +114,5 @@ func answer[T any](w http.ResponseWriter, well bool, body T) {
 	if !well {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_, _ = w.Write(append(text, '\n')) // who asked is gone
+	_, _ = w.Write(append(text, '\n')) // the client is gone
 }

@@ -35,7 +35,7 @@ func TestHealth(t *testing.T) {
 	}
 	now = at(29)
 	want("/healthz", 200, `{"healthy":true,"heartbeat_age_seconds":29}`)
-	want("/readyz", 503, `{"ready":false,"reasons":[{"reason":"starting","text":"nothing is known yet"}]}`)
+	want("/readyz", 503, `{"ready":false,"reasons":[{"reason":"starting","text":"the daemon has not reported yet"}]}`)
 	now = at(30)
 	want("/healthz", 503, `{"healthy":false,"heartbeat_age_seconds":30}`)
 	r.Publish(tap(30, 1, 0))
@@ -45,7 +45,7 @@ func TestHealth(t *testing.T) {
 	now = at(95)
 	r.Publish(tap(95, 1, 0))
 	want("/healthz", 200, `{"healthy":true,"heartbeat_age_seconds":0}`)
-	want("/readyz", 503, `{"ready":false,"reasons":[{"reason":"silent","text":"no packet came for 1m5s"}]}`)
+	want("/readyz", 503, `{"ready":false,"reasons":[{"reason":"silent","text":"no packet arrived for 1m5s"}]}`)
 }
 
 func TestServer(t *testing.T) {

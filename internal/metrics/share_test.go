@@ -28,7 +28,7 @@ func fullRegistry() *Registry {
 	return r
 }
 
-// metricNames gives what in an expression is a metric's name. What stands in quotes or braces, and labels in by (...), is none.
+// metricNames returns the metric names in an expression: not what is in quotes or braces, nor labels in by (...).
 func metricNames(expr string) []string {
 	expr = regexp.MustCompile(`\{[^}]*\}|"[^"]*"|\b(by|on|without|ignoring) \([^)]*\)|\[[^\]]*\]`).ReplaceAllString(expr, " ")
 	var names []string
@@ -70,7 +70,7 @@ func TestRulesUseMetricsThatExist(t *testing.T) {
 	for _, g := range r.Groups {
 		for _, x := range g.Rules {
 			checkExpression(t, exists, x.Alert, x.Expr)
-			require.False(t, seen[x.Alert], "%s stands twice", x.Alert)
+			require.False(t, seen[x.Alert], "%s is there twice", x.Alert)
 			seen[x.Alert] = true
 			require.Contains(t, []string{"info", "warning", "critical"}, x.Labels["severity"], x.Alert)
 			require.NotEmpty(t, x.Annotations["summary"], x.Alert)

@@ -1,29 +1,29 @@
-// Package metrics shows what the daemon is like, to machines: a Snapshot of numbers goes in once a second, Prometheus text
-// and answers about health come out. It counts nothing itself.
+// Package metrics shows the daemon's state to monitoring systems: a Snapshot of numbers goes in once a second, Prometheus
+// text and answers about health come out. It counts nothing itself. Start reading at Snapshot, then Registry.
 package metrics
 
 import "time"
 
-// Snapshot is what the daemon is like at one moment. Whoever publishes it does not change it, nor what it points at,
-// afterwards. Numbers of type uint64 only grow while the process lives, unless it is said otherwise. Entries of a list that
-// have the same labels are added up; of more than MostSeries entries the later ones are put together under "other", so a
-// list keeps its order from one Snapshot to the next.
+// Snapshot is the daemon's state at one moment. Its publisher changes neither it nor anything it points to afterwards.
+// Numbers of type uint64 only grow while the process lives, unless noted otherwise. Entries of a list with equal labels are
+// added up. Beyond MostSeries entries the later ones are merged as "other", so a list must keep its order from one Snapshot
+// to the next.
 type Snapshot struct {
-	Time  time.Time // the wall clock, as time.Now gives it. That it moves on is the daemon's heartbeat
+	Time  time.Time // the wall clock, from time.Now; it is the daemon's heartbeat
 	Clock time.Time // the packet clock; zero before the first packet
 
-	Interfaces []Interface // or files, where packets come from those
-	Panics     uint64      // packets and observations that made us panic, and were left out
+	Interfaces []Interface // or files, if packets come from files
+	Panics     uint64      // packets and observations that caused a panic and were skipped
 
-	Undecoded    []Count // packets that gave no headers, by reason
-	Malformed    []Count // messages that were no messages, by protocol
+	Undecoded    []Count // packets whose headers could not be decoded, by reason
+	Malformed    []Count // messages that could not be parsed, by protocol
 	Observations []Count // by kind
 	Tables       []Table
 	Queues       []Queue
 
 	Findings   []Findings
 	Alerts     []Alerts
-	Suppressed []Count // alerts that were not told, by what kept them: suppression, maintenance, quiet_hours, group ...
+	Suppressed []Count // alerts withheld, by cause: suppression, maintenance, quiet_hours, group ...
 
 	Sinks []Sink
 	Spool Spool
@@ -32,106 +32,106 @@ type Snapshot struct {
 	Knowledge Knowledge
 	Reloads   []Reload
 
-	Draining bool // the daemon is about to end: not ready any more
+	Draining bool // the daemon is shutting down: not ready any more
 }
 
-// Interface is one place that packets come from.
+// Interface is one source of packets.
 type Interface struct {
 	Name    string
-	Up      bool   // packets can come; of a file: it can be read
-	Losses  uint64 // times that it went down, or away
+	Up      bool   // it can deliver packets; a file: it can be read
+	Losses  uint64 // times that it went down or disappeared
 	Packets uint64
 	Bytes   uint64
-	Kernel  uint64 // packets that the kernel dropped
-	Freezes uint64 // times that the ring was full
-	Cut     uint64 // packets that were longer than what is kept of them
+	Kernel  uint64 // packets dropped by the kernel
+	Freezes uint64 // times that the ring filled up
+	Cut     uint64 // packets too long to be captured in full
 }
 
-// Count is how many there are of one kind.
+// Count is the number of things with one label.
 type Count struct {
 	Label string
 	N     uint64
 }
 
-// Table is a memory that has a limit.
+// Table is the state of a bounded table.
 type Table struct {
 	Name    string // flows, hosts, names, findings ...
 	Entries int    // now
-	Limit   int    // 0: not known
-	Evicted uint64 // entries that went because it was full
+	Limit   int    // 0: unknown
+	Evicted uint64 // entries removed because it was full
 }
 
-// Queue is what waits between two parts.
+// Queue is the state of a queue between two parts of the daemon.
 type Queue struct {
 	Name    string // spool, store ...
 	Waiting int    // now
-	Limit   int    // 0: not known
-	Lost    uint64 // entries that were dropped because it was full
+	Limit   int    // 0: unknown
+	Lost    uint64 // entries dropped because it was full
 }
 
-// Findings is how many findings of a vendor there are now. Vendors beyond MostSeries are put together.
+// Findings is the current number of findings for a vendor and verdict. Vendors beyond MostSeries are merged.
 type Findings struct {
-	Vendor  string // key of the catalogue
+	Vendor  string // key in the catalogue
 	Verdict string
 	Concern bool
 	N       int
 }
 
-// Alerts is how many alerts were made.
+// Alerts is the number of alerts created for an event and severity.
 type Alerts struct {
 	Event    string
 	Severity string
 	N        uint64
 }
 
-// Sink is one receiver of alerts.
+// Sink is the state of one receiver of alerts.
 type Sink struct {
 	Name      string
 	Delivered uint64
-	Refused   uint64 // for good, by the receiver
-	Retries   uint64 // deliveries that had to be tried again
-	Pending   uint64 // alerts that it has yet to get, now
-	Open      bool   // its circuit is open: it failed so often that it is left alone for a while
+	Refused   uint64 // permanently rejected by the receiver
+	Retries   uint64 // deliveries that had to be retried
+	Pending   uint64 // alerts not yet delivered, now
+	Open      bool   // its circuit is open: deliveries are paused after repeated failures
 	Oldest    time.Time
-	// Oldest is the time of the oldest alert that it has yet to get; zero where there is none.
+	// Oldest is the time of the oldest alert not yet delivered; zero if there is none.
 }
 
-// Spool is the durable stream.
+// Spool is the state of the alerts that wait in the store for a sink.
 type Spool struct {
 	Bytes   uint64 // now
-	Limit   uint64 // 0: not known
+	Limit   uint64 // 0: unknown
 	Dropped []Count
-	// Dropped are alerts that were dropped because it was full, by severity.
-	Err string // why nothing can be written to it; "" where that goes well
+	// Dropped counts alerts deleted because too many were waiting, by severity.
+	Err string // why alerts cannot be written; "" if they can
 }
 
-// Store is the memory that outlives the process.
+// Store is the state of the store.
 type Store struct {
-	Used    bool // there is one
+	Used    bool // a store is configured
 	Bytes   uint64
 	Limit   uint64 // 0: none
-	Failed  uint64 // writes that failed
+	Failed  uint64 // failed writes
 	Written time.Time
-	// Written is when it was last written; zero before the first time.
-	Err string // why the last write failed; "" where it went well
+	// Written is the time of the last write; zero before the first.
+	Err string // why the last write failed; "" if it succeeded
 }
 
-// Knowledge is what is in use.
+// Knowledge is the catalogue and the place databases in use.
 type Knowledge struct {
 	Catalog   time.Time // date of the catalogue
 	Entries   int       // of the catalogue
 	Databases []Database
 }
 
-// Database is data of places.
+// Database is one place database.
 type Database struct {
 	Name string
 	Date time.Time
 }
 
-// Reload tells of one kind of knowledge that is taken up while the daemon runs.
+// Reload is the state of one kind of data that can be reloaded while the daemon runs.
 type Reload struct {
 	What    string    // catalog, policy, places, configuration
-	Success time.Time // when it last went well, the start included; zero: never
-	Failure time.Time // when it was last refused; zero: never
+	Success time.Time // time of the last successful load, the start included; zero: never
+	Failure time.Time // time of the last rejected load; zero: never
 }

@@ -14,8 +14,8 @@ import (
 	"kernel.org/pub/linux/libs/security/libcap/cap"
 )
 
-// Drop gives up what opt says, all capabilities, and the way to get any of it back. After an error some of it may be gone:
-// the process had better end.
+// Drop drops what opt names and all capabilities, and makes sure that the process cannot regain them. After an error some
+// privileges may already be gone, so the process should exit.
 func Drop(opt Options) (Result, error) {
 	id, err := find(opt.User)
 	if err != nil {
@@ -37,19 +37,19 @@ func Drop(opt Options) (Result, error) {
 	return r, nil
 }
 
-// identity is a user to become.
+// identity is the user to switch to.
 type identity struct {
 	uid, gid int
-	stay     bool // as the process is
+	stay     bool // no switch
 }
 
-// Known gives an error where Drop could not become this user for want of one; "" stays as it is.
+// Known returns an error if there is no user of this name or number, so that Drop would fail. "" means no switch.
 func Known(name string) error {
 	_, err := find(name)
 	return err
 }
 
-// find looks a user up by name or number. A number that no user has stands for itself, user and group.
+// find finds a user by name or number. A number that no user has is used as is, for user and group.
 func find(name string) (identity, error) {
 	if name == "" {
 		return identity{stay: true}, nil
@@ -58,7 +58,7 @@ func find(name string) (identity, error) {
 	if err != nil {
 		n, notNumber := strconv.ParseUint(name, 10, 31)
 		if notNumber != nil {
-			return identity{}, fmt.Errorf("become user %s: there is none of this name", name)
+			return identity{}, fmt.Errorf("switch to user %s: no such user", name)
 		}
 		if u, err = user.LookupId(name); err != nil {
 			return identity{uid: int(n), gid: int(n)}, nil
@@ -66,39 +66,40 @@ func find(name string) (identity, error) {
 	}
 	uid, err := strconv.Atoi(u.Uid)
 	if err != nil {
-		return identity{}, fmt.Errorf("become user %s: id %q: %w", name, u.Uid, err)
+		return identity{}, fmt.Errorf("switch to user %s: id %q: %w", name, u.Uid, err)
 	}
 	gid, err := strconv.Atoi(u.Gid)
 	if err != nil {
-		return identity{}, fmt.Errorf("become user %s: group %q: %w", name, u.Gid, err)
+		return identity{}, fmt.Errorf("switch to user %s: group %q: %w", name, u.Gid, err)
 	}
 	return identity{uid: uid, gid: gid}, nil
 }
 
-// become changes user and groups of all threads, the groups first, since a user cannot change them.
+// become changes user and groups of all threads. The groups come first, because only root can change them.
 func (id identity) become() error {
 	if id.stay || id.uid == os.Getuid() && id.uid == os.Geteuid() && id.uid != 0 {
 		return nil
 	}
 	if os.Geteuid() != 0 {
-		return fmt.Errorf("become user %d: only root can become another user", id.uid)
+		return fmt.Errorf("switch to user %d: only root can switch to another user", id.uid)
 	}
 	if err := syscall.Setgroups([]int{id.gid}); err != nil {
-		return fmt.Errorf("give up groups: %w", err)
+		return fmt.Errorf("drop groups: %w", err)
 	}
 	if err := syscall.Setresgid(id.gid, id.gid, id.gid); err != nil {
-		return fmt.Errorf("become group %d: %w", id.gid, err)
+		return fmt.Errorf("switch to group %d: %w", id.gid, err)
 	}
 	if err := syscall.Setresuid(id.uid, id.uid, id.uid); err != nil {
-		return fmt.Errorf("become user %d: %w", id.uid, err)
+		return fmt.Errorf("switch to user %d: %w", id.uid, err)
 	}
 	if id.uid != 0 && syscall.Setresuid(-1, 0, -1) == nil {
-		return errors.New("give up root: the system lets the process become root again")
+		return errors.New("drop root: the system still lets the process become root again")
 	}
 	return nil
 }
 
-// dropBound empties the set of capabilities that other programs' files could bring. false: the process may not.
+// dropBound empties the bounding set: no program that the process starts gets capabilities from its file. It returns false
+// if the process may not change the set.
 func dropBound() bool {
 	for c := cap.Value(0); c < cap.MaxBits(); c++ {
 		if held, err := cap.GetBound(c); err != nil || !held {
@@ -111,13 +112,13 @@ func dropBound() bool {
 	return true
 }
 
-// dropCapabilities empties the sets of all threads and lets no program that is started bring new ones.
+// dropCapabilities empties the capability sets of all threads and forbids new privileges for programs that are started.
 func dropCapabilities() error {
 	if err := cap.ResetAmbient(); err != nil {
-		return fmt.Errorf("give up ambient capabilities: %w", err)
+		return fmt.Errorf("drop ambient capabilities: %w", err)
 	}
 	if err := cap.NewSet().SetProc(); err != nil {
-		return fmt.Errorf("give up capabilities: %w", err)
+		return fmt.Errorf("drop capabilities: %w", err)
 	}
 	if _, err := cap.Prctlw(unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
 		return fmt.Errorf("forbid new privileges: %w", err)
@@ -125,14 +126,14 @@ func dropCapabilities() error {
 	return nil
 }
 
-// newestLandlock is the version that landlock.V11 asks for.
+// newestLandlock is the version that landlock.V11 requests.
 const newestLandlock = 11
 
-// confine takes away all files but these. It gives the version of Landlock that does so, 0 where the kernel has none.
+// confine denies access to all files except these. It returns the version of Landlock in force, 0 if the kernel has none.
 func confine(read, write []string) (version int, err error) {
 	version, err = llsys.LandlockGetABIVersion()
 	if err != nil {
-		return 0, nil // the kernel has none, or it is switched off
+		return 0, nil // the kernel lacks Landlock, or it is disabled
 	}
 	var rules []landlock.Rule
 	for _, path := range read {

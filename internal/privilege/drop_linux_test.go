@@ -213,7 +213,7 @@ func TestListeningNeedsOneCapability(t *testing.T) {
 
 func TestOnlyRootBecomesAnother(t *testing.T) {
 	attr := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	require.Equal(t, "become user 1: only root can become another user", trial{Options: Options{User: "1"}}.with(t, attr).Err)
+	require.Equal(t, "switch to user 1: only root can switch to another user", trial{Options: Options{User: "1"}}.with(t, attr).Err)
 	require.Empty(t, trial{Options: Options{User: fmt.Sprint(nobody)}}.with(t, attr).Err, "who it is already")
 }
 
@@ -224,5 +224,5 @@ func TestUsers(t *testing.T) {
 		require.Equal(t, want, got)
 	}
 	_, err := find("no such user")
-	require.EqualError(t, err, "become user no such user: there is none of this name")
+	require.EqualError(t, err, "switch to user no such user: no such user")
 }

@@ -9,18 +9,18 @@ import (
 	"runtime"
 )
 
-// Drop gives nothing up on this system, and says so where that was asked for.
+// Drop is not supported on this system: it returns an error if opt names anything to drop.
 func Drop(opt Options) (Result, error) {
 	if opt.User != "" || opt.Confine {
-		return Result{}, fmt.Errorf("give up privileges: not on this system (%s): %w", runtime.GOOS, errors.ErrUnsupported)
+		return Result{}, fmt.Errorf("drop privileges: not supported on this system (%s): %w", runtime.GOOS, errors.ErrUnsupported)
 	}
 	return Result{UID: os.Getuid(), GID: os.Getgid()}, nil
 }
 
-// Known gives an error where Drop could not become this user; "" stays as it is.
+// Known returns an error if Drop could not switch to this user. "" means no switch.
 func Known(name string) error {
 	if name != "" {
-		return fmt.Errorf("become user %s: not on this system (%s): %w", name, runtime.GOOS, errors.ErrUnsupported)
+		return fmt.Errorf("switch to user %s: not supported on this system (%s): %w", name, runtime.GOOS, errors.ErrUnsupported)
 	}
 	return nil
 }

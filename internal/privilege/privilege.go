@@ -1,29 +1,29 @@
-// Package privilege gives up what a daemon does not need any more once its sockets are open: the user root, every
-// capability, the way to get either back, and the files that it was not told to use. Options go in; what holds from then on
-// comes out. It is for the whole process, whatever thread asks, and cannot be undone.
+// Package privilege drops what a daemon no longer needs once its sockets are open: the user root, every capability, any way
+// to regain them, and access to files it has no use for. Options go in; the restrictions in force come out. It affects all
+// threads of the process and cannot be undone.
 package privilege
 
-// Options say what to give up.
+// Options say what to drop.
 type Options struct {
-	// User is the name or number of the user to become, with that user's first group and no other; "" stays who the
-	// process is. Only root can become another.
+	// User is the name or number of the user to switch to, with that user's primary group and no other; "" means no
+	// switch. Only root can switch.
 	User string
-	// Confine takes away all files but those in Read and Write, where the kernel can (Landlock, from Linux 5.13 on).
-	// Files and sockets that are open stay so. A path that is not there when Drop is called stays out of reach.
+	// Confine denies access to all files except those in Read and Write, if the kernel can (Landlock, Linux 5.13 or
+	// later). Open files and sockets stay open. A path that does not exist when Drop is called stays out of reach.
 	Confine bool
-	// Read are files and folders that may be read, with all that is in them.
+	// Read lists files and folders, with their contents, that may be read.
 	Read []string
-	// Write are files and folders that may be read, written, made and removed, with all that is in them.
+	// Write lists files and folders, with their contents, that may be read, written, created and removed.
 	Write []string
 }
 
-// Result is what holds after Drop.
+// Result says what is in force after Drop.
 type Result struct {
 	UID, GID int
-	// Landlock is the version of the kernel's Landlock that confines the process; 0 where it does not, because it was not
-	// asked for or is not to be had.
+	// Landlock is the version of Landlock that confines the process; 0 if none does, because it was not requested or the
+	// kernel lacks it.
 	Landlock int
-	// Bounded says that no program that the process starts can get a capability by its file either; it takes CAP_SETPCAP at
-	// the beginning to say so. That no new privileges come with other programs holds in any case.
+	// Bounded says that the capability bounding set is empty, which takes CAP_SETPCAP at the start. Even without it, the
+	// programs that the process starts get no new privileges.
 	Bounded bool
 }

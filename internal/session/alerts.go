@@ -12,14 +12,14 @@ import (
 	"avbeacon/internal/store"
 )
 
-// An alert waits in Session.made for the finding that made it: both are written in one transaction.
+// An alert waits in Session.made for the finding that caused it: both are written in one transaction.
 
 func (s *Session) bookOptions() alert.Options {
 	o, rules := &s.opt, s.Know.Policy
 	return alert.Options{MaxTracked: o.Hosts, Sensor: o.Sensor, Policy: rules.Name, Version: o.Version, Concern: alert.PlacesOf(rules)}
 }
 
-// Suppress replaces the suppressions that hold. After an error those before stay.
+// Suppress replaces the suppressions in force. After an error the old ones stay.
 func (s *Session) Suppress(rules []*alert.Suppression) error {
 	if err := s.Teller.Book.Suppress(rules); err != nil {
 		return err
@@ -28,7 +28,7 @@ func (s *Session) Suppress(rules []*alert.Suppression) error {
 	return nil
 }
 
-// Rules makes the suppressions of a configuration.
+// Rules returns the suppressions of a configuration.
 func Rules(list []alert.SuppressionRule) (rules []*alert.Suppression, err error) {
 	for i := range list {
 		r, err := alert.NewSuppression(list[i])
@@ -40,8 +40,8 @@ func Rules(list []alert.SuppressionRule) (rules []*alert.Suppression, err error)
 	return rules, nil
 }
 
-// AllRules returns ours, then the store's suppressions that have another ID. One of the store that cannot be read suppresses
-// nothing and is logged. db may be nil.
+// AllRules returns ours, then the store's suppressions with other IDs. A suppression of the store that cannot be read is
+// logged and has no effect. db may be nil.
 func AllRules(ctx context.Context, ours []*alert.Suppression, db *store.Store, log *zap.Logger) ([]*alert.Suppression, error) {
 	all := append([]*alert.Suppression(nil), ours...)
 	if db == nil {
@@ -59,7 +59,7 @@ func AllRules(ctx context.Context, ours []*alert.Suppression, db *store.Store, l
 		r, err := alert.ReadSuppression(rows[i].Body)
 		switch {
 		case err != nil:
-			log.Error("a suppression of the store cannot be read; it suppresses nothing", zap.String("id", rows[i].ID), zap.Error(err))
+			log.Error("a suppression in the store cannot be read and has no effect", zap.String("id", rows[i].ID), zap.Error(err))
 		case !known[r.ID]:
 			all, known[r.ID] = append(all, r), true
 		}
@@ -67,8 +67,8 @@ func AllRules(ctx context.Context, ours []*alert.Suppression, db *store.Store, l
 	return all, nil
 }
 
-// Acknowledged returns the ids of the findings that somebody takes care of: `avbeacon alerts ack` notes them in the store,
-// also while this process writes it. db may be nil.
+// Acknowledged returns the ids of acknowledged findings. `avbeacon alerts ack` writes them to the store, also while this
+// process uses it. db may be nil.
 func Acknowledged(ctx context.Context, db *store.Store) (findings []string, err error) {
 	if db == nil {
 		return nil, nil
@@ -82,7 +82,7 @@ func Acknowledged(ctx context.Context, db *store.Store) (findings []string, err 
 	return findings, err
 }
 
-// send is what the book does with an alert.
+// send handles an alert of the book: it goes to Options.Sent, the outbox and the store.
 func (s *Session) send(a *alert.Alert) {
 	now := time.Now()
 	if s.opt.Live {
@@ -101,7 +101,7 @@ func (s *Session) send(a *alert.Alert) {
 	}
 }
 
-// take returns the alerts that were made since the last call, with those that are not to be sent, or not yet.
+// take returns the alerts created since the last call, including those that are not to be sent, or not yet.
 func (s *Session) take() []store.Alert {
 	if s.Teller.Book != nil {
 		for _, a := range s.Teller.Book.Unsaid() {
@@ -115,7 +115,7 @@ func (s *Session) take() []store.Alert {
 	return made
 }
 
-// keepAlerts hands over alerts that no finding brings along.
+// keepAlerts hands over the alerts that are not written together with a finding.
 func (s *Session) keepAlerts() {
 	db := s.opt.Store
 	if db == nil && s.opt.Outbox != nil {

@@ -14,17 +14,17 @@ import (
 	"avbeacon/internal/store"
 )
 
-// Seen is the captures that a store has already. The zero value has none.
+// Seen lists the captures that a store already has. The zero value is empty.
 type Seen struct{ list []store.Input }
 
-// SeenIn lists them.
+// SeenIn returns the captures that db has.
 func SeenIn(ctx context.Context, db *store.Store) (Seen, error) {
 	list, err := db.Inputs(ctx)
 	return Seen{list}, err
 }
 
-// Fresh leaves out the captures that the store has, by their hashes, and reports each of them to skipped. Only a file that is
-// as long as one of those is hashed.
+// Fresh removes the captures that the store already has, by hash, and reports each of them to skipped. It hashes only files
+// whose size equals that of a capture in the store.
 func (s Seen) Fresh(names []string, skipped func(name, as string)) []string {
 	return slices.DeleteFunc(names, func(name string) bool {
 		old := s.find(name)
@@ -35,19 +35,19 @@ func (s Seen) Fresh(names []string, skipped func(name, as string)) []string {
 	})
 }
 
-// Again is the error for a capture that turned out to be in the store when it had been read; nil where none did.
+// Again returns an error if a capture, once read, turns out to be in the store already.
 func (s Seen) Again(inputs []capture.Input) error {
 	for i := range inputs {
 		for j := range s.list {
 			if sum := inputs[i].SHA256; sum != "" && sum == s.list[j].SHA256 {
-				return fmt.Errorf("%s: the store has it already (as %s); nothing of this run was kept", inputs[i].Name, s.list[j].Name)
+				return fmt.Errorf("%s: the store already has it (as %s); nothing of this run was kept", inputs[i].Name, s.list[j].Name)
 			}
 		}
 	}
 	return nil
 }
 
-// find returns the store's input that a file is; nil where it is none, or cannot be read: reading it will report that.
+// find returns the store's record of a file; nil if there is none or the file cannot be read. Reading it later reports that.
 func (s Seen) find(name string) *store.Input {
 	st, err := os.Stat(name)
 	if name == files.StdinName || err != nil || !st.Mode().IsRegular() {

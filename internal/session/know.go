@@ -17,14 +17,14 @@ import (
 	"avbeacon/internal/policy"
 )
 
-// Knowledge is what findings are judged by. It is replaced as a whole, never changed.
+// Knowledge is what findings are judged by: catalogue, places and policy. It is replaced as a whole, never changed.
 type Knowledge struct {
 	Catalog *feeds.Catalog
 	Places  *feeds.Places
 	Policy  *policy.Policy
 }
 
-// Load reads what a configuration names. After an error nothing is open.
+// Load reads the files that a configuration names. After an error nothing is open.
 func Load(k *config.Knowledge, policyName string) (*Knowledge, error) {
 	catalog, err := LoadCatalog(k.Feeds)
 	if err != nil {
@@ -41,7 +41,7 @@ func Load(k *config.Knowledge, policyName string) (*Knowledge, error) {
 	return &Knowledge{Catalog: catalog, Places: places, Policy: rules}, nil
 }
 
-// LoadCatalog reads a folder of catalogue files; "" stands for the embedded catalogue.
+// LoadCatalog reads a folder of catalogue files; "" means the embedded catalogue.
 func LoadCatalog(folder string) (*feeds.Catalog, error) {
 	if folder == "" {
 		return feeds.Embedded()
@@ -53,7 +53,7 @@ func LoadCatalog(folder string) (*feeds.Catalog, error) {
 	return c, nil
 }
 
-// CatalogError is why a folder of catalogue files was rejected.
+// CatalogError says why a folder of catalogue files was rejected.
 type CatalogError struct {
 	Folder string
 	Err    error
@@ -69,7 +69,7 @@ func (k *Knowledge) Close() {
 	}
 }
 
-// ReadKey reads the key of the hashes that replace personal identifiers; nil when no file is named.
+// ReadKey reads the key for the hashes that replace personal identifiers; nil if file is "".
 func ReadKey(file string) ([]byte, error) {
 	if file == "" {
 		return nil, nil
@@ -84,7 +84,7 @@ func ReadKey(file string) ([]byte, error) {
 	return key, nil
 }
 
-// NewKey makes a key at random, for a run that nothing has to be compared with.
+// NewKey makes a random key, for a run whose hashes need not match those of another run.
 func NewKey() []byte {
 	key := make([]byte, 32)
 	rand.Read(key) // never fails
@@ -106,7 +106,7 @@ func (s Site) Contains(a netip.Addr) bool {
 	return slices.ContainsFunc(home, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// ParseSite reads what --home and --sensor-location, or the configuration's site, say.
+// ParseSite parses --home and --sensor-location, or the configuration's section site.
 func ParseSite(home []string, location string) (s Site, err error) {
 	for _, word := range home {
 		list, err := homePrefix(word)

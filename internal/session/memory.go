@@ -15,9 +15,9 @@ import (
 	"avbeacon/internal/store"
 )
 
-// Resume goes on from what earlier runs left in the store and the outbox: the classifier's memory, what hosts learned from DNS,
-// and what the book needs to know of earlier alerts and findings. What of the classifier's memory cannot be read is counted in
-// the Restored, and no error.
+// Resume restores what earlier runs left in the store and the outbox: the classifier's memory, the names that hosts learned
+// from DNS, and the earlier alerts and findings that the book needs. Unreadable parts of the classifier's memory are counted
+// in Restored; they are not an error.
 func (s *Session) Resume(ctx context.Context) (r classify.Restored, err error) {
 	if s.Teller.Book != nil {
 		if err := s.resumeBook(ctx); err != nil {
@@ -54,14 +54,14 @@ func (s *Session) Resume(ctx context.Context) (r classify.Restored, err error) {
 	if s.run, err = db.NextRun(ctx); err != nil {
 		return r, err
 	}
-	s.Pipeline.Source = &capture.Numbered{Source: s.opt.Source, First: int32(s.run.First)} // frames name inputs of the store
+	s.Pipeline.Source = &capture.Numbered{Source: s.opt.Source, First: int32(s.run.First)} // frames refer to the store's inputs
 	return r, nil
 }
 
-// Unreadable is logged when a part of a store's memory cannot be read.
+// Unreadable is logged if a part of a store's memory cannot be read.
 const Unreadable = "parts of the store cannot be read; what they held is lost"
 
-// pieces is the memory of as many hosts as there is room for.
+// pieces returns the memory of as many hosts as the limit allows.
 func (s *Session) pieces(ctx context.Context) ([]classify.Saved, error) {
 	if s.opt.Hosts <= 0 {
 		return s.opt.Store.Memory(ctx)
@@ -69,18 +69,18 @@ func (s *Session) pieces(ctx context.Context) ([]classify.Saved, error) {
 	return s.opt.Store.MemoryOf(ctx, s.opt.Hosts)
 }
 
-// Part says which of a run's memory Keep hands to the store.
+// Part says which part of a run's memory Keep hands to the store.
 type Part int
 
-// What a run in progress keeps now and then, what it keeps at its end, and all there is, whether it changed or not, so that every
-// finding of the store is judged by the policy in use.
+// Changes is for a run in progress, Rest for its end. All includes what did not change, so that every finding in the store is
+// judged by the policy in use.
 const (
 	Changes Part = iota
 	Rest
 	All
 )
 
-// Keep hands the store a part of the run's memory, behind the alerts that it led to. The store's Flush or PutRun writes it.
+// Keep hands the store a part of the run's memory, together with the alerts it caused. The store's Flush or PutRun writes it.
 func (s *Session) Keep(part Part) {
 	var pieces []classify.Saved
 	if part == Rest {
@@ -94,14 +94,14 @@ func (s *Session) Keep(part Part) {
 	s.opt.Store.KeepMemory(pieces, s.Know.Policy.Decide, s.take()...)
 }
 
-// PutRun writes how far the run has come, and all that waits, in one transaction.
+// PutRun writes the run's progress and everything pending, in one transaction.
 func (s *Session) PutRun(ctx context.Context, c report.Coverage) error {
 	run := &store.Run{Began: s.began, Version: s.opt.Version, Inputs: s.opt.Source.Inputs(), Coverage: c}
 	return s.opt.Store.PutRun(ctx, s.run, run, time.Now())
 }
 
-// What hosts learned from DNS is kept beside the classifier's memory, under keys that have no host and are no vendor's. A
-// connection that shows no name is then known by a DNS query from before a restart.
+// What hosts learned from DNS is stored with the classifier's memory, under keys without a host that no vendor uses. A
+// connection that shows no name can then be recognised by a DNS query from before a restart.
 const namesKey = "dns/"
 
 // learned returns what hosts learned from DNS since the last call.

@@ -20,29 +20,29 @@ import (
 	"avbeacon/internal/store"
 )
 
-// Outbox is the way from the book to the sinks: the store, which keeps alerts until every sink has them, and the sinks. Where
-// the run has no store, a temporary one holds the alerts alone.
+// Outbox connects the book to the sinks: the store keeps alerts until every sink has them. If the run has no store, a
+// temporary one holds just the alerts.
 type Outbox struct {
 	*outbox.Outbox
 	log       *zap.Logger
 	store     *store.Store
 	temporary bool
-	from      int64 // sequence before this run's alerts
+	from      int64 // sequence number before this run's first alert
 	sinks     []alert.Sink
 }
 
-// OutboxOptions says whose alerts an Outbox sends.
+// OutboxOptions describes an Outbox and the run whose alerts it sends.
 type OutboxOptions struct {
 	Log             *zap.Logger
 	Sensor, Version string
 	Stdout          io.Writer
-	Store           *store.Store // nil: a temporary one is made. Who opened it writes it (Flush), and closes it after the Outbox
+	Store           *store.Store // nil: a temporary one is created. Its opener writes it (Flush), and closes it after the Outbox
 }
 
-// Unwritten is logged when the store begins to fail.
+// Unwritten is logged when writes to the store begin to fail.
 const Unwritten = "the store cannot be written; findings and alerts wait in memory"
 
-// OpenOutbox opens the sinks of a configuration over a store. Run has to follow.
+// OpenOutbox opens the sinks of a configuration on a store. Run must follow.
 func OpenOutbox(ctx context.Context, c *config.Config, opt OutboxOptions) (*Outbox, error) {
 	o := &Outbox{log: opt.Log, store: opt.Store, temporary: opt.Store == nil}
 	if o.temporary {
@@ -66,10 +66,10 @@ func OpenOutbox(ctx context.Context, c *config.Config, opt OutboxOptions) (*Outb
 	return o, nil
 }
 
-// Temporary reports whether alerts end with this process.
+// Temporary reports whether undelivered alerts are lost when this process ends.
 func (o *Outbox) Temporary() bool { return o.temporary }
 
-// Run delivers until ctx is done, and then what is left; see outbox.Outbox. A temporary store is written beside it.
+// Run delivers until ctx is done, and then what is left; see outbox.Outbox. It also writes a temporary store.
 func (o *Outbox) Run(ctx context.Context) error {
 	if !o.temporary {
 		return o.Outbox.Run(ctx)
@@ -78,7 +78,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 	var group sync.WaitGroup
 	var failed error
 	group.Go(func() {
-		defer end() // the sinks then deliver what was written last
+		defer end() // the sinks then deliver the last writes
 		failed = o.store.Run(ctx, time.Second, func(err error) { o.log.Error(Unwritten, zap.Error(err)) })
 	})
 	err := o.Outbox.Run(written)
@@ -95,10 +95,10 @@ func (o *Outbox) Close() error {
 	return err
 }
 
-// Settle ends the matter of a run over captures: what every sink had is not for sinks of other names, such as those of monitor.
+// Settle ends a run over captures: alerts that every sink of the run has are not sent to other sinks, such as monitor's.
 func (o *Outbox) Settle(ctx context.Context) error { return o.store.Settle(ctx, o.from) }
 
-// Reopen makes the sinks that write files open them again, as after a rotation.
+// Reopen makes the sinks that write files reopen them, as after a rotation.
 func (o *Outbox) Reopen() {
 	for _, s := range o.sinks {
 		if r, ok := s.(deliver.Reopener); ok {
@@ -107,8 +107,8 @@ func (o *Outbox) Reopen() {
 	}
 }
 
-// FormerSpool returns the folder in which a version before this one may have left alerts that no sink has: the one beside the
-// store. "" where there is none.
+// FormerSpool returns the folder next to the store in which an earlier version may have left undelivered alerts, "" if there
+// is none.
 func FormerSpool(storeFile string) string {
 	folder := storeFile + ".spool"
 	if st, err := os.Stat(folder); storeFile == "" || err != nil || !st.IsDir() {
@@ -117,8 +117,8 @@ func FormerSpool(storeFile string) string {
 	return folder
 }
 
-// resumeBook shows the book the suppressions and the alerts of earlier runs. What the store has to send and did not put into its
-// outbox, as a version before this one could leave it, goes there now.
+// resumeBook gives the book the suppressions and the alerts of earlier runs. An earlier version could leave alerts in the
+// store that it decided to send but did not put into the outbox; they go there now.
 func (s *Session) resumeBook(ctx context.Context) error {
 	rules, err := AllRules(ctx, s.rules, s.opt.Store, s.opt.Log)
 	if err != nil {
@@ -149,6 +149,6 @@ func (s *Session) resumeBook(ctx context.Context) error {
 	for _, a := range owing {
 		s.opt.Store.KeepAlert(outbox.Send(a, time.Now()))
 	}
-	s.opt.Log.Info("alerts that an earlier version decided and did not send are sent now", zap.Int("alerts", len(owing)))
+	s.opt.Log.Info("alerts that an earlier version did not send are sent now", zap.Int("alerts", len(owing)))
 	return nil
 }

@@ -18,7 +18,7 @@ import (
 	"avbeacon/internal/watch"
 )
 
-// Facts is what a report of the run is made from, with the findings that it shows.
+// Facts returns the facts for a report of the run with the given findings.
 func (s *Session) Facts(st capture.Stats, findings []*classify.Finding) *report.Facts {
 	p := s.Pipeline
 	st.Panics += p.Panics
@@ -31,17 +31,17 @@ func (k *Knowledge) facts(version string) *report.Facts {
 	return &report.Facts{Version: version, Generated: time.Now(), Catalog: k.Catalog, Places: k.Places.Databases(), Policy: k.Policy.Name, Judge: k.Policy.Judge}
 }
 
-// NoteSuppressed adds to a report what the suppressions in use keep from becoming alerts.
+// NoteSuppressed adds to a report which findings the suppressions in force keep from becoming alerts.
 func (s *Session) NoteSuppressed(r *report.Report, findings []*classify.Finding) {
 	r.NoteSilenced(s.rules, findings, s.Teller.Now())
 }
 
-// StoredReport is the report of all that a store has, judged by what is known now.
+// StoredReport returns a report of everything in a store, judged by the current knowledge.
 func StoredReport(ctx context.Context, db *store.Store, know *Knowledge, version string) (*report.Report, error) {
 	return storedReport(ctx, db, know.facts(version))
 }
 
-// StoredReport is the report of all that the store has, this run's counters among it. PutRun goes before.
+// StoredReport returns a report of everything in the store, including this run's counters. Call PutRun first.
 func (s *Session) StoredReport(ctx context.Context, f *report.Facts) (*report.Report, error) {
 	return storedReport(ctx, s.opt.Store, f)
 }
@@ -104,21 +104,21 @@ func reportHours(list []store.CoverageHour) (out []report.Hour) {
 	return out
 }
 
-// mostPast is how many sightings from before the catalogue had an entry are reported one by one.
+// mostPast is the most sightings from before the catalogue had an entry that are reported individually.
 const mostPast = 50
 
 func notePast(r *report.Report, past []watch.Past) {
 	for i := range past {
 		if i == mostPast {
-			r.Notes = append(r.Notes, fmt.Sprintf("And %d more of what was seen before the catalogue had it.", len(past)-i))
+			r.Notes = append(r.Notes, fmt.Sprintf("And %d more sightings from before the catalogue had an entry.", len(past)-i))
 			return
 		}
 		r.Notes = append(r.Notes, report.Clean(past[i].String()))
 	}
 }
 
-// noteElsewhere adds what suppressions and maintenance windows of monitor's configuration keep back: the store has those alerts,
-// and the name of what suppressed them. findings are those that no suppression of the store matches.
+// noteElsewhere adds findings whose alerts the suppressions and maintenance windows of monitor's configuration withhold: the
+// store has those alerts and the name of the rule. findings are those that no suppression of the store matches.
 func noteElsewhere(ctx context.Context, r *report.Report, db *store.Store, findings []*classify.Finding) error {
 	rows, err := db.Alerts(ctx)
 	if err != nil {
@@ -138,7 +138,7 @@ func noteElsewhere(ctx context.Context, r *report.Report, db *store.Store, findi
 		}
 	}
 	for _, by := range slices.Sorted(maps.Keys(counts)) {
-		r.Notes = append(r.Notes, report.Clean(fmt.Sprintf("%s kept from alerts by %s, as monitor judged them last.", report.FindingsAre(counts[by]), by)))
+		r.Notes = append(r.Notes, report.Clean(fmt.Sprintf("%s kept from alerts by %s, as of monitor's last decision.", report.FindingsAre(counts[by]), by)))
 	}
 	return nil
 }

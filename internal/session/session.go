@@ -1,10 +1,10 @@
-// Package session puts the parts of a run together, once for every command. What is known (catalogue, places, policy), a source
-// of packets and, where there is one, a store go in; a pipeline that judges, a book that makes alerts of what it finds, and the
-// report of it come out. A Session has no flags, no signals and no end of its own: cmd/avbeacon runs one over captures,
+// Package session assembles the parts of a run, in the same way for every command. Knowledge (catalogue, places, policy), a
+// source of packets and optionally a store go in; a pipeline that judges, a book that turns findings into alerts, and a report
+// come out. A Session handles no flags and no signals and does not end by itself: cmd/avbeacon runs one over captures,
 // internal/daemon keeps one running.
 //
-// Start reading at New, which lists the parts, then Resume, which fills them from a store. alerts.go says how a finding becomes an
-// alert, outbox.go how alerts reach the sinks, report.go what is reported at the end.
+// Start reading at New, which makes the parts, then Resume, which fills them from a store. alerts.go shows how a finding becomes
+// an alert, outbox.go how alerts reach the sinks, report.go what is reported at the end.
 package session
 
 import (
@@ -29,17 +29,17 @@ import (
 	"avbeacon/internal/watch"
 )
 
-// Options says what a Session is made of. Source and IDKey are needed.
+// Options are the parts and settings of a Session. Source and IDKey are required.
 type Options struct {
 	Source  capture.Source
-	Capture observe.Options // Interest is the Session's to set
+	Capture observe.Options // the Session sets Interest
 	Hosts   int             // hosts remembered; 0 for the default
 	Names   int             // pairs of host and address with a name; 0 for the default
 	Site    Site
 	Sensor  string // part of every id
 	Version string
-	IDKey   []byte // of the hashes that replace personal identifiers
-	// Live is a run without an end: its alerts carry the time at which they were made, and what hosts learned from DNS is kept for the next run.
+	IDKey   []byte // for the hashes that replace personal identifiers
+	// Live marks a run without an end: alerts carry the time of their creation, and what hosts learned from DNS is kept for the next run.
 	Live bool
 	Log  *zap.Logger // nil: nothing is logged
 
@@ -47,32 +47,32 @@ type Options struct {
 	Alerts *alert.Config // nil: no alerts are made
 	Outbox *Outbox       // nil: no sink gets alerts
 
-	// Sent, where not nil, gets each alert before the store and the outbox do. It must not change it.
+	// Sent, if not nil, gets each alert before the store and the outbox do. It must not change the alert.
 	Sent func(*alert.Alert)
-	// Changed, where not nil, gets each finding that changed and the policy's decision about it, after book and store.
+	// Changed, if not nil, gets each finding that changed and the policy's decision about it, after book and store.
 	Changed func(*classify.Finding, policy.Decision)
-	// Tick, where not nil, is called about once a second of packet time, after the book.
+	// Tick, if not nil, is called about once a second of packet time, after the book.
 	Tick func(now time.Time, st capture.Stats) error
 	// Panicked is pipeline.Pipeline.Panicked.
 	Panicked func(obs *capture.Observation, reason string, stack []byte)
 }
 
-// Session is the parts of one run. All of it but Interest belongs to the goroutine that runs the Pipeline.
+// Session holds the parts of one run. Only the goroutine that runs the Pipeline may use it, except for Interest.
 type Session struct {
 	Pipeline *pipeline.Pipeline
-	Teller   pipeline.Teller // its Book is nil where no alerts are made
+	Teller   pipeline.Teller // its Book is nil if no alerts are made
 	Know     *Knowledge      // in use; Use replaces it
 
 	opt   Options
-	rules []*alert.Suppression // that hold
+	rules []*alert.Suppression // in force
 	saver *classify.Saver      // nil without a store
-	made  []store.Alert        // that wait for their finding
+	made  []store.Alert        // alerts waiting for their finding
 	run   store.RunNumber      // valid iff there is a store and Resume was called
 	began time.Time
 	asked atomic.Pointer[interest]
 }
 
-// interest is what observers and passive DNS ask: the catalogue, or a Watch over it.
+// interest answers observers and passive DNS: it is the catalogue, or a Watch around it.
 type interest struct {
 	capture.Interest
 	headers []string
@@ -81,7 +81,7 @@ type interest struct {
 // HeaderNames is an extension of capture.Interest; see observe.Options.Interest.
 func (i *interest) HeaderNames() []string { return i.headers }
 
-// New puts the parts together. Resume has to follow where there is a store or an outbox.
+// New makes the parts. Resume must follow if there is a store or an outbox.
 func New(opt Options, know *Knowledge) (*Session, error) {
 	if opt.Log == nil {
 		opt.Log = zap.NewNop()
@@ -127,11 +127,11 @@ func (s *Session) classifier() *classify.Classifier {
 	return classify.New(c)
 }
 
-// use makes c the classifier in use, and the catalogue the one that observers ask.
+// use puts a classifier into use, with the catalogue of Know, which observers query from now on.
 func (s *Session) use(c *classify.Classifier) {
 	catalog := s.Know.Catalog
 	s.Pipeline.Classifier, s.Pipeline.Catalog = c, catalog
-	ask := &interest{catalog, catalog.HeaderNames()} // a new one each time: observers may still read the old one
+	ask := &interest{catalog, catalog.HeaderNames()} // a new value each time: observers may still read the old one
 	if s.opt.Store != nil {
 		w := watch.New(s.opt.Store, catalog, s.opt.Site.Contains)
 		s.Pipeline.Watch, ask.Interest = w, w
@@ -140,10 +140,10 @@ func (s *Session) use(c *classify.Classifier) {
 	s.asked.Store(ask)
 }
 
-// Interest is what is of interest now. Any goroutine may call it, and use the answer for as long as it likes.
+// Interest returns the interest in use. Any goroutine may call it and keep the result.
 func (s *Session) Interest() capture.Interest { return s.asked.Load() }
 
-// latest asks whatever is of interest at the time.
+// latest always queries the interest currently in use.
 type latest struct{ s *Session }
 
 func (l latest) Name(name []byte) bool  { return l.s.asked.Load().Name(name) }
@@ -166,7 +166,7 @@ func (s *Session) changed(f *classify.Finding) error {
 	return nil
 }
 
-// decide shows the book a finding that changed and returns the policy's decision about it.
+// decide passes a changed finding to the book and returns the policy's decision about it.
 func (s *Session) decide(f *classify.Finding) policy.Decision {
 	if s.Teller.Book == nil {
 		return s.Know.Policy.Decide(f)
@@ -186,10 +186,10 @@ func (s *Session) tick(now time.Time, st capture.Stats) error {
 	return s.opt.Tick(now, st)
 }
 
-// Finish judges every finding once more at the end of the input, in the order of a report, with what still waited for an
-// answer. each, which may be nil, gets them one at a time, so that never all are in memory.
+// Finish judges every finding a last time at the end of the input, in report order, including those that were still waiting
+// for an answer. each, which may be nil, gets them one at a time, so that they are never all in memory.
 func (s *Session) Finish(each func(*classify.Finding)) {
-	_ = s.Pipeline.Classifier.Each(func(f *classify.Finding) error { // it has no error of its own
+	_ = s.Pipeline.Classifier.Each(func(f *classify.Finding) error { // the callback never fails
 		d := s.decide(f)
 		if s.opt.Changed != nil {
 			s.opt.Changed(f, d)
@@ -202,13 +202,13 @@ func (s *Session) Finish(each func(*classify.Finding)) {
 	if s.Teller.Book != nil {
 		s.Teller.Tick(s.Teller.Now())
 	}
-	if s.opt.Store == nil { // else Keep writes the alerts with the findings
+	if s.opt.Store == nil { // otherwise Keep writes the alerts with the findings
 		s.keepAlerts()
 	}
 }
 
-// Use replaces what is known. Findings stay: the classifier's memory takes the form that it has in a store, as at a restart.
-// hosts is the limit that holds now. The caller closes the Knowledge that was in use.
+// Use replaces the knowledge in use. Findings survive: the classifier's memory is saved and restored, as in a restart. hosts is
+// the limit now in force. The caller closes the old Knowledge.
 func (s *Session) Use(ctx context.Context, know *Knowledge, hosts int) (classify.Restored, error) {
 	pieces := s.Pipeline.Classifier.Pieces()
 	s.Know = know
