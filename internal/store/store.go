@@ -154,11 +154,14 @@ func (s *Store) identify(opt Options) error {
 		return err
 	}
 	if s.key, err = hex.DecodeString(text); err != nil {
-		return fmt.Errorf("%w: its key is none", ErrCorrupt)
+		return fmt.Errorf("%w: its key is not valid", ErrCorrupt)
 	}
 	switch {
 	case known && opt.Sensor != "" && opt.Sensor != sensor:
-		return fmt.Errorf("%w: it is %q's, not %q's", ErrOtherSensor, sensor, opt.Sensor)
+		if sensor == "" {
+			return fmt.Errorf("%w: it was made without a sensor name and cannot be used with --sensor %s", ErrOtherSensor, opt.Sensor)
+		}
+		return fmt.Errorf("%w: %s, not %s", ErrOtherSensor, sensor, opt.Sensor)
 	case len(s.key) > 0 && opt.IDKey != nil && string(opt.IDKey) != string(s.key):
 		return ErrOtherKey
 	}
