@@ -70,12 +70,8 @@ func (e *Entry) matchesBytes(b []byte) bool {
 	return len(b) > 0 && e.mayBytes(b) && e.re.regexp().Match(b)
 }
 
-// MatchPath returns the entries that match an HTTP target's path (from its first "/", without the query) and need no
-// certain peer.
-func (c *Catalog) MatchPath(path string) []*Entry { return c.MatchPathTo(path, Peer{}) }
-
-// MatchPathTo returns the entries that match a path asked of a certain peer: those of MatchPath, and those whose need the
-// peer meets.
+// MatchPathTo returns the entries that match an HTTP target's path (from its first "/", without the query) and need no certain
+// peer, and those whose need this peer meets.
 func (c *Catalog) MatchPathTo(path string, p Peer) []*Entry {
 	return c.applying(c.matching(SignalPath, path), p)
 }
@@ -114,12 +110,8 @@ func (c *Catalog) MatchIssuer(cn string) []*Entry {
 	return c.applying(c.matching(SignalIssuer, cn), Peer{})
 }
 
-// MatchPort returns the entries for a server's port inside the site (lan) or on the Internet that need no certain peer.
-func (c *Catalog) MatchPort(udp bool, port uint16, lan bool) []*Entry {
-	return c.MatchPortTo(udp, port, lan, Peer{})
-}
-
-// MatchPortTo returns the entries for a port of a certain peer: those of MatchPort, and those whose need the peer meets.
+// MatchPortTo returns the entries for a server's port inside the site (lan) or on the Internet that need no certain peer, and
+// those whose need this peer meets.
 func (c *Catalog) MatchPortTo(udp bool, port uint16, lan bool, p Peer) []*Entry {
 	kind := SignalPort
 	if lan {

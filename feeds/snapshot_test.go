@@ -42,7 +42,7 @@ func requireSameAnswers(t *testing.T, a, b *Catalog) {
 			require.Equal(t, keys(a.MatchName(name)), keys(b.MatchName(name)))
 			require.Equal(t, a.Name([]byte(name)), b.Name([]byte(name)))
 			require.Equal(t, keys(a.MatchUserAgent(name)), keys(b.MatchUserAgent(name)))
-			require.Equal(t, keys(a.MatchPath(name)), keys(b.MatchPath(name)))
+			require.Equal(t, keys(a.MatchPathTo(name, Peer{})), keys(b.MatchPathTo(name, Peer{})))
 		}
 		for _, p := range e.Prefixes {
 			require.Equal(t, keys(a.MatchAddr(p.Addr())), keys(b.MatchAddr(p.Addr())))

@@ -222,12 +222,3 @@ func (b *Book) Acknowledge(findingID string, at time.Time) (alertID string, ok b
 	}
 	return r.last.ID, true
 }
-
-// State returns the state of a finding and since when; ok is false if no alert was ever made for it.
-func (b *Book) State(findingID string) (s State, since time.Time, ok bool) {
-	r := b.records[findingID]
-	if r == nil || r.state == "" {
-		return "", time.Time{}, false
-	}
-	return r.state, r.since, true
-}

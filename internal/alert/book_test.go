@@ -364,12 +364,6 @@ func TestSuppressedIsCounted(t *testing.T) {
 	b := s.play(t)
 	require.Equal(t, []RuleStats{{ID: "dr", Alerts: 1, Findings: 1}, {ID: "lab", Alerts: 2, Findings: 1}}, b.Stats().Rules)
 	require.EqualValues(t, 3, b.Stats().Silenced)
-	f, _ := findingOf(t, "a", nil, start)
-	id, ok := b.Suppressed(f, start)
-	require.True(t, ok)
-	require.Equal(t, "lab", id)
-	_, ok = b.Suppressed(f, start.Add(day24))
-	require.False(t, ok, "it ran out")
 	require.Len(t, b.Tick(start.Add(day24)), 1)
 	require.Equal(t, []RuleStats{{ID: "dr", Alerts: 1, Findings: 1}, {ID: "lab", Alerts: 2}}, b.Stats().Rules)
 }

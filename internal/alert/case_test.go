@@ -103,8 +103,9 @@ func (s scene) play(t *testing.T) *Book {
 				m.acknowledge(t, id)
 			}
 		case "state":
-			state, _, _ := b.State(words[2])
-			outcome = string(state)
+			if r := b.records[words[2]]; r != nil {
+				outcome = string(r.state)
+			}
 		case "restart":
 			b = m.restart(t, s.cfg, s.opt)
 		case "suppress":

@@ -272,16 +272,6 @@ func (b *Book) expiry(id string) time.Time {
 	return b.now
 }
 
-// Suppressed returns the first suppression that matches a finding at time now. Reports use it to count what is not sent.
-func (b *Book) Suppressed(f *classify.Finding, now time.Time) (rule string, ok bool) {
-	for _, s := range b.suppressions {
-		if s.Live(now) && s.Matches(f) {
-			return s.ID, true
-		}
-	}
-	return "", false
-}
-
 // suppression returns the first suppression that matches at time t, or nil.
 func (b *Book) suppression(r *record, t time.Time) *Suppression {
 	for _, s := range b.suppressions {
