@@ -124,32 +124,13 @@ func writeAlerts(w io.Writer, list []alertRow, format string) error {
 }
 
 func newAlertsAcknowledge(s *streams) *cobra.Command {
-	o := &suppressOptions{}
-	c := &cobra.Command{
+	return changesOf(s, acknowledge, &cobra.Command{
 		Use:   "ack --db FILE ID...",
 		Short: "Acknowledge alerts: somebody is handling them",
 		Long: `Marks the last alert of a finding as acknowledged; an ID is an alert's or a finding's. The finding is
 not repeated until something new happens. A running monitor applies this at SIGHUP.`,
 		Example: "  avbeacon alerts ack --db avbeacon.db 7b3cf0ea310e3af4a61d8388e38e9737",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return errors.New("alerts ack needs IDs, as 'avbeacon alerts list' shows them")
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := needsDB(o.db); err != nil {
-				return err
-			}
-			db, err := o.openToWrite(s.err)
-			if err != nil {
-				return err
-			}
-			return errors.Join(acknowledge(c.Context(), s, db, args), db.Close())
-		},
-	}
-	c.Flags().StringVar(&o.db, "db", "", "store `FILE`")
-	return c
+	})
 }
 
 // acknowledge marks all of the alerts, or none where one cannot be.

@@ -254,27 +254,32 @@ func (o *suppressOptions) openToWrite(say io.Writer) (*store.Store, error) {
 }
 
 func newSuppressRemove(s *streams) *cobra.Command {
-	o := &suppressOptions{}
-	c := &cobra.Command{
+	return changesOf(s, removeAll, &cobra.Command{
 		Use:     "remove --db FILE ID...",
 		Short:   "Remove suppressions from a store",
 		Example: "  avbeacon suppress remove --db avbeacon.db s-0a1b2c3d4e",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return errors.New("suppress remove needs IDs, as 'avbeacon suppress list' shows them")
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := needsDB(o.db); err != nil {
-				return err
-			}
-			db, err := o.openToWrite(s.err)
-			if err != nil {
-				return err
-			}
-			return errors.Join(removeAll(c.Context(), s, db, args), db.Close())
-		},
+	})
+}
+
+// changesOf completes a command that changes rows of a store, which its arguments name by their IDs.
+func changesOf(s *streams, act func(context.Context, *streams, *store.Store, []string) error, c *cobra.Command) *cobra.Command {
+	o := &suppressOptions{}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			of := c.Parent().Name()
+			return fmt.Errorf("%s %s needs IDs, as 'avbeacon %s list' shows them", of, c.Name(), of)
+		}
+		return nil
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := needsDB(o.db); err != nil {
+			return err
+		}
+		db, err := o.openToWrite(s.err)
+		if err != nil {
+			return err
+		}
+		return errors.Join(act(c.Context(), s, db, args), db.Close())
 	}
 	c.Flags().StringVar(&o.db, "db", "", "store `FILE`")
 	return c
