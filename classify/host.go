@@ -64,7 +64,7 @@ func (h *host) seeAt(a netip.Addr, at time.Time) {
 	}
 	if h.spanned && a == h.addr {
 		h.newest = max(h.newest, now)
-		if now < h.began { // a flow's record comes when the flow is over, and has the time when it began
+		if now < h.began { // a flow's record arrives at the flow's end, with the time of its beginning
 			h.began, h.spans[len(h.spans)-1].From = now, at
 		}
 		return

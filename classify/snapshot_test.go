@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// again is a Classifier that goes on from what another one saved.
+// again returns a Classifier restored from what another one saved.
 func again(t testing.TB, c *Classifier, pieces []Saved) *Classifier {
 	t.Helper()
 	next := New(c.opt)
@@ -26,7 +26,7 @@ func again(t testing.TB, c *Classifier, pieces []Saved) *Classifier {
 	return next
 }
 
-// A run that is stopped after every few Observations, saved and taken up again finds what an unbroken one does.
+// A run that is saved and restored after every few Observations finds the same as an uninterrupted one.
 func TestStoppedRunsFindTheSame(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	require.NoError(t, err)

@@ -126,7 +126,7 @@ func TestPrintIsParsed(t *testing.T) {
 	}
 }
 
-// What stands as a comment under an empty list is a configuration too, once the comment signs are gone.
+// The commented example under an empty list is a valid configuration once the comment signs are removed.
 func TestPrintShowsSectionsOfLists(t *testing.T) {
 	c := Default()
 	var out strings.Builder

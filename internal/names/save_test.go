@@ -68,7 +68,7 @@ func TestMachinesAreKnownByAddressAfterARestart(t *testing.T) {
 	require.Zero(t, f.Marks&capture.NameOther, "its own DNS query")
 }
 
-// What is over is not saved, and no more is taken up than may be remembered: the latest.
+// Expired names are not saved. Restore reads no more names than may be remembered, the latest ones.
 func TestSavedNamesAreBounded(t *testing.T) {
 	before := New(Options{})
 	for i := range 1000 {

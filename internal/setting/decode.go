@@ -61,7 +61,7 @@ func checked(v reflect.Value, check func(Check)) (out []problem) {
 	return out
 }
 
-// decoder puts a YAML tree into a struct. It goes on after an error, and knows the position of every value.
+// decoder fills a struct from a YAML tree. It continues after an error, and knows the position of every value.
 type decoder struct {
 	root       reflect.Type
 	from       Sources

@@ -8,7 +8,7 @@ import (
 	"avbeacon/internal/siem/samples"
 )
 
-// BenchmarkEncode tells alerts a second for every name: of an alert as it mostly is, and of the longest there can be.
+// BenchmarkEncode measures alerts per second for every format, with a typical alert and with the longest possible one.
 func BenchmarkEncode(b *testing.B) {
 	for _, name := range Formats() {
 		for _, s := range []samples.Sample{{Name: "new", Alert: samples.New()}, {Name: "hostile", Alert: samples.Hostile()}} {

@@ -11,9 +11,9 @@ import (
 	"avbeacon/internal/siem/format"
 )
 
-// Strict readers of the formats that are no JSON. They refuse what the format's text forbids, and give the fields.
+// Strict parsers of the formats that are not JSON. They reject what the format's specification forbids, and return the fields.
 
-// printable tells why a line must not be sent: bytes that are no UTF-8, or a character that is hidden.
+// printable returns an error if a line must not be sent: it has invalid UTF-8 or a hidden character.
 func printable(line string) error {
 	if !utf8.ValidString(line) {
 		return errors.New("no UTF-8")
@@ -38,7 +38,7 @@ func unescape(s, special string) (string, error) {
 	return b.String(), nil
 }
 
-// bare gives the first i from which on sep stands in s without a backslash that belongs to it; -1 for none.
+// bare returns the index of the first sep in s that is not escaped by a backslash; -1 if there is none.
 func bare(s string, sep byte) int {
 	for i := 0; i < len(s); i++ {
 		switch s[i] {

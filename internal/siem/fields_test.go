@@ -67,9 +67,9 @@ func paths(names map[string]bool, path string, value any) {
 	}
 }
 
-// told are the names in backticks that the tables of docs/fields.md give for each name: a column of the first table, a row
-// of the second.
-func told(t *testing.T) map[string][]string {
+// documented returns the field names in backticks that the tables of docs/fields.md list for each format: a column of the
+// first table, a row of the second.
+func documented(t *testing.T) map[string][]string {
 	text, err := os.ReadFile("docs/fields.md")
 	require.NoError(t, err)
 	quoted := regexp.MustCompile("`([^`]+)`")
@@ -102,7 +102,7 @@ func told(t *testing.T) map[string][]string {
 
 // TestFieldsDocument: docs/fields.md names every field that the formats write, and none that they do not.
 func TestFieldsDocument(t *testing.T) {
-	documented := told(t)
+	documented := documented(t)
 	for _, name := range Formats() {
 		written, known := emitted(t, name), documented[name]
 		for _, name := range known {

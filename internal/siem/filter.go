@@ -7,7 +7,7 @@ import (
 	"avbeacon/internal/siem/deliver"
 )
 
-// filtered is a Sink that gets only the alerts that pass. The others count as done with.
+// filtered is a Sink that gets only the alerts that pass its filter. The others count as done.
 type filtered struct {
 	sink alert.Sink
 	pass func(*alert.Alert) bool
@@ -15,7 +15,7 @@ type filtered struct {
 	at   []int          // index in the batch of each of part
 }
 
-// Deliver delivers the alerts that pass; what it returns counts in the whole batch.
+// Deliver delivers the alerts that pass. The counts and indexes that it returns refer to the whole batch.
 func (f *filtered) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
 	f.part, f.at = f.part[:0], f.at[:0]
 	for i, a := range batch {
@@ -40,14 +40,14 @@ func (f *filtered) Deliver(ctx context.Context, batch []*alert.Alert) (int, []al
 // Close closes the sink behind the filter.
 func (f *filtered) Close() error { return f.sink.Close() }
 
-// Reopen is that of the sink behind the filter, if it has one.
+// Reopen reopens the sink behind the filter, if it can be reopened.
 func (f *filtered) Reopen() {
 	if r, ok := f.sink.(deliver.Reopener); ok {
 		r.Reopen()
 	}
 }
 
-// Resent is that of the sink behind the filter.
+// Resent returns the count of the sink behind the filter.
 func (f *filtered) Resent() uint64 {
 	if r, ok := f.sink.(deliver.Resender); ok {
 		return r.Resent()

@@ -21,7 +21,7 @@ func encoding(t testing.TB, name string) format.Encoder {
 	return e
 }
 
-// jsonFormat tells the formats whose records are JSON objects.
+// jsonFormat reports whether a format's records are JSON objects.
 func jsonFormat(name string) bool {
 	switch name {
 	case "cef", "leef", "syslog":

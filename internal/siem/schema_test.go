@@ -96,7 +96,7 @@ func TestBundle(t *testing.T) {
 	require.Error(t, err)
 }
 
-// references gives what an object speaks of: the members that end in _ref or _refs.
+// references returns the objects that an object refers to: the members that end in _ref or _refs.
 func references(o map[string]any) []string {
 	var list []string
 	for name, v := range o {

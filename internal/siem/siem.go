@@ -30,7 +30,7 @@ import (
 	"avbeacon/internal/siem/format/syslog"
 )
 
-// formats are all formats, in the order of the guide.
+// formats returns all formats, in the order of the guide.
 func formats() []format.Format {
 	return []format.Format{ecs.Format(), ocsf.Format(), cef.CEF(), cef.LEEF(), eve.Format(), hec.Format(), syslog.Format(), stix.Format()}
 }
@@ -61,7 +61,7 @@ type receiver struct {
 	of      func(*Sink) deliver.Receiver
 }
 
-// receivers are all types of sinks, in the order of the guide.
+// receivers returns all types of sinks, in the order of the guide.
 func receivers() []receiver {
 	return []receiver{
 		{"file", "ecs", "file", func(s *Sink) deliver.Receiver { return &s.File }},
@@ -183,16 +183,16 @@ func (s *Sink) Warnings() (out []string) {
 	return out
 }
 
-// Options are what a sink may need beside its configuration.
+// Options are what a sink may need in addition to its configuration.
 type Options struct {
-	Logger   *zap.Logger // nil is quiet
+	Logger   *zap.Logger // nil: nothing is logged
 	Stdout   io.Writer   // of the sink of type stdout; nil is os.Stdout
 	Hostname string      // of this machine; "" is the system's
 	Version  string      // of avbeacon
 }
 
-// Open makes the sink that cfg describes; it gets only the alerts that its filter lets through. It connects to nobody: an
-// unreachable receiver is found by the first delivery. Errors name the sink and the key. The caller closes it.
+// Open makes the sink that cfg describes, behind its filter. It does not connect: the first delivery does, and reports an
+// unreachable receiver. Errors name the sink and the key. The caller closes it.
 func Open(cfg Sink, opt Options) (alert.Sink, error) {
 	if err := setting.Validate(&cfg, cfg.Check); err != nil {
 		return nil, fmt.Errorf("sink %s: %w", cfg.Name, err)

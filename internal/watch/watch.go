@@ -87,7 +87,7 @@ func (w *Watch) Flow(udp bool, port uint16, out, in []byte) bool {
 	return w.catalog.Flow(udp, port, out, in)
 }
 
-// HeaderNames gives the HTTP request headers that the catalogue speaks of; see capture.Options.Interest.
+// HeaderNames returns the HTTP request headers that the catalogue mentions; see capture.Options.Interest.
 func (w *Watch) HeaderNames() []string { return w.catalog.HeaderNames() }
 
 // maxLabels is how many labels of a name are looked at, from the left.

@@ -17,11 +17,11 @@ type item struct {
 	body  []byte // one encoded alert, without a newline at its end
 }
 
-// sender posts a part of a batch. done are those at its front that are done with, refused tells which of them for good, by
-// their index in the batch. err is nil iff all are done; a *rejected asks for less at a time.
+// sender posts a part of a batch. done counts the alerts at its front that are finished; refused lists those of them that the
+// receiver rejected permanently, by index in the batch. err is nil iff all are done; a *rejected asks for a smaller part.
 type sender func(ctx context.Context, part []item) (done int, refused []alert.Refusal, err error)
 
-// courier cuts batches into parts that a receiver takes.
+// courier cuts batches into parts that a receiver accepts.
 type courier struct {
 	encode format.Encoder
 	most   int // alerts in a part
@@ -29,8 +29,8 @@ type courier struct {
 	send   sender
 }
 
-// deliver is Sink.Deliver. A part that is rejected is sent again in halves, in order, down to the single alert, which alone
-// is refused: no alert is lost for its neighbour's sake, and none is refused that was not rejected by itself.
+// deliver implements Sink.Deliver. A rejected part is sent again in halves, in order, down to a single alert. Only an alert
+// that was rejected by itself is refused: no alert is lost because of its neighbours.
 func (c *courier) deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
 	items, refused := c.encodeAll(batch)
 	for step := c.most; len(items) > 0; {
@@ -75,7 +75,7 @@ func (c *courier) encodeAll(batch []*alert.Alert) ([]item, []alert.Refusal) {
 	return items, refused
 }
 
-// fit is how many of the front go into one part; one goes always.
+// fit returns how many alerts from the front fit into one part; at least one.
 func (c *courier) fit(items []item, most int) int {
 	size := 0
 	for n, i := range items[:min(len(items), most)] {
@@ -86,7 +86,7 @@ func (c *courier) fit(items []item, most int) int {
 	return min(len(items), most)
 }
 
-// stopped is how far a batch came when rest is still to be sent, and which of those were refused, in order.
+// stopped returns how many alerts are done when rest is still to be sent, and which of those were refused, in order.
 func stopped(rest []item, size int, refused []alert.Refusal) (int, []alert.Refusal) {
 	n := size
 	if len(rest) > 0 {
@@ -97,7 +97,7 @@ func stopped(rest []item, size int, refused []alert.Refusal) (int, []alert.Refus
 	return n, refused
 }
 
-// maxReason is the bound of a Refusal's reason, in bytes.
+// maxReason is the longest reason of a Refusal, in bytes.
 const maxReason = 1 << 10
 
 func refuse(index int, reason string) alert.Refusal {

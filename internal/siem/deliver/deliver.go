@@ -1,5 +1,5 @@
-// Package deliver brings alerts to receivers: batches of alerts go in, records reach a file, a stream or a server, and what
-// comes back is how many are done with (alert.Sink). A receiver is one file: its section of the configuration with the
+// Package deliver delivers alerts to receivers: batches of alerts go in, records reach a file, a stream or a server, and the
+// number of finished alerts comes back (alert.Sink). A receiver is one file: its section of the configuration with the
 // checks of it, and the sink that it opens. The table of package siem lists them. courier.go cuts batches for receivers
 // that take requests, http.go posts, lines.go writes lines. Start reading at Receiver, then at one receiver (webhook.go is
 // the shortest).
@@ -21,14 +21,14 @@ import (
 type Receiver interface {
 	// Check reports what is wrong with the section.
 	Check(k setting.Check)
-	// Open makes the sink from a section that Check accepts. It connects to nobody: an unreachable receiver is found by
-	// the first delivery. Errors begin with the key.
+	// Open makes the sink from a section that Check accepts. It does not connect: the first delivery does, and
+	// reports an unreachable receiver. Errors begin with the key.
 	Open(s Setup) (alert.Sink, error)
 	// Plain reports whether secrets or alerts cross a network unencrypted.
 	Plain() bool
 }
 
-// Setup is what a sink needs beside its section. All fields are set.
+// Setup is what a sink needs in addition to its section. All fields are set.
 type Setup struct {
 	Format  format.Format
 	Options format.Options
@@ -50,10 +50,10 @@ func (s *Setup) encoder() (format.Encoder, error) {
 	return encode, nil
 }
 
-// Reopener is a Sink with a file that others may have moved away. Reopen may be called beside Deliver; the next batch
-// goes to the file that then has the name.
+// Reopener is a Sink whose file may be moved away, as by logrotate. Reopen may be called during Deliver; the next batch
+// goes to the file that has the name by then.
 type Reopener interface{ Reopen() }
 
-// Resender is a Sink without acknowledgements that sends what may have been lost once more. Resent counts those messages;
-// it may be called beside Deliver.
+// Resender is a Sink without acknowledgements that sends messages again if they may have been lost. Resent counts them; it
+// may be called during Deliver.
 type Resender interface{ Resent() uint64 }

@@ -103,8 +103,8 @@ func readTemplate() indexTemplate {
 	return t
 }
 
-// fits tells whether a value can be indexed. strict is inherited; it makes a field that is not mapped an error, as
-// Elasticsearch does. Here every field that is not mapped is one: it could not be searched for.
+// fits reports whether a value can be indexed. strict is inherited; it makes an unmapped field an error, as Elasticsearch
+// does. Here every unmapped field is an error, because it could not be searched.
 func (m mapping) fits(name string, value any, strict bool) error {
 	strict = strict || m.Dynamic == "strict"
 	switch v := value.(type) {

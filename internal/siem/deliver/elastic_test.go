@@ -34,7 +34,7 @@ func TestElasticCreatesOnce(t *testing.T) {
 	require.Len(t, r.all(), len(batch))
 }
 
-// The mapping knows more than any alert tells, is strict about our own fields, and makes a data stream.
+// The mapping covers every field of an alert, is strict about our own fields, and makes a data stream.
 func TestElasticTemplate(t *testing.T) {
 	template := readTemplate()
 	require.Equal(t, []string{"logs-avbeacon.*-*"}, template.Patterns)

@@ -60,8 +60,8 @@ func (s *fileSink) Deliver(ctx context.Context, batch []*alert.Alert) (int, []al
 	return len(batch), refused, nil
 }
 
-// Reopen makes the next batch go to the file that then has the name: for use after others moved it away, as logrotate
-// does. (That the name is another file's, or nobody's, is seen without being told too.)
+// Reopen makes the next batch go to the file that has the name by then, after the old file was moved away, as logrotate
+// does. (The sink also notices by itself that the file was replaced or removed.)
 func (s *fileSink) Reopen() { s.out.reopen.Store(true) }
 
 func (s *fileSink) Close() error { return s.out.close() }

@@ -74,8 +74,8 @@ func (r *rotating) append(text []byte) error {
 	return nil
 }
 
-// undo takes back what was written of a batch that failed, and closes the file: what a failed fsync left in memory is not
-// to be trusted. Where it cannot be taken back, the next opening repairs the end.
+// undo removes what was written of a failed batch, and closes the file, because data in memory cannot be trusted after a
+// failed fsync. If the data cannot be removed, the next open repairs the end of the file.
 func (r *rotating) undo(why error) error {
 	if err := r.file.Truncate(r.size); err != nil {
 		why = errors.Join(why, err)
@@ -85,7 +85,7 @@ func (r *rotating) undo(why error) error {
 	return why
 }
 
-// current sees to it that the open file is the one that has the name.
+// current makes sure that the open file is the one that has the name.
 func (r *rotating) current() error {
 	asked := r.reopen.Swap(false)
 	if r.file != nil {
@@ -137,7 +137,7 @@ func (r *rotating) open(flags int) error {
 	return nil
 }
 
-// due says whether the file is to be set aside before so many bytes are added. A file holds the lines of one period:
+// due reports whether the file is to be set aside before so many bytes are added. A file holds the lines of one period:
 // periods are the multiples of File.Every since year 1, in UTC, so that a restart changes nothing.
 func (r *rotating) due(more int64) bool {
 	if r.size == 0 || time.Now().Before(r.later) {
@@ -150,7 +150,7 @@ func (r *rotating) due(more int64) bool {
 	return every > 0 && time.Now().Truncate(every).After(r.last.Truncate(every))
 }
 
-// rotate sets the file aside and begins a new one. Where it cannot be renamed, it just goes on growing.
+// rotate sets the file aside and begins a new one. If it cannot be renamed, it keeps growing.
 func (r *rotating) rotate() error {
 	r.file.Close() // all that counted was written before
 	r.file = nil
@@ -298,8 +298,8 @@ func (r *rotating) olds() ([]old, error) {
 	return all, nil
 }
 
-// tidy deletes and compresses what was set aside, beside the writing. It does nothing where somebody is at it; what comes
-// meanwhile is done the next time.
+// tidy deletes and compresses rotated files while writing continues. It does nothing if it is already running; files rotated
+// meanwhile wait for the next call.
 func (r *rotating) tidy() {
 	if !r.cfg.Gzip && r.cfg.Keep == 0 || !r.tidying.CompareAndSwap(false, true) {
 		return

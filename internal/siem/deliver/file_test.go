@@ -192,14 +192,14 @@ func TestFileKeepsSoManyAndPacksThem(t *testing.T) {
 }
 
 func TestFileIsOpenedAnew(t *testing.T) {
-	for _, told := range []bool{true, false} {
-		t.Run(fmt.Sprint("told=", told), func(t *testing.T) {
+	for _, reopen := range []bool{true, false} {
+		t.Run(fmt.Sprint("reopen=", reopen), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "alerts.ndjson")
 			s := opened(t, Sink{Type: "file", File: File{Path: path},
 				Filter: alert.Filter{Severity: "high"}}, Options{}) // behind a filter too
 			delivered(t, s, samples.Numbered(0, 2))
 			require.NoError(t, os.Rename(path, path+".1"))
-			if told {
+			if reopen {
 				s.(Reopener).Reopen()
 			}
 			delivered(t, s, samples.Numbered(2, 3))

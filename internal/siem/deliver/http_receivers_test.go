@@ -229,7 +229,7 @@ func (r *httpReceiver) take(w http.ResponseWriter, ids []string) {
 	r.next++
 }
 
-// acknowledge tells of a request once that it is indexed, after it was asked often enough, and then forgets it.
+// acknowledge reports a request as indexed once, after enough queries, and then forgets it.
 func (r *httpReceiver) acknowledge(w http.ResponseWriter, q *http.Request) {
 	var question struct {
 		Acks []int64 `json:"acks"`

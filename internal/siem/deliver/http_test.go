@@ -76,7 +76,7 @@ func TestHTTPRefusesOneAlone(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 300, n)
 			if kind == "elastic" || kind == "splunk" && numbers {
-				require.Less(t, requests.Load(), int32(24), "who is told which one is bad needs not search")
+				require.Less(t, requests.Load(), int32(24), "the receiver names the bad alert, so no search is needed")
 			}
 			var at []int
 			for _, one := range refused {
@@ -371,7 +371,7 @@ func TestHTTPDenied(t *testing.T) {
 	})
 }
 
-// Whatever a receiver echoes, no secret stands in an error or a reason.
+// Whatever a receiver echoes, no error or reason contains a secret.
 func TestHTTPKeepsSecrets(t *testing.T) {
 	secrets := []string{hecToken, elasticKey, bearer, hmacKey, "hook-8f3b1c0d9e7a6655", "header-value-secret", "query-value-secret-1234", "password-of-basic"}
 	for _, status := range []int{200, 302, 400, 403, 500} {

@@ -190,8 +190,8 @@ func (k *kafka) produce(ctx context.Context, part []item) (int, []alert.Refusal,
 	return len(part), nil, nil
 }
 
-// knock asks a broker for something small when the last exchange failed, because the answer says what is wrong; a record
-// only says that its time is over.
+// knock sends a broker a small request if the last exchange failed, because its error shows the cause. A record's error
+// would only say that the timeout has expired.
 func (k *kafka) knock(ctx context.Context) error {
 	if k.sound {
 		return nil

@@ -31,8 +31,8 @@ func (Stdout) Open(s Setup) (alert.Sink, error) {
 	return &stdoutSink{lines: lines{enc: enc}, out: s.Stdout, timeout: s.Timeout}, nil
 }
 
-// stdoutSink writes lines to a stream. Where nobody reads, a write may wait for ever: it then goes on beside us, and the
-// next batch waits for it.
+// stdoutSink writes lines to a stream. If nobody reads the stream, a write may block for ever: it then continues in its own
+// goroutine, and the next batch waits for it.
 type stdoutSink struct {
 	lines   lines
 	out     io.Writer

@@ -193,7 +193,7 @@ func TestSyslogReceiverRefusesUs(t *testing.T) {
 			"syslog-ng": func(t *testing.T) *daemon { return syslogNG(t, syslogNGTLS(server)) },
 		} {
 			if kind == "syslog-ng" && name == "another name" {
-				continue // it was not told to look at names
+				continue // it is not configured to check names
 			}
 			t.Run(kind+", "+name, func(t *testing.T) {
 				t.Parallel()

@@ -161,7 +161,7 @@ func TestSyslogReceiverThatNeverAnswersTheHandshake(t *testing.T) {
 	s := opened(t, cfg, Options{})
 	time.AfterFunc(20*time.Millisecond, cancel)
 	_, _, err = s.Deliver(stopped, samples.Numbered(0, 3))
-	require.ErrorIs(t, err, context.Canceled, "it ends soon after it was told to")
+	require.ErrorIs(t, err, context.Canceled, "it ends soon after its context")
 }
 
 func TestSyslogReceiverThatSpeaksNoTLS(t *testing.T) {

@@ -13,10 +13,10 @@ import (
 	"avbeacon/internal/alert"
 )
 
-// Clean makes text from the wire fit for a record, in the way of the report on a terminal: what is no UTF-8 and control
-// characters of ASCII become \DDD (three decimal digits, as in DNS master files), other control characters and those that
-// change the direction of writing, break lines or hide become \u{X}. It takes at most size bytes; what is longer ends at a
-// whole character or escape, with "..." behind.
+// Clean makes text from the wire safe for a record, as the report on a terminal does: invalid UTF-8 and ASCII control
+// characters become \DDD (three decimal digits, as in DNS master files), other control characters and those that
+// change the direction of writing, break lines or hide become \u{X}. The result has at most size bytes; longer text is
+// cut after a whole character or escape and ends in "...".
 func Clean(s string, size int) string {
 	if len(s) <= size && plain(s) {
 		return s
@@ -197,7 +197,7 @@ func Sensor(a *alert.Alert, o *Options) string {
 
 // Formats with flat fields write an element of a list as a short text.
 
-// evidenceText is one sign: "tls-sni dnl-01.example (update, strong, 12 times)".
+// evidenceText returns one piece of evidence: "tls-sni dnl-01.example (update, strong, 12 times)".
 func evidenceText(e *alert.Evidence, size int) string {
 	notes := make([]string, 0, 4)
 	for _, note := range []string{e.Role, e.Strength} {
@@ -213,12 +213,12 @@ func evidenceText(e *alert.Evidence, size int) string {
 		notes = append(notes, strconv.FormatUint(e.Count, 10)+" times")
 	}
 	if !e.Supports {
-		notes = append(notes, "speaks against it")
+		notes = append(notes, "counts against it")
 	}
 	return Clean(strings.TrimSpace(e.Kind+" "+e.Value), size) + " (" + strings.Join(notes, ", ") + ")"
 }
 
-// EvidenceTexts are the signs that the portion leaves.
+// EvidenceTexts returns the evidence that fits the portion.
 func EvidenceTexts(a *alert.Alert, p Portion) []string {
 	var list []string
 	for i := range a.Evidence[:p.Evidence] {
@@ -227,7 +227,7 @@ func EvidenceTexts(a *alert.Alert, p Portion) []string {
 	return list
 }
 
-// BeaconTexts are the words on the beacons that the portion leaves.
+// BeaconTexts returns the descriptions of the beacons that fit the portion.
 func BeaconTexts(a *alert.Alert, p Portion) []string {
 	var list []string
 	for _, b := range a.Beacons[:p.Beacons] {
@@ -238,12 +238,12 @@ func BeaconTexts(a *alert.Alert, p Portion) []string {
 	return list
 }
 
-// PlaceText is where a destination is: level and words.
+// PlaceText returns a destination's location: level and description.
 func PlaceText(to alert.Destination) string {
 	return strings.TrimSpace(to.Level + " " + to.Where)
 }
 
-// ProductText is the product and its version.
+// ProductText returns the product and its version.
 func ProductText(v alert.Vendor) string { return strings.TrimSpace(v.Product + " " + v.ProductVersion) }
 
 // Joined joins texts with "; " as long as they fit into size bytes, and reports whether all do.

@@ -33,7 +33,7 @@ func at(s string) time.Time {
 	return t
 }
 
-// New is a whole one from a run over captures.
+// New is a complete alert from a run over captures.
 func New() *alert.Alert {
 	first, last := at("2026-11-22T10:15:00.001002003Z"), at("2026-11-23T10:15:04.123456789Z")
 	return &alert.Alert{
@@ -67,7 +67,7 @@ func New() *alert.Alert {
 	}
 }
 
-// Place calls over IPv6, with a zone and a wrapped address, that must not be seen outside.
+// Place is about a connection over IPv6. Its zone and its IPv4-mapped address must not appear in records.
 func Place() *alert.Alert {
 	a := New()
 	a.ID, a.Event, a.Severity = "b4f1c09d5b7e46a2a3f1c09d5b7e46a2", alert.Place, policy.Critical
@@ -83,7 +83,7 @@ func Place() *alert.Alert {
 	return a
 }
 
-// Blocked knows neither port nor name nor country of where it calls.
+// Blocked has a destination without port, name and country.
 func Blocked() *alert.Alert {
 	a := New()
 	a.ID, a.Event, a.Severity, a.FindingState = "c4f1c09d5b7e46a2a3f1c09d5b7e46a2", alert.Blocked, policy.Medium, "blocked"
@@ -106,7 +106,7 @@ func Summary() *alert.Alert {
 	}
 }
 
-// Resolved is over.
+// Resolved is the alert of a finding that has ended.
 func Resolved() *alert.Alert {
 	a := Blocked()
 	a.ID, a.Event, a.State, a.Severity = "e4f1c09d5b7e46a2a3f1c09d5b7e46a2", alert.Resolved, alert.Closed, policy.Low
@@ -114,12 +114,12 @@ func Resolved() *alert.Alert {
 	return a
 }
 
-// Test has no more than what is always there.
+// Test has only the fields that every alert has.
 func Test() *alert.Alert {
 	return &alert.Alert{ID: "t1", Event: alert.Test, State: alert.Open, Changed: at("2026-11-24T00:00:00Z"), Message: "avbeacon siem test"}
 }
 
-// Hostile has in every text that comes from the wire what parsers trip over.
+// Hostile has characters that break naive parsers in every text that comes from the wire.
 func Hostile() *alert.Alert {
 	const bad = "x\\y=\"q\"|p^t\tn\nr\r\x00]}\x1b[31m\u202egpj\u2028\xff\xfe 'a' key=v; cs1=forged CEF:0|\ufeff"
 	a := New()
@@ -139,7 +139,7 @@ func Hostile() *alert.Alert {
 	return a
 }
 
-// Numbered makes alerts whose ids are a0000, a0001 and so on.
+// Numbered returns alerts with the ids a0000, a0001 and so on.
 func Numbered(from, to int) []*alert.Alert {
 	var batch []*alert.Alert
 	for i := from; i < to; i++ {
