@@ -19,24 +19,24 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// alertFlags are the flags of a run over captures that writes or sends what the daemon would have told.
+// alertFlags are the flags of a run over captures that writes or sends the alerts that the daemon would have sent.
 type alertFlags struct {
 	file, format, config string
 }
 
 func (a *alertFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&a.file, "alerts", "", "write the alerts that 'monitor' would have sent to this `FILE`; - is standard output, in place of the report")
-	f.StringVar(&a.format, "alert-format", "", "of --alerts: "+join(siem.Formats())+" (default ecs)")
-	f.StringVarP(&a.config, "config", "c", "", "send alerts to the sinks of this configuration `FILE` of 'monitor', by its rules of what is told (beside --alerts it may have none)")
+	f.StringVar(&a.format, "alert-format", "", "format of --alerts: "+join(siem.Formats())+" (default ecs)")
+	f.StringVarP(&a.config, "config", "c", "", "send alerts to the sinks of this configuration `FILE` of 'monitor', with its alert settings (with --alerts it must have no sinks)")
 }
 
-// wanted says that alerts are asked for.
+// wanted reports whether alerts are requested.
 func (a *alertFlags) wanted() bool { return a.file != "" || a.config != "" }
 
 func (a *alertFlags) check(format string) error {
 	switch {
 	case a.file == "" && a.format != "":
-		return errors.New("--alert-format is of --alerts FILE, which is not given (a sink's format stands in --config)")
+		return errors.New("--alert-format needs --alerts FILE (the format of a sink is set in --config)")
 	case a.file == "":
 		return nil
 	case a.format == "":

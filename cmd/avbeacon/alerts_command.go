@@ -163,7 +163,7 @@ func acknowledge(ctx context.Context, s *streams, db *store.Store, ids []string)
 	return nil
 }
 
-// lastOf gives the last alert that was told of the finding that an id means.
+// lastOf returns the last alert that was sent about a finding. id is the finding's, or that of any of its alerts.
 func lastOf(all []alertRow, id string) (x alertRow, err error) {
 	at := slices.IndexFunc(all, func(x alertRow) bool { return x.ID == id || x.Finding == id })
 	if at < 0 {
@@ -179,7 +179,7 @@ func lastOf(all []alertRow, id string) (x alertRow, err error) {
 	case string(alert.Open), string(alert.Acknowledged):
 		return x, nil
 	case "":
-		return x, fmt.Errorf("%s: nothing was told of its finding", id)
+		return x, fmt.Errorf("%s: no alert was sent about its finding", id)
 	}
 	return x, fmt.Errorf("%s: its finding is %s, not open", id, x.State)
 }

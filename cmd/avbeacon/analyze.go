@@ -83,7 +83,7 @@ func (o *analyzeOptions) check() error {
 		return fmt.Errorf("--explain is for --format text; %s holds the whole reasoning for every host", o.format)
 	}
 	if _, ok := failLevel(o.failOn); !ok {
-		return fmt.Errorf("--fail-on %q: it is one of installed, likely, possible", o.failOn)
+		return fmt.Errorf("--fail-on %q: must be one of installed, likely, possible", o.failOn)
 	}
 	if o.db != "" && o.hash == "never" {
 		return errors.New("--db knows captures again by their hashes: it does not go with --hash never")

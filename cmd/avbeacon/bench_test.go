@@ -15,9 +15,9 @@ import (
 	"avbeacon/capture/files"
 )
 
-// BenchmarkCommands says what a whole command allocates a packet. AVBEACON_BENCH names the captures (a glob); `make bench`
-// lets it be those that mkbench made. What starting costs (the catalogue, the places) is measured on a small capture, told
-// as allocs/start, and is in no other number of allocations.
+// BenchmarkCommands measures the allocations per packet of whole commands. AVBEACON_BENCH names the captures (a glob); `make
+// bench` sets it to those that mkbench made. The cost of starting (catalogue, places) is measured on a small capture and
+// reported as allocs/start; the other numbers of allocations do not include it.
 func BenchmarkCommands(b *testing.B) {
 	pattern := os.Getenv("AVBEACON_BENCH")
 	if pattern == "" {

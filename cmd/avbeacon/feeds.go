@@ -18,7 +18,7 @@ import (
 func newFeeds(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "feeds",
-		Short: "Look into the catalogue of vendors",
+		Short: "Check, list and search the vendor catalogue",
 		Args:  subcommand,
 		RunE:  showHelp,
 	}
@@ -30,7 +30,7 @@ func newFeedsCheck(s *streams) *cobra.Command {
 	return &cobra.Command{
 		Use:     "check [DIR]",
 		Short:   "Check catalogue files: every error and warning with file and line",
-		Long:    "Checks the catalogue files in DIR, or the embedded ones. Warnings alone exit with 0, an error with 2.",
+		Long:    "Checks the catalogue files in DIR, or the embedded ones. Exit codes: 0 no errors (warnings are allowed); 2 errors.",
 		Example: "  avbeacon feeds check ./my-vendors",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -165,7 +165,7 @@ func newFeedsExplain(s *streams) *cobra.Command {
 	var format string
 	c := &cobra.Command{
 		Use:   "explain NAME-OR-ADDRESS",
-		Short: "Say what the catalogue knows of a name, address, URL, port or User-Agent",
+		Short: "Show the catalogue entries that match a name, address, URL, port or User-Agent",
 		Example: `  avbeacon feeds explain dnl-01.geo.kaspersky.com
   avbeacon feeds explain 77.74.178.40
   avbeacon feeds explain tcp/13000
@@ -174,7 +174,7 @@ func newFeedsExplain(s *streams) *cobra.Command {
 			if len(args) == 1 && strings.TrimSpace(args[0]) != "" {
 				return nil
 			}
-			return fmt.Errorf("explain needs one value (quote one with spaces)\n\nExamples:\n%s", c.Example)
+			return fmt.Errorf("explain needs one value (quote it if it has spaces)\n\nExamples:\n%s", c.Example)
 		},
 	}
 	k.feedsFlag(c.Flags())

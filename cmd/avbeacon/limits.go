@@ -9,8 +9,8 @@ import (
 	"avbeacon/internal/config"
 )
 
-// What the daemon needs beside its tables (program, catalogue, place data, spool, store), and what an entry of each table
-// comes to, both in bytes and rounded up from what `go test -bench . ./internal/pipeline` and `make bench` show.
+// Memory that the daemon needs in addition to its tables (program, catalogue, place data, store), and per entry of each
+// table: in bytes, rounded up from the results of `go test -bench . ./internal/pipeline` and `make bench`.
 const (
 	besideTables = 128 << 20
 	leastTables  = 32 << 20
@@ -18,13 +18,13 @@ const (
 	bytesOfHost  = 5000
 	bytesOfName  = 300
 
-	programPages = 40 << 20 // pages of the program that are in use, which Go does not count
+	programPages = 40 << 20 // resident pages of the program, which Go does not count
 )
 
-// rings is the memory, in bytes, that the kernel puts packets into.
+// rings returns the size in bytes of the kernel's packet buffers.
 func rings(c *config.Config) int64 { return int64(len(c.Capture.Interfaces)) * int64(c.Capture.Ring) }
 
-// fitTables makes the tables small enough for the limit of memory; a third of it is left for what waits to be collected.
+// fitTables shrinks the tables to fit the memory limit; a third of it is left for garbage not yet collected.
 func fitTables(c *config.Config) {
 	l := &c.Limits
 	if l.Memory <= 0 {
@@ -36,13 +36,13 @@ func fitTables(c *config.Config) {
 	l.Names = min(l.Names, int(room*0.15/bytesOfName))
 }
 
-// limitMemory tells the collector what the limit of the configuration leaves it, a tenth less, since it may go over that
-// for a moment; without a limit, GOMEMLIMIT of the environment holds. The function it returns is to be called at the end.
+// limitMemory sets the garbage collector's limit from the configured one, less a tenth, because memory may exceed it for a
+// moment. Without a configured limit, GOMEMLIMIT of the environment applies. Call done at the end.
 func limitMemory(c *config.Config, log *zap.Logger) (done func()) {
 	l := &c.Limits
 	if l.Memory <= 0 {
 		if now := debug.SetMemoryLimit(-1); now < math.MaxInt64 {
-			log.Info("the environment limits memory", zap.Int64("bytes", now))
+			log.Info("memory is limited by GOMEMLIMIT", zap.Int64("bytes", now))
 		}
 		return func() {}
 	}

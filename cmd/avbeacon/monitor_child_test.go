@@ -182,7 +182,7 @@ func (c *child) wait(most time.Duration) error {
 	case err := <-c.ended:
 		return err
 	case <-time.After(most):
-		_ = c.cmd.Process.Signal(syscall.SIGQUIT) // tells what it is doing
+		_ = c.cmd.Process.Signal(syscall.SIGQUIT) // prints its goroutines
 		<-c.ended
 		require.Fail(c.t, "it does not end", "%s", c.log())
 		return nil

@@ -47,8 +47,8 @@ func eventIDs(t testing.TB, file string) (ids []string) {
 	return ids
 }
 
-// With limits.confine, and as nobody, everything that a configuration names still works: store, a file that is
-// rotated and opened anew, new knowledge, a second start.
+// With limits.confine, and as user nobody, everything that a configuration names still works: the store, a file that is
+// rotated and reopened, a reload, a second start.
 func TestConfinedMonitorWorks(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can become another user")

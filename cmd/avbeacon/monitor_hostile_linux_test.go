@@ -124,8 +124,8 @@ func cutTag(f []byte) bool {
 	return (kind == 0x8100 || kind == 0x88a8) && len(f) < 20
 }
 
-// Broken, hostile and senseless packets change nothing but counters: nothing is found, nothing told, nobody panics, and what
-// comes afterwards is found as ever.
+// Broken, hostile and meaningless packets change only counters: there is no finding, no alert and no panic, and traffic that
+// follows is detected as usual.
 func TestHostilePacketsChangeNothing(t *testing.T) {
 	many, halfOpen := 40_000, 80_000
 	if testing.Short() {

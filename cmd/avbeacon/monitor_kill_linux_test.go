@@ -103,8 +103,8 @@ func keptOf(t *testing.T, file string) (hosts map[netip.Addr]bool, contacts uint
 	return hosts, contacts
 }
 
-// The whole daemon is killed at random moments while findings flow in: the store is whole each time and has all but the last
-// second, the next start goes on from it, what was told is told again under the same id at most, and every finding is told.
+// The daemon is killed at random moments while findings come in. Each time the store is intact and lacks at most the last
+// second, and the next start resumes from it. Every finding is reported; an alert sent twice has the same id both times.
 func TestKilledMonitorLosesASecondAtMost(t *testing.T) {
 	kills := rounds.Of(t, 4)
 	dir := t.TempDir()
@@ -173,7 +173,7 @@ func feedAndKill(t *testing.T, config string, next int) ([]fed, time.Time) {
 	return <-done, killed
 }
 
-// requireToldOnce wants a new finding told for each host, whatever often but under one id.
+// requireToldOnce requires an alert for the new finding of each host. It may come several times, under one id.
 func requireToldOnce(t *testing.T, file string, hosts map[netip.Addr]bool) {
 	t.Helper()
 	text, err := os.ReadFile(file)

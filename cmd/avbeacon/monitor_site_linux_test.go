@@ -47,8 +47,8 @@ func liveSite(t *testing.T, wrap func([]byte) []byte) (*liveNet, *openSSL) {
 	return s, o
 }
 
-// work is what goes on at the site: products that call home by HTTP, TLS of two makers in two versions, and QUIC, looked up
-// and not, named and not, refused, and what is of no concern.
+// work makes the site's traffic: products that call home by HTTP, TLS (two libraries, two versions) and QUIC, with and
+// without DNS queries, with and without a server name, refused connections, and traffic that is of no concern.
 func work(t *testing.T, s *liveNet, o *openSSL) {
 	t.Helper()
 	visit := func(client int, name string, do func()) {
@@ -85,7 +85,7 @@ func work(t *testing.T, s *liveNet, o *openSSL) {
 	}
 }
 
-// dump runs tcpdump at a tap until it is told to stop.
+// dump runs tcpdump on a tap until stop is called.
 func dump(t *testing.T, s *liveNet, tap, file string) (stop func()) {
 	t.Helper()
 	cmd := exec.Command("tcpdump", "-i", tap, "-Z", "root", "--immediate-mode", "--time-stamp-precision=nano", "-s", "262144", "-B", "65536", "-w", file)

@@ -21,7 +21,7 @@ import (
 	"avbeacon/internal/testkit"
 )
 
-// placeholder stands in the template for the part of a name that is another one each time.
+// placeholder is the part of a name in the template that is replaced each time.
 const placeholder = "qqqqqqqq"
 
 // crowdTraffic makes captures without end of hosts, flows and names that never come again.
@@ -36,8 +36,8 @@ type crowdTraffic struct {
 	frames int
 }
 
-// newCrowdTraffic makes the template: a look-up, a session with TLS that is never closed, and attempts at connections that
-// nobody answers. name has placeholder in it.
+// newCrowdTraffic makes the template: a DNS query, a TLS session that is never closed, and connection attempts without an
+// answer. name contains placeholder.
 func newCrowdTraffic(t *testing.T, name string) *crowdTraffic {
 	t.Helper()
 	client := testkit.Host{MAC: [6]byte{2, 7, 7, 0xc1, 0xc2, 0xc3}, Addr: netip.MustParseAddr("10.201.202.203"), TTL: 128}
@@ -144,7 +144,7 @@ func resident(pid int) int {
 	return n << 10
 }
 
-// watchMemory looks at a process's memory until it is told to stop.
+// watchMemory samples a process's memory until stop is called.
 func watchMemory(pid int) (stop func() []int) {
 	done, list := make(chan struct{}), make(chan []int)
 	go func() {

@@ -142,8 +142,8 @@ const (
 	nobody         = 65534
 )
 
-// A daemon that has given up everything goes on when its interface goes down, loses its cable, is taken away and comes back
-// under its name, and says each time how it is.
+// A daemon without privileges keeps running when its interface goes down, loses its link, is removed and comes back under
+// its name, and reports its state each time.
 func TestMonitorOutlivesItsInterface(t *testing.T) {
 	w := newWire(t)
 	dir := openFolder(t)
@@ -194,8 +194,8 @@ func TestMonitorOutlivesItsInterface(t *testing.T) {
 	require.Subset(t, vendors, map[string]bool{"kaspersky": true, "drweb": true, "eset": true})
 }
 
-// CAP_NET_RAW is enough to begin with. A tap that is silent for longer than it may be is not ready; packets are cut where the
-// configuration says so, which is counted and told.
+// CAP_NET_RAW is enough to start. A tap that is silent for too long is not ready. Packets are truncated to the configured
+// snap length, which is counted and logged.
 func TestMonitorNeedsOneCapability(t *testing.T) {
 	w := newWire(t)
 	dir := openFolder(t)

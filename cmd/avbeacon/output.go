@@ -12,11 +12,11 @@ import (
 	"golang.org/x/term"
 )
 
-// output is where a report goes: standard output, or a file that appears whole or not at all.
+// output is the destination of a report: standard output, or a file that appears complete or not at all.
 type output struct {
 	*bufio.Writer
-	file *os.File // nil where the writer is no file
-	name string   // under which the file appears at last; "" where it is written in place
+	file *os.File // nil if the writer is not a file
+	name string   // final name of the file; "" if it is written in place
 }
 
 // openOutput opens the file that an option (--output, --alerts) names before anything is read, so that a bad name is
@@ -51,7 +51,7 @@ func openOutput(option, name string, stdout io.Writer) (*output, error) {
 	return &output{Writer: bufio.NewWriter(f), file: f, name: name}, nil
 }
 
-// reason is an error of a file without the file's name, which may not be the one that the user gave.
+// reason returns a file error without the file's name, which may differ from the one that the user gave.
 func reason(err error) error {
 	var p *os.PathError
 	if errors.As(err, &p) {
@@ -60,7 +60,7 @@ func reason(err error) error {
 	return err
 }
 
-// commit makes what was written visible under its name.
+// commit gives the written file its final name.
 func (o *output) commit() error {
 	if err := o.Flush(); err != nil {
 		return errors.Join(err, o.discard())
@@ -77,7 +77,7 @@ func (o *output) commit() error {
 	return nil
 }
 
-// discard forgets what was written to a file.
+// discard deletes what was written.
 func (o *output) discard() error {
 	if o.name == "" {
 		return nil
@@ -85,7 +85,7 @@ func (o *output) discard() error {
 	return errors.Join(o.file.Close(), os.Remove(o.file.Name()))
 }
 
-// terminal tells a file's width in columns, 0 where it is no terminal, and whether it shows colours (https://no-color.org).
+// terminal returns a terminal's width in columns, 0 if f is not a terminal, and whether it shows colours (https://no-color.org).
 func terminal(f *os.File) (width int, color bool) {
 	if f == nil || !term.IsTerminal(int(f.Fd())) {
 		return 0, false

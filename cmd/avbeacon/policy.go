@@ -33,7 +33,7 @@ destination is, by its network, or by an expression over all of it. Some ship wi
 func newPolicyList(s *streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "List the policies that ship with the program",
+		Short: "List the built-in policies",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			t := plainTable("Policy", "Rules", "About")
@@ -57,19 +57,19 @@ func newPolicyList(s *streams) *cobra.Command {
 func newPolicyShow(s *streams) *cobra.Command {
 	return &cobra.Command{
 		Use:       "show NAME",
-		Short:     "Print a policy that ships with the program",
+		Short:     "Print a built-in policy",
 		Example:   "  avbeacon policy show moscow > ours.yaml",
 		ValidArgs: policy.Names(),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return fmt.Errorf("policy show needs one name: %s", join(policy.Names()))
+				return fmt.Errorf("policy show needs one name, one of %s", join(policy.Names()))
 			}
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			text, ok := policy.Text(args[0])
 			if !ok {
-				return fmt.Errorf("no policy %q ships with the program; there are %s", args[0], join(policy.Names()))
+				return fmt.Errorf("there is no built-in policy %q; there are %s", args[0], join(policy.Names()))
 			}
 			_, err := s.out.Write(text)
 			return err
@@ -81,7 +81,7 @@ func newPolicyCheck(s *streams) *cobra.Command {
 	var k knowledge
 	c := &cobra.Command{
 		Use:     "check FILE...",
-		Short:   "Check policy files, and tell what may not be meant",
+		Short:   "Check policy files for errors and likely mistakes",
 		Example: "  avbeacon policy check ours.yaml",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -112,15 +112,15 @@ func newPolicyCheck(s *streams) *cobra.Command {
 	return c
 }
 
-// checkText tells each rule of a policy that is in order, and what may not be meant.
+// checkText lists the rules of a valid policy, and notes about likely mistakes.
 func checkText(w io.Writer, file string, p *policy.Policy, cat *feeds.Catalog) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: policy %s is in order\n", report.Clean(file), report.Clean(p.Name))
+	fmt.Fprintf(&b, "%s: policy %s is valid\n", report.Clean(file), report.Clean(p.Name))
 	for i := range p.Rules {
 		r := &p.Rules[i]
 		what := r.Severity.String()
 		if r.Passes {
-			what = "of no concern"
+			what = "not of concern"
 		}
 		fmt.Fprintf(&b, "  %d. %s (%s)\n", i+1, report.Clean(r.Name), what)
 	}
@@ -131,7 +131,7 @@ func checkText(w io.Writer, file string, p *policy.Policy, cat *feeds.Catalog) e
 	return err
 }
 
-// unknownKeys names the vendors and groups of a policy that the catalogue does not hold.
+// unknownKeys returns a note for each vendor and group of a policy that the catalogue does not have.
 func unknownKeys(p *policy.Policy, cat *feeds.Catalog) (notes []string) {
 	groups := map[string]bool{}
 	for _, v := range cat.Vendors() {

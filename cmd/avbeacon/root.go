@@ -128,5 +128,5 @@ func oneOf(flag, value string, words ...string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("--%s %q: it is one of %s", flag, value, join(words))
+	return fmt.Errorf("--%s %q: must be one of %s", flag, value, join(words))
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// share is what ships beside the program.
+// share holds the files that ship with the program.
 //
 //go:embed share/schema/*.json share/avbeacon.service share/dashboard.json share/rules.yaml
 var share embed.FS
@@ -24,7 +24,7 @@ line is $defs/coverage.`,
 		ValidArgs: []string{"report", "observe"},
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return errors.New("schema needs one word: report or observe")
+				return errors.New("schema needs one argument: report or observe")
 			}
 			return nil
 		},
@@ -39,11 +39,11 @@ line is $defs/coverage.`,
 	}
 }
 
-// schema gives the text of a schema by its short name.
+// schema returns the text of a schema by its short name.
 func schema(name string) ([]byte, error) {
 	b, err := share.ReadFile("share/schema/" + name + "-1.schema.json")
 	if err != nil {
-		return nil, fmt.Errorf("there is no schema %q: it is report or observe", name)
+		return nil, fmt.Errorf("there is no schema %q: use report or observe", name)
 	}
 	return b, nil
 }

@@ -28,24 +28,24 @@ func newSIEM(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "siem",
 		Short: "Test the receivers of alerts, and deliver rejected alerts again",
-		Long: `Works on the sinks that a configuration of 'monitor' names: 'test' sends one marked alert to each,
-'replay' delivers again what a receiver rejected for good, after the cause is fixed.`,
+		Long: `Works with the sinks of a 'monitor' configuration: 'test' sends one marked alert to each sink; 'replay'
+delivers permanently rejected alerts again once the cause is fixed.`,
 		Args: subcommand, RunE: showHelp,
 	}
 	c.AddCommand(newSIEMTest(s), newSIEMReplay(s), newSIEMTemplate(s))
 	return c
 }
 
-// sinkFlags are those of commands over a configuration's sinks.
+// sinkFlags are the flags of commands that use a configuration's sinks.
 type sinkFlags struct{ config, sink string }
 
 func (o *sinkFlags) add(c *cobra.Command) {
 	c.Flags().StringVarP(&o.config, "config", "c", "", "configuration `FILE` of 'monitor'")
 	c.Flags().StringVar(&o.sink, "sink", "", "only the sink of this `NAME`")
-	_ = c.MarkFlagRequired("config") // the flag is there
+	_ = c.MarkFlagRequired("config") // the flag exists
 }
 
-// sinks are those that the flags ask for.
+// sinks returns the sinks that the flags select.
 func (o *sinkFlags) sinks() (config.Config, []siem.Sink, error) {
 	c, err := config.Load(o.config)
 	if err != nil {
@@ -73,9 +73,9 @@ func newSIEMTest(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "test --config FILE",
 		Short: "Send one marked test alert to each sink and report the answer",
-		Long: `Sends one alert with the event 'test' to each sink of a configuration, past its filter and past the
-spool, and tells what came back: that it was delivered, as far as the protocol can say, or why not.
-Exit codes: 0 every sink took it; 2 one did not.`,
+		Long: `Sends one alert with the event 'test' directly to each sink of a configuration, bypassing its filter and the
+store. Reports whether it was delivered, as far as the protocol can confirm that, or why not.
+Exit codes: 0 every sink accepted it; 2 at least one did not.`,
 		Example: "  avbeacon siem test --config avbeacon.yaml --sink splunk",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -104,7 +104,7 @@ func testSinks(ctx context.Context, s *streams, c *config.Config, list []siem.Si
 		}
 	}
 	if bad > 0 {
-		return &exitError{code: exitIncomplete, err: fmt.Errorf("%d of %d sinks did not take the test alert", bad, len(list))}
+		return &exitError{code: exitIncomplete, err: fmt.Errorf("%d of %d sinks did not accept the test alert", bad, len(list))}
 	}
 	return nil
 }
@@ -113,7 +113,7 @@ func testSinks(ctx context.Context, s *streams, c *config.Config, list []siem.Si
 func assurance(k siem.Sink) string {
 	switch k.Type {
 	case "syslog":
-		return "; syslog has no acknowledgement: look for it at the receiver"
+		return "; syslog has no acknowledgement: check at the receiver"
 	case "splunk":
 		if !k.HTTP.Ack {
 			return "; accepted, not yet indexed (http.ack waits for that)"
@@ -136,13 +136,13 @@ func testSink(ctx context.Context, s *streams, c *config.Config, k siem.Sink) (e
 	defer func() { err = errors.Join(err, sink.Close()) }()
 	_, refused, err := sink.Deliver(ctx, []*alert.Alert{testAlert(c.Sensor, time.Now())})
 	if err == nil && len(refused) > 0 {
-		err = fmt.Errorf("the receiver refused it: %s", refused[0].Reason)
+		err = fmt.Errorf("the receiver rejected it: %s", refused[0].Reason)
 	}
 	return err
 }
 
-// testAlert is an alert that nobody can take for a real one: its addresses are those of documentation (RFC 5737), its
-// vendor does not exist.
+// testAlert returns an alert that cannot be mistaken for a real one: its addresses are reserved for documentation (RFC
+// 5737), and its vendor does not exist.
 func testAlert(sensor string, now time.Time) *alert.Alert {
 	now = now.UTC()
 	host, server := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1")
@@ -160,10 +160,10 @@ func newSIEMReplay(s *streams) *cobra.Command {
 	db := ""
 	c := &cobra.Command{
 		Use:   "replay --config FILE",
-		Short: "Deliver again the alerts that receivers rejected for good",
-		Long: `Delivers the dead letters of the store to their sinks again, each alert with the id it had. What is
-rejected again stays in the store, with the new reason. A monitor may run meanwhile.
-Exit codes: 0 no dead letter is left of the sinks; 2 some are.`,
+		Short: "Deliver permanently rejected alerts again",
+		Long: `Delivers the store's dead letters to their sinks again, each alert with its original id. An alert that is
+rejected again stays in the store with the new reason. 'monitor' may run meanwhile.
+Exit codes: 0 these sinks have no dead letters left; 2 some remain.`,
 		Example: "  avbeacon siem replay --config avbeacon.yaml --sink elastic",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -181,7 +181,7 @@ Exit codes: 0 no dead letter is left of the sinks; 2 some are.`,
 
 func replay(ctx context.Context, s *streams, c *config.Config, list []siem.Sink, file string) error {
 	if file == "" {
-		return errors.New("the configuration names no store, so that no dead letters are kept; --db names one")
+		return errors.New("the configuration names no store, so it keeps no dead letters; name a store with --db")
 	}
 	db, err := store.OpenBeside(file)
 	if err != nil {
@@ -189,7 +189,7 @@ func replay(ctx context.Context, s *streams, c *config.Config, list []siem.Sink,
 	}
 	lock, err := lockfile.Take(file + ".replay")
 	if err != nil {
-		return errors.Join(fmt.Errorf("another replay runs: %w", err), db.Close())
+		return errors.Join(fmt.Errorf("another replay is running: %w", err), db.Close())
 	}
 	defer lock.Release()
 	errs := []error{nil}
@@ -221,7 +221,7 @@ func newSIEMTemplate(s *streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "template",
 		Short: "Print the index template for Elasticsearch and OpenSearch",
-		Long: `Prints the index template of the data stream that a sink of type elastic writes to. It is put once:
+		Long: `Prints the index template of the data stream that a sink of type elastic writes to. Install it once:
 avbeacon siem template | curl -X PUT -H 'Content-Type: application/json' --data-binary @- URL/_index_template/avbeacon`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -231,7 +231,7 @@ avbeacon siem template | curl -X PUT -H 'Content-Type: application/json' --data-
 	}
 }
 
-// newShare prints what ships beside the program.
+// newShare makes the command that prints the files that ship with the program.
 func newShare(s *streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "share [NAME]",
@@ -256,7 +256,7 @@ Grafana, rules.yaml alert rules for Prometheus.`,
 				return err
 			}
 			if err := oneOf("share", args[0], names...); err != nil {
-				return fmt.Errorf("there is no file %q: it is one of %s", args[0], join(names))
+				return fmt.Errorf("there is no file %q; there are %s", args[0], join(names))
 			}
 			b, err := share.ReadFile("share/" + args[0])
 			if err != nil {

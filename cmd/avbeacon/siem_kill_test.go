@@ -28,7 +28,7 @@ sinks:
 `, eachAlert, syslog.Addr(), elastic.URL))
 }
 
-// undisturbed is what a run that nobody kills tells of the crowd.
+// undisturbed returns the alerts of a run over the crowd that is not killed.
 func undisturbed(t testing.TB, c *crowd) *bulk {
 	t.Helper()
 	syslog, elastic := collectOctets(t), collectBulk(t)
@@ -114,7 +114,7 @@ func without(a, b []string) (out []string) {
 	return out
 }
 
-// packets gives for each id the packet that its alert tells of.
+// packets returns, for each alert id, the packet that its alert reports.
 func packets(t testing.TB, c *crowd, told *bulk) map[string]int {
 	t.Helper()
 	out := map[string]int{}

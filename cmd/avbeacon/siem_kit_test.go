@@ -23,12 +23,12 @@ import (
 
 // The tests of siem_*_test.go run the program itself against receivers on loopback, from packets to what arrives.
 
-// crowd is a capture in which every machine looks up a name of each of several vendors, and is then seen to call one of
-// them by TLS: a finding for each look-up, and a surer verdict for each call.
+// crowd is a capture in which every machine sends a DNS query for a name of each of several vendors; some then connect to one
+// of them by TLS. Each query makes a finding, each connection raises a verdict.
 type crowd struct {
 	head    []byte   // the file's header
 	records [][]byte // its packets, each with its header
-	alerts  int      // that it gives rise to, where each is told: new; of a call, that it is surer and that it goes to Moscow
+	alerts  int      // that it causes if all are sent: new for each query; raised and place (Moscow) for each connection
 }
 
 // vendorNames are strong names of five vendors, which show a product that may be there.
@@ -36,7 +36,7 @@ func vendorNames() []string {
 	return []string{"dnl-01.geo.kaspersky.com", "update.drweb.com", "update.eset.com", "su.ff.avast.com", "upgrade.bitdefender.com"}
 }
 
-// newCrowd makes it of so many machines, a look-up each 10 ms; every tenth machine calls.
+// newCrowd makes a crowd of so many machines, with a DNS query every 10 ms; every tenth machine connects.
 func newCrowd(t testing.TB, machines int) *crowd {
 	t.Helper()
 	c := testkit.NewCapture(6)
@@ -168,7 +168,7 @@ func patience() time.Duration {
 	return time.Minute
 }
 
-// eventually waits for what is to become true; what it was instead is told by the function.
+// eventually waits until is returns true. If it never does, what returns the text for the failure.
 func eventually(t testing.TB, is func() bool, what func() string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience()); !is(); time.Sleep(5 * time.Millisecond) {
@@ -204,14 +204,14 @@ func configured(t testing.TB, text string) (file, dir string) {
 	return file, dir
 }
 
-// write writes it anew, with other words about alerts.
+// write writes the configuration again, with other settings for alerts.
 func write(t testing.TB, file, text, dir, alerts string) {
 	t.Helper()
 	text = "sensor: tap\n" + strings.TrimSpace(strings.Replace(strings.ReplaceAll(text, "%s", dir), eachAlert, alerts, 1)) + "\n"
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 }
 
-// each tells what the crowd's alerts are: every one, at once.
+// eachAlert is the section that sends every alert of the crowd at once.
 const eachAlert = `
 alerts: {all: true, at-least: possible, repeat: 0s, resolve: 0s, group: {over: 0}}
 `

@@ -76,8 +76,8 @@ func (a *arrivals) requireFlawless(t testing.TB) {
 	require.Empty(t, a.wrong)
 }
 
-// octets is a syslog collector over TCP that takes messages of RFC 5424 in octet counting and nothing else. That a
-// connection ends in the middle of a message is a kill; any other fault is told.
+// octets is a syslog collector over TCP that takes messages of RFC 5424 in octet counting and nothing else. A
+// connection that ends within a message is taken for a kill; any other fault is reported.
 type octets struct {
 	arrivals
 	net.Listener
@@ -228,7 +228,7 @@ func (a *arrivals) document(t testing.TB, id string) (d document1) {
 	return d
 }
 
-// requireOrder wants what tells of one finding in its order: that it is there, then that it is surer.
+// requireOrder requires the alerts of one finding in order: new, then raised.
 func (a *arrivals) requireOrder(t testing.TB, findingOf map[string]string, eventOf map[string]string) {
 	t.Helper()
 	a.mu.Lock()

@@ -37,8 +37,8 @@ func (p *process) metricsOf(t testing.TB) string {
 	return string(b)
 }
 
-// A suppression that is added to the store while monitor writes it is taken up at SIGHUP, as is one that is written into the
-// configuration. What they keep back is counted and reported, and told when they are gone.
+// A suppression that is added to the store while monitor writes it takes effect at SIGHUP, as does one in the configuration.
+// The alerts they withhold are counted and reported, and sent once the suppressions are removed.
 func TestASuppressionIsTakenUpWhileMonitorRuns(t *testing.T) {
 	t.Parallel()
 	c := newCrowd(t, 30)
@@ -97,7 +97,7 @@ sinks: [{name: elastic, type: elastic, http: {url: "%s"}}]
 	}, func() string { return invoked(t, "report", "--db", db) })
 
 	id := regexp.MustCompile(`s-[0-9a-f]+`).FindString(added)
-	require.Contains(t, invoked(t, "suppress", "remove", "--db", db, id), "is removed")
+	require.Contains(t, invoked(t, "suppress", "remove", "--db", db, id), " removed:")
 	write(t, file, text, dir, eachAlert)
 	reload()
 	feed()

@@ -177,7 +177,7 @@ func expiry(word string, now time.Time) (time.Time, error) {
 	case err != nil:
 		return at, fmt.Errorf("--expires %q: write a date as 2026-12-31, a time as 2026-12-31T18:00:00Z, or a span as 90d or 36h", word)
 	case !at.After(now):
-		return at, fmt.Errorf("--expires %q: that is over already", word)
+		return at, fmt.Errorf("--expires %q: that time has already passed", word)
 	}
 	return at.UTC().Truncate(time.Second), nil
 }
@@ -234,7 +234,7 @@ func (o *suppressOptions) put(ctx context.Context, db *store.Store, rule *alert.
 	return o.trial(ctx, db, rule)
 }
 
-// openToWrite opens a store that is there. Where another process writes it, that is said: it has to be told.
+// openToWrite opens an existing store. If another process writes to it, say gets a note that it must reload.
 func (o *suppressOptions) openToWrite(say io.Writer) (*store.Store, error) {
 	r, err := openToRead(o.db)
 	if err != nil {
@@ -300,7 +300,7 @@ func removeAll(ctx context.Context, s *streams, db *store.Store, ids []string) e
 		if err := db.DropSuppression(ctx, id); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.out, "%s is removed: what it kept back is told again.\n", report.Clean(id))
+		fmt.Fprintf(s.out, "%s removed: alerts that it withheld are sent again.\n", report.Clean(id))
 	}
 	return nil
 }

@@ -13,15 +13,15 @@ import (
 	"avbeacon/internal/store"
 )
 
-// trial is what a suppression does to a store's findings.
+// trial is the effect of a suppression on a store's findings.
 type trial struct {
 	Suppression *alert.Suppression `json:"suppression"`
 	Findings    int                `json:"findings"`             // of the store
-	Count       int                `json:"silenced"`             // of them that it fits
+	Count       int                `json:"silenced"`             // those that it matches
 	Concern     int                `json:"silenced_of_concern"`  //
-	Alerts      int                `json:"silenced_alerts_told"` // that were told of them so far
+	Alerts      int                `json:"silenced_alerts_told"` // sent about them so far
 	Silenced    []tried            `json:"silenced_findings"`
-	Kept        []tried            `json:"kept_findings"` // of its hosts and vendors, but with signs that it does not name
+	Kept        []tried            `json:"kept_findings"` // of its hosts and vendors, but with evidence that it does not cover
 }
 
 // tried is one finding in a trial.
@@ -76,7 +76,7 @@ func (t *trial) silence(x tried) {
 	t.Silenced = append(t.Silenced, x)
 }
 
-// toldOf counts the alerts of each finding that were told.
+// toldOf returns the number of alerts sent about each finding.
 func toldOf(ctx context.Context, db *store.Store) (map[string]int, error) {
 	all, err := db.Alerts(ctx)
 	told := map[string]int{}
@@ -93,13 +93,13 @@ func (t *trial) write(s *streams, format, verb string) error {
 		return writeJSON(s.out, t)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s) %s %d of the store's %d findings, %d of them of concern; %d alerts were told of them so far.\n",
+	fmt.Fprintf(&b, "%s (%s) %s %d of the store's %d findings, %d of them of concern; %d alerts about them were sent so far.\n",
 		report.Clean(t.Suppression.ID), report.Clean(ruleWords(&t.Suppression.SuppressionRule)), verb, t.Count, t.Findings, t.Concern, t.Alerts)
 	if len(t.Silenced) > 0 {
 		fmt.Fprintf(&b, "\n%s\n", triedTable(t.Silenced, false))
 	}
 	if len(t.Kept) > 0 {
-		fmt.Fprintf(&b, "\nStill told, as they show what the rule does not name:\n\n%s\n", triedTable(t.Kept, true))
+		fmt.Fprintf(&b, "\nNot suppressed, because they have evidence that the rule does not cover:\n\n%s\n", triedTable(t.Kept, true))
 	}
 	_, err := fmt.Fprint(s.out, b.String())
 	return err

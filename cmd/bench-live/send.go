@@ -37,8 +37,8 @@ type message struct {
 	_    [4]byte
 }
 
-// send replays a capture at rate packets a second until length is over or the capture ends. It never starts again from the
-// beginning, because flows that are known cost the listener less than new ones.
+// send replays a capture at rate packets per second for length or until the capture ends. It never starts over, because
+// known flows cost the listener less than new ones.
 func send(ctx context.Context, name, file string, rate int, length time.Duration, stdout io.Writer) error {
 	frames, err := framesOf(file)
 	if err != nil {

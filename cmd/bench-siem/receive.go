@@ -147,7 +147,7 @@ func toHTTP(sink *siem.Sink, answer string, count func(io.Reader) (int, error)) 
 			return
 		}
 		r.got.Add(int64(n))
-		_, _ = io.WriteString(w, answer) // a client that went away is told of by its own side
+		_, _ = io.WriteString(w, answer) // if the client is gone, it reports that itself
 	})}
 	r.end = server.Close
 	go func() { _ = server.Serve(l) }() // ends with close
