@@ -21,13 +21,13 @@ import (
 	"avbeacon/internal/setting"
 )
 
-// heard is what a listener saw and what it cost.
+// heard is what a listener saw, and its CPU time.
 type heard struct {
 	Packets, Drops, Freezes uint64
 	CPU                     time.Duration // used while listening
 }
 
-// listen plays a listener: it writes "ready" to stdout, listens until stdin ends, and writes what it saw.
+// listen runs a listener: it writes "ready" to stdout, listens until stdin ends, and writes what it saw.
 func (s *settings) listen(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

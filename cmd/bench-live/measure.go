@@ -23,7 +23,7 @@ import (
 // The ends of the veth pair: packets are sent into outEnd and come out of tapEnd, each in a namespace of its own.
 const tapEnd, outEnd = "tap0", "out0"
 
-// link is the names of the two namespaces.
+// link holds the names of the two namespaces.
 type link struct{ near, far string }
 
 // step is one listener at one rate.
@@ -34,10 +34,10 @@ type step struct {
 	missed int64 // sent, but neither seen nor dropped by the ring
 }
 
-// speed is the rate that the sender reached, packets a second.
+// speed returns the rate that the sender reached, in packets per second.
 func (s *step) speed() float64 { return float64(s.sent.Packets) / s.sent.Seconds }
 
-// perPacket is CPU time a packet seen, in microseconds.
+// perPacket returns the CPU time per packet seen, in microseconds.
 func (s *step) perPacket() float64 {
 	return float64(s.heard.CPU.Nanoseconds()) / 1000 / float64(max(1, s.heard.Packets))
 }

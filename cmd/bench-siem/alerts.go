@@ -47,7 +47,7 @@ func sample(n int) *alert.Alert {
 	}
 }
 
-// formats prints how fast each encoder is.
+// formats prints the speed of each encoder.
 func formats(out io.Writer, long time.Duration) error {
 	var lines []string
 	a := sample(1)

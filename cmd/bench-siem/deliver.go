@@ -18,7 +18,7 @@ import (
 	"avbeacon/internal/store"
 )
 
-// storeAlone prints how fast alerts are stored without a sink, how large the process is, and how long a start takes.
+// storeAlone prints how fast alerts are stored without a sink, the memory of the process, and the time of a start.
 func storeAlone(ctx context.Context, out io.Writer, work string, n int) error {
 	before := resident()
 	dir := filepath.Join(work, "alone")
@@ -51,7 +51,7 @@ func storeAlone(ctx context.Context, out io.Writer, work string, n int) error {
 	return s.Close()
 }
 
-// resident is the process's memory in MiB as Linux counts it.
+// resident returns the process's resident memory in MiB, as Linux counts it.
 func resident() string {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -65,7 +65,7 @@ func resident() string {
 	return strconv.Itoa(kib >> 10)
 }
 
-// stored is a store with its outbox.
+// stored is an open store with its outbox.
 type stored struct {
 	*store.Store
 	out *outbox.Outbox
@@ -86,14 +86,14 @@ func open(ctx context.Context, dir string, n int, sink alert.Sink) (*stored, err
 	return x, err
 }
 
-// cost is what a flow took.
+// cost is the time and CPU that a flow of alerts took.
 type cost struct{ wall, cpu time.Duration }
 
 func (c cost) String() string {
 	return fmt.Sprintf("%.2f s, %.2f s of the core", c.wall.Seconds(), c.cpu.Seconds())
 }
 
-// flow keeps n alerts and waits until they are stored and the sink has them.
+// flow sends n alerts and waits until they are stored and the sink has them.
 func (s *stored) flow(ctx context.Context, n int) (cost, error) {
 	list := make([]*alert.Alert, n) // made before the time begins
 	for i := range list {
@@ -118,7 +118,7 @@ func (s *stored) flow(ctx context.Context, n int) (cost, error) {
 	return cost{time.Since(begin), spent() - cpu}, errors.Join(failed, unwritten)
 }
 
-// deliver measures one way.
+// deliver measures one kind of delivery.
 func deliver(ctx context.Context, w way, work string, n int) (took cost, err error) {
 	r, err := w.receiver(&w.sink, work)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command bench-siem measures how many alerts a second each format is written with, and how many go through the durable
-// store to a file, to syslog and to receivers behind HTTP, all on one core: avbeacon and the receivers share it.
+// Command bench-siem measures how many alerts per second each encoder writes, and how many go through the durable store to a
+// file, to syslog and to HTTP receivers. avbeacon and the receivers share one core.
 package main
 
 import (
@@ -22,7 +22,7 @@ func main() {
 	}))
 }
 
-// bar is how many alerts a second a file and syslog have to take.
+// bar is the required rate for file and syslog, in alerts per second.
 const bar = 5000
 
 const assumptions = `One core (GOMAXPROCS 1). An alert is as most are: one host, two destinations, three pieces of evidence, about 2.5 KB in the
@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	return deliveries(ctx, out, work, *n)
 }
 
-// table prints lines of cells that tabs part.
+// table prints lines of tab-separated cells.
 func table(out io.Writer, head string, lines []string) {
 	fmt.Fprintln(out)
 	_ = measure.Table(out, append([]string{head}, lines...)...) // out's error, which the next line meets too

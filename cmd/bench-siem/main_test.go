@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every way is walked to its end, and says how many arrived.
+// Every kind of delivery runs to its end and reports how many alerts arrived.
 func TestItMeasuresEveryFormatAndDelivery(t *testing.T) {
 	var out bytes.Buffer
 	err := run(context.Background(), []string{"-n", "600", "-encode", "1ms", "-dir", t.TempDir()}, &out)

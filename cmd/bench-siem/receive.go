@@ -18,7 +18,7 @@ import (
 	"avbeacon/internal/siem"
 )
 
-// way is a delivery and its receiver.
+// way is one kind of delivery with its receiver.
 type way struct {
 	name     string
 	sink     siem.Sink
@@ -35,7 +35,7 @@ func ways() []way {
 	}
 }
 
-// receiver counts what comes.
+// receiver counts the alerts that arrive.
 type receiver struct {
 	got   atomic.Int64
 	lines string // the file to count, where it is one
@@ -49,7 +49,7 @@ func (r *receiver) close() error {
 	return r.end()
 }
 
-// count waits a little for those that are on their way: syslog says nothing when they are there.
+// count waits briefly for alerts in flight, because syslog does not acknowledge them.
 func (r *receiver) count(want int) int {
 	if r.lines != "" {
 		text, err := os.ReadFile(r.lines)
