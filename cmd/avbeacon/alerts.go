@@ -182,7 +182,7 @@ func (x *alertOutput) delivered() error {
 	return errors.Join(append(errs, x.outbox.Close())...)
 }
 
-// discard gives up what was opened, after an error elsewhere.
+// discard closes and deletes what was opened, after an error elsewhere.
 func (x *alertOutput) discard() error {
 	var errs []error
 	if x.out != nil {

@@ -76,7 +76,7 @@ type alertRow struct {
 	whole    alert.Alert
 }
 
-// alertsIn gives the store's alerts in order of change.
+// alertsIn returns the store's alerts in order of change.
 func alertsIn(ctx context.Context, db *store.Store, state string) (list []alertRow, err error) {
 	all, err := db.Alerts(ctx)
 	if err != nil {

@@ -24,7 +24,7 @@ func complain(w io.Writer, err error) {
 	fmt.Fprintf(w, "avbeacon: %s\n", strings.Join(lines, "\n"))
 }
 
-// joined gives the errors that errors.Join put together, nothing where it did not.
+// joined returns the errors that errors.Join combined into err, nil for any other error.
 func joined(err error) []error {
 	x, ok := err.(interface{ Unwrap() []error })
 	if !ok || err.Error() != errors.Join(x.Unwrap()...).Error() {

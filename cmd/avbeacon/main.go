@@ -56,7 +56,7 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// exitCode prints an error that is yet to be printed, and gives the code to exit with.
+// exitCode prints an error unless it was printed already, and returns the exit code.
 func exitCode(err error, stderr io.Writer) int {
 	var x *exitError
 	switch {

@@ -140,7 +140,7 @@ func (o *monitorOptions) over(c *config.Config, given func(string) bool) error {
 	return errors.Join(size(given, "ring", o.ring, &c.Capture.Ring), size(given, "memory", o.memory, &c.Limits.Memory))
 }
 
-// size sets a number of bytes that a flag gives.
+// size sets a number of bytes from a flag.
 func size(given func(string) bool, flag, word string, to *setting.Size) (err error) {
 	if !given(flag) {
 		return nil

@@ -20,9 +20,9 @@ func newPolicy(s *streams) *cobra.Command {
 		Use:   "policy",
 		Short: "List, show and check policies: what is of concern",
 		Long: `A policy says which findings are of concern: by vendor, by the vendor's country, by where a
-destination is, by its network, or by an expression over all of it. Some ship with the program;
-'avbeacon policy show moscow > ours.yaml' is a way to begin one's own, and
-'avbeacon analyze --policy ours.yaml' uses it.`,
+destination is, by its network, or by an expression over all of these. Some policies are built in.
+To write your own, start with 'avbeacon policy show moscow > ours.yaml' and use it with
+'avbeacon analyze --policy ours.yaml'.`,
 		Args: subcommand,
 		RunE: showHelp,
 	}

@@ -65,7 +65,7 @@ func flagError(c *cobra.Command, err error) error {
 	return fmt.Errorf("%w%s\nSee '%s --help'", err, hint, c.CommandPath())
 }
 
-// nearFlag gives the flag whose name differs least, by two letters at most; "" where there is none.
+// nearFlag returns the flag whose name differs least, by at most two letters; "" if there is none.
 func nearFlag(flags *pflag.FlagSet, name string) string {
 	near, least := "", 3
 	flags.VisitAll(func(f *pflag.Flag) {

@@ -18,8 +18,8 @@ func newSchema(s *streams) *cobra.Command {
 		Use:   "schema report|observe",
 		Short: "Print the JSON Schema of the report or of observe's lines",
 		Long: `Prints the JSON Schema (draft 2020-12) of the report that 'analyze --format json' writes, or of one
-line of observe. Each finding of '--format jsonl' is $defs/finding of the report's, and its last
-line is $defs/coverage.`,
+line of observe. In '--format jsonl', each finding conforms to $defs/finding of the report's schema, and the
+last line to $defs/coverage.`,
 		Example:   "  avbeacon schema report > report-1.schema.json",
 		ValidArgs: []string{"report", "observe"},
 		Args: func(c *cobra.Command, args []string) error {

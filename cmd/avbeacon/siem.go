@@ -236,8 +236,8 @@ func newShare(s *streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "share [NAME]",
 		Short: "Print a file that ships with avbeacon: systemd unit, Grafana dashboard, alert rules",
-		Long: `Without a name, lists them: avbeacon.service is a hardened systemd unit, dashboard.json a dashboard for
-Grafana, rules.yaml alert rules for Prometheus.`,
+		Long: `Without a name, lists the files: avbeacon.service is a hardened systemd unit, dashboard.json a Grafana
+dashboard, rules.yaml a set of Prometheus alert rules.`,
 		Example: "  avbeacon share avbeacon.service > /etc/systemd/system/avbeacon.service",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
