@@ -110,7 +110,7 @@ limits: {user: nobody, confine: true, panics: %[1]s/state/panics}
 	d, _ = start()
 	require.NoError(t, d.stop())
 	require.Empty(t, d.said(session.Unwritten))
-	require.Contains(t, string(once(t, "db", "check", "--db", at("state/a.db"))), "whole")
+	require.Contains(t, string(once(t, "db", "check", "--db", at("state/a.db"))), "undamaged")
 	require.Contains(t, string(once(t, "report", "--db", at("state/a.db"))), "Dr.Web")
 	for _, file := range []string{"out/alerts.ndjson", "state/a.db", "state/a.db.reserve"} {
 		st, err := os.Stat(at(file))

@@ -218,7 +218,7 @@ limits: {memory: 256MiB, drain: 10s}
 	t.Logf("store %d MB, %.0f MB of alerts that wait", folderSize(t, dir)>>20, waiting/(1<<20))
 	require.LessOrEqual(t, waiting, limit)
 	require.EqualValues(t, 16<<20, limit)
-	require.Contains(t, string(once(t, "db", "check", "--db", filepath.Join(dir, "a.db"))), "whole")
+	require.Contains(t, string(once(t, "db", "check", "--db", filepath.Join(dir, "a.db"))), "undamaged")
 }
 
 func scrape(t *testing.T, address string) string {

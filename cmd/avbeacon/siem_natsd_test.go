@@ -19,7 +19,7 @@ func runNATS() {
 		var s *server.Server
 		if s, err = server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: os.Args[1], SyncAlways: true, NoSigs: true, NoLog: true}); err == nil {
 			s.Start()
-			_, err = alertStream("nats://127.0.0.1:" + os.Args[2])
+			err = alertStream("nats://127.0.0.1:" + os.Args[2])
 			if err == nil {
 				s.WaitForShutdown()
 			}
@@ -29,38 +29,45 @@ func runNATS() {
 	os.Exit(1)
 }
 
-// alertStream finds or makes the stream of alerts.
-func alertStream(url string) (jetstream.Stream, error) {
-	conn, err := nats.Connect(url, nats.RetryOnFailedConnect(true), nats.MaxReconnects(50), nats.ReconnectWait(100*time.Millisecond))
-	if err != nil {
-		return nil, err
-	}
-	js, err := jetstream.New(conn)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	return js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: "ALERTS", Subjects: []string{"avbeacon.alerts"}, Duplicates: time.Hour})
+// alertStream makes the stream of alerts where there is none.
+func alertStream(url string) error {
+	return withStreams(url, func(ctx context.Context, js jetstream.JetStream) error {
+		_, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: "ALERTS", Subjects: []string{"avbeacon.alerts"}, Duplicates: time.Hour})
+		return err
+	})
 }
 
-func eachMessage(url string, do func(jetstream.Msg)) error {
-	s, err := alertStream(url)
+// withStreams lends a connection. What the server does not answer within 5 s is lost: callers try again.
+func withStreams(url string, do func(context.Context, jetstream.JetStream) error) error {
+	conn, err := nats.Connect(url, nats.RetryOnFailedConnect(true), nats.MaxReconnects(50), nats.ReconnectWait(100*time.Millisecond))
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		return err
-	}
-	batch, err := c.FetchNoWait(100000)
-	if err != nil {
-		return err
-	}
-	for m := range batch.Messages() {
-		do(m)
-	}
-	return batch.Error()
+	return do(ctx, js)
+}
+
+// eachMessage reads the stream message by message: a server limits how many consumers may be left behind.
+func eachMessage(url string, do func(*jetstream.RawStreamMsg)) error {
+	return withStreams(url, func(ctx context.Context, js jetstream.JetStream) error {
+		s, err := js.Stream(ctx, "ALERTS")
+		if err != nil {
+			return err
+		}
+		state := s.CachedInfo().State
+		for seq := max(state.FirstSeq, 1); seq <= state.LastSeq; seq++ {
+			m, err := s.GetMsg(ctx, seq)
+			if err != nil {
+				return err
+			}
+			do(m)
+		}
+		return nil
+	})
 }

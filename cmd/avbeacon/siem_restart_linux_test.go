@@ -135,7 +135,7 @@ func natsd(t testing.TB) *receiver {
 	r.command = func() *exec.Cmd { return exec.Command("natsd", dir, r.port) }
 	r.ids = func() map[string]int {
 		ids := map[string]int{}
-		_ = eachMessage("nats://127.0.0.1:"+r.port, func(m jetstream.Msg) { ids[m.Headers().Get("Nats-Msg-Id")]++ }) // it may be away
+		_ = eachMessage("nats://127.0.0.1:"+r.port, func(m *jetstream.RawStreamMsg) { ids[m.Header.Get("Nats-Msg-Id")]++ }) // it may be away
 		return ids
 	}
 	return r

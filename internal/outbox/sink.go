@@ -96,11 +96,13 @@ func (k *sink) filter(rows []store.Outgoing) []held {
 var errStopped = errors.New("the sink stopped without a reason")
 
 // deliver sends a batch to the receiver, however long that takes, and then moves the position to last, behind filtered rows too.
-// After the soft end it gives up at the first failure and returns false; the rest stays in the store.
+// The soft end interrupts a pause for one more try, as the receiver may be back; the first failure of a try that begins after it
+// returns false, and the rest stays in the store.
 func (k *sink) deliver(r *lifetime, batch []held, last int64) bool {
 	pause := backoff{least: leastPause, most: mostPause}
 	for len(batch) > 0 {
 		k.hold(batch[0].row.Stored)
+		ending := r.soft.Err() != nil
 		n, err := k.hand(r, batch)
 		if n > 0 {
 			k.advance(batch[n-1].row.Sequence)
@@ -114,7 +116,10 @@ func (k *sink) deliver(r *lifetime, batch []held, last int64) bool {
 		if k.fail(err) {
 			k.log.Warn("the receiver fails; its alerts wait in the store", zap.Error(err))
 		}
-		if !sleep(r.soft, max(pause.next(), asked(err))) || r.hard.Err() != nil {
+		if !ending {
+			sleep(r.soft, max(pause.next(), asked(err)))
+		}
+		if ending || r.hard.Err() != nil {
 			k.hold(time.Time{})
 			return false
 		}

@@ -38,13 +38,8 @@ func (r *Report) NoteSilenced(rules []*alert.Suppression, findings []*classify.F
 	return findings
 }
 
-// FindingsAre begins a sentence about so many findings.
-func FindingsAre(n int) string {
-	if n == 1 {
-		return "1 finding is"
-	}
-	return fmt.Sprintf("%d findings are", n)
-}
+// Findings returns a count of findings in words: "1 finding", "2 findings".
+func Findings(n int) string { return plural(uint64(n), "finding") }
 
 func until(t time.Time) string {
 	if t.IsZero() {

@@ -138,7 +138,7 @@ func noteElsewhere(ctx context.Context, r *report.Report, db *store.Store, findi
 		}
 	}
 	for _, by := range slices.Sorted(maps.Keys(counts)) {
-		r.Notes = append(r.Notes, report.Clean(fmt.Sprintf("%s kept from alerts by %s, as of monitor's last decision.", report.FindingsAre(counts[by]), by)))
+		r.Notes = append(r.Notes, report.Clean(fmt.Sprintf("Suppressed: %s, by %s, as of monitor's last decision.", report.Findings(counts[by]), by)))
 	}
 	return nil
 }
