@@ -5,4 +5,4 @@ package lockfile
 import "os"
 
 // No file locks on this system: concurrent use is not prevented.
-func hold(*os.File, bool) error { return nil }
+func hold(*os.File) error { return nil }

@@ -19,7 +19,7 @@ func Take(name string) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := hold(f, false); err != nil {
+	if err := hold(f); err != nil {
 		_ = f.Close() // nothing was written
 		return nil, err
 	}
@@ -33,6 +33,3 @@ func (l *Lock) Release() error {
 	}
 	return l.file.Close()
 }
-
-// Wait locks an open file, waiting until no other process holds it. Closing the file releases the lock.
-func Wait(f *os.File) error { return hold(f, true) }
