@@ -70,6 +70,9 @@ func (s *Store) salvage(from string) (rows, alerts int64) {
 			return err
 		})
 	})
+	if err != nil { // the new store's own tables
+		return 0, 0
+	}
 	for _, table := range tables {
 		for _, order := range []string{"ASC", "DESC"} {
 			n, whole := s.copyTable(old, table, order)
