@@ -93,7 +93,6 @@ Exit codes: 0 every sink accepted it; 2 at least one did not.`,
 func testSinks(ctx context.Context, s *streams, c *config.Config, list []siem.Sink) error {
 	bad := 0
 	for _, k := range list {
-		k.Filter = alert.Filter{}
 		word := "delivered" + assurance(k)
 		if err := testSink(ctx, s, c, k); err != nil {
 			bad++
@@ -194,7 +193,6 @@ func replay(ctx context.Context, s *streams, c *config.Config, list []siem.Sink,
 	defer lock.Release()
 	errs := []error{nil}
 	for _, k := range list {
-		k.Filter = alert.Filter{}
 		r, err := replaySink(ctx, s, c, k, db)
 		errs = append(errs, err)
 		if r.Rejected > 0 {

@@ -200,6 +200,25 @@ func TestFilters(t *testing.T) {
 	require.Len(t, vendor.has(), 11)
 }
 
+// Alerts for others do not wait for a receiver that is away.
+func TestAnAwayReceiverHoldsNoAlertsOfOthers(t *testing.T) {
+	t.Parallel()
+	away := newStrict()
+	away.answer = func(int, []*alert.Alert) (int, []alert.Refusal, error) { return 0, nil, errors.New("away") }
+	o := New(open(t, "", store.Options{}), Options{})
+	s := &started{Outbox: o}
+	require.NoError(t, s.Attach(t.Context(), "away", alert.Filter{Vendors: []string{"drweb"}}, 0, away))
+	for n := range 8 {
+		s.offer(made(n, 1))
+	}
+	r := run(t, o)
+	require.NoError(t, r.stop())
+	k := o.Stats().Sinks[0]
+	require.Zero(t, k.Pending)
+	require.EqualValues(t, 8, k.Filtered)
+	require.Zero(t, away.calls)
+}
+
 // The wall clock says nothing about how long to wait.
 func TestAClockThatJumpsStopsNothing(t *testing.T) {
 	t.Parallel()

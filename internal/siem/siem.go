@@ -191,8 +191,8 @@ type Options struct {
 	Version  string      // of avbeacon
 }
 
-// Open makes the sink that cfg describes, behind its filter. It does not connect: the first delivery does, and reports an
-// unreachable receiver. Errors name the sink and the key. The caller closes it.
+// Open makes the sink that cfg describes; the outbox applies its filter. It does not connect: the first delivery does, and reports
+// an unreachable receiver. Errors name the sink and the key. The caller closes it.
 func Open(cfg Sink, opt Options) (alert.Sink, error) {
 	if err := setting.Validate(&cfg, cfg.Check); err != nil {
 		return nil, fmt.Errorf("sink %s: %w", cfg.Name, err)
@@ -219,8 +219,5 @@ func Open(cfg Sink, opt Options) (alert.Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sink %s: %w", cfg.Name, err)
 	}
-	if reflect.ValueOf(cfg.Filter).IsZero() {
-		return sink, nil
-	}
-	return &filtered{sink: sink, pass: cfg.Filter.Matcher()}, nil
+	return sink, nil
 }
