@@ -47,13 +47,9 @@ func NewBook(cfg Config, opt Options) (*Book, error) {
 	}
 	b := &Book{opt: opt, rules: r, records: map[string]*record{}, groups: map[string]*group{}, firstUnsaid: 1,
 		counts: newCounts()}
-	list := make([]*Suppression, 0, len(cfg.Suppress))
-	for i := range cfg.Suppress {
-		s, err := NewSuppression(cfg.Suppress[i])
-		if err != nil {
-			return nil, fmt.Errorf("alerts.suppress[%d]: %w", i, err)
-		}
-		list = append(list, s)
+	list, err := NewSuppressions(cfg.Suppress)
+	if err != nil {
+		return nil, err
 	}
 	if err := b.Suppress(list); err != nil {
 		return nil, fmt.Errorf("alerts.suppress: %w", err)

@@ -240,6 +240,22 @@ func ReadSuppression(body []byte) (*Suppression, error) {
 	return NewSuppression(SuppressionRule(x))
 }
 
+// NewSuppressions makes the suppressions of a configuration. The error names the key of a wrong one.
+func NewSuppressions(list []SuppressionRule) ([]*Suppression, error) {
+	out := make([]*Suppression, len(list))
+	for i := range list {
+		s, err := NewSuppression(list[i])
+		if err != nil {
+			return nil, fmt.Errorf("alerts.suppress[%d]: %w", i, err)
+		}
+		out[i] = s
+	}
+	return out, nil
+}
+
+// Suppressions returns the suppressions in force, as the last Suppress got them. The slice is the Book's.
+func (b *Book) Suppressions() []*Suppression { return b.suppressions }
+
 // Suppress replaces all suppressions, those of the configuration and those of the store. What a removed one held back is sent
 // with the next Tick, or when its finding is judged next.
 func (b *Book) Suppress(list []*Suppression) error {

@@ -119,7 +119,7 @@ func (o *owner) exchange(k *knowledge) {
 		d.faults.wrote(time.Now(), err, d.log)
 	}
 	before.Close()
-	if err := o.Suppress(k.rules); err != nil {
+	if err := o.Teller.Book.Suppress(k.rules); err != nil {
 		d.log.Error("the new suppressions were rejected; the old ones stay in use", zap.Error(err))
 	}
 	for _, id := range k.acknowledged {

@@ -163,7 +163,7 @@ func (d *Daemon) load(ctx context.Context) (_ *knowledge, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, err := session.Rules(configured)
+	ours, err := alert.NewSuppressions(configured)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,27 +16,6 @@ import (
 func (s *Session) bookOptions() alert.Options {
 	o, rules := &s.opt, s.Know.Policy
 	return alert.Options{MaxTracked: o.Hosts, Sensor: o.Sensor, Policy: rules.Name, Version: o.Version, Concern: alert.PlacesOf(rules)}
-}
-
-// Suppress replaces the suppressions in force. After an error the old ones stay.
-func (s *Session) Suppress(rules []*alert.Suppression) error {
-	if err := s.Teller.Book.Suppress(rules); err != nil {
-		return err
-	}
-	s.rules = rules
-	return nil
-}
-
-// Rules returns the suppressions of a configuration.
-func Rules(list []alert.SuppressionRule) (rules []*alert.Suppression, err error) {
-	for i := range list {
-		r, err := alert.NewSuppression(list[i])
-		if err != nil {
-			return nil, fmt.Errorf("alerts.suppress[%d]: %w", i, err)
-		}
-		rules = append(rules, r)
-	}
-	return rules, nil
 }
 
 // AllRules returns ours, then the store's suppressions with other IDs. A suppression of the store that cannot be read is

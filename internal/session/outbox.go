@@ -120,11 +120,11 @@ func FormerSpool(storeFile string) string {
 // resumeBook gives the book the suppressions and the alerts of earlier runs. An earlier version could leave alerts in the
 // store that it decided to send but did not put into the outbox; they go there now.
 func (s *Session) resumeBook(ctx context.Context) error {
-	rules, err := AllRules(ctx, s.rules, s.opt.Store, s.opt.Log)
+	rules, err := AllRules(ctx, s.Teller.Book.Suppressions(), s.opt.Store, s.opt.Log)
 	if err != nil {
 		return err
 	}
-	if err := s.Suppress(rules); err != nil || s.opt.Store == nil {
+	if err := s.Teller.Book.Suppress(rules); err != nil || s.opt.Store == nil {
 		return err
 	}
 	list, err := s.opt.Store.Alerts(ctx)

@@ -31,9 +31,12 @@ func (k *Knowledge) facts(version string) *report.Facts {
 	return &report.Facts{Version: version, Generated: time.Now(), Catalog: k.Catalog, Places: k.Places.Databases(), Policy: k.Policy.Name, Judge: k.Policy.Judge}
 }
 
-// NoteSuppressed adds to a report which findings the suppressions in force keep from becoming alerts.
+// NoteSuppressed adds to a report which findings the suppressions in force keep from becoming alerts. A run without alerts has none.
 func (s *Session) NoteSuppressed(r *report.Report, findings []*classify.Finding) {
-	r.NoteSilenced(s.rules, findings, s.Teller.Now())
+	if s.Teller.Book == nil {
+		return
+	}
+	r.NoteSilenced(s.Teller.Book.Suppressions(), findings, s.Teller.Now())
 }
 
 // StoredReport returns a report of everything in a store, judged by the current knowledge.

@@ -64,10 +64,9 @@ type Session struct {
 	Know     *Knowledge      // in use; Use replaces it
 
 	opt   Options
-	rules []*alert.Suppression // in force
-	saver *classify.Saver      // nil without a store
-	made  []store.Alert        // alerts waiting for their finding
-	run   store.RunNumber      // valid iff there is a store and Resume was called
+	saver *classify.Saver // nil without a store
+	made  []store.Alert   // alerts waiting for their finding
+	run   store.RunNumber // valid iff there is a store and Resume was called
 	began time.Time
 	asked atomic.Pointer[interest]
 }
@@ -108,11 +107,7 @@ func New(opt Options, know *Knowledge) (*Session, error) {
 		return nil, err
 	}
 	s.Teller = pipeline.Teller{Book: book, Policy: know.Policy, Tell: s.send}
-	rules, err := Rules(opt.Alerts.Suppress)
-	if err != nil {
-		return nil, err
-	}
-	return s, s.Suppress(rules)
+	return s, nil
 }
 
 func (s *Session) classifier() *classify.Classifier {
