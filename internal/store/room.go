@@ -53,8 +53,8 @@ func (r *reserve) giveUp(now time.Time) bool {
 	return os.Remove(r.name) == nil
 }
 
-// full names the reason of a write that failed on a full disk: the engine often says no more than that it failed. Whether there
-// is room is tried, because a quota does not show in the free bytes.
+// full adds ErrFull to a failed write if the disk is full: the engine often reports no more than an I/O error. It tries a write,
+// because free bytes do not show a quota.
 func (s *Store) full(err error) error {
 	if !errors.Is(err, sqlite3.IOERR) {
 		return err
@@ -74,7 +74,7 @@ func (s *Store) relieve(ctx context.Context, now time.Time) bool {
 	return given
 }
 
-// writeTwice is write, once more where the disk was full and room could be made.
+// writeTwice runs a transaction, and runs it again if the disk was full and the reserve could be given up. The caller holds s.writing.
 func (s *Store) writeTwice(ctx context.Context, now time.Time, do func() error) error {
 	err := do()
 	if errors.Is(err, ErrFull) && s.reserve.name != "" && s.relieve(ctx, now) {

@@ -12,10 +12,10 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// Damage says what was found damaged when the store was opened and where it is kept; "" if nothing was.
+// Damage describes the damage found when the store was opened, and names the file that was kept; "" if there was none.
 func (s *Store) Damage() string { return s.damage }
 
-// damaged says whether an error of opening a steady store means that a new one must be made. A file that the engine does not
+// damaged reports whether an error from opening a steady store means that a new one must be made. A file that the engine does not
 // recognise is ours only if our reserve is beside it: other files are never moved.
 func (s *Store) damaged(err error) bool {
 	if !s.steady {
@@ -48,8 +48,8 @@ func (s *Store) beginAgain(opt Options, why error) error {
 	return s.begun(opt)
 }
 
-// salvage copies the rows of every table of a damaged file: from its beginning up to what cannot be read, then from its end.
-// What cannot be read at all is left there.
+// salvage copies the rows of every table of a damaged file: from the first row up to an unreadable one, then from the last row
+// back. Unreadable rows stay in the damaged file.
 func (s *Store) salvage(from string) (rows, alerts int64) {
 	name, err := address(from, "mode=rw", "_pragma=busy_timeout(5000)", "_pragma=trusted_schema(off)", "_pragma=cell_size_check(on)")
 	if err != nil {
@@ -87,8 +87,8 @@ func (s *Store) salvage(from string) (rows, alerts int64) {
 	return rows, alerts
 }
 
-// copyTable copies the rows of a table in the order of their numbers until one cannot be read; whole says that none was.
-// What the new store has already stays.
+// copyTable copies the rows of a table by row number until one cannot be read; whole reports that all could. Rows that the new
+// store already has stay as they are.
 func (s *Store) copyTable(old *sql.DB, table, order string) (n int64, whole bool) {
 	list, err := old.Query("SELECT * FROM " + table + " ORDER BY rowid " + order)
 	if err != nil {

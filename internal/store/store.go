@@ -45,7 +45,7 @@ type Store struct {
 	temp    string // folder of a store of this process alone, removed at Close; "" for none
 	steady  bool
 	pending int
-	damage  string        // what was found damaged at the start; "" for nothing
+	damage  string        // see Damage
 	ripe    chan struct{} // holds a token while alerts wait to be sent
 
 	mu       sync.Mutex
@@ -60,7 +60,7 @@ type Store struct {
 	reserve reserve
 }
 
-// counts is what contacts by hour are read from.
+// counts are a finding's totals when it was last kept: the difference to the next totals belongs to an hour.
 type counts struct {
 	contacts, lookups uint64
 	last              time.Time
