@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// The outbox is what receivers get: the alerts that were kept with Send set, in order, and how far each sink is. An alert is in
-// it from the transaction on that wrote the finding that made it. It stays in the store when all sinks had it: it is what the
-// next run knows of what was sent. What reads and delivers is internal/outbox.
+// The outbox is the alerts kept with Send set, in order, and the position of each sink. An alert enters it in the transaction that
+// writes its finding. It stays in the store after every sink has it, because the next run must know what was sent. internal/outbox
+// reads and delivers.
 
 // Outgoing is an alert of the outbox.
 type Outgoing struct {
@@ -26,7 +26,7 @@ const (
 	defaultPending = 1 << 16   // alerts
 )
 
-// outbox is what the writer knows of its tables; Store.writing guards it, but for the counters, which Store.mu does.
+// outbox is the writer's view of those tables. Store.writing guards it; Store.mu guards the counters.
 type outbox struct {
 	limit    int64 // bytes
 	last     int64 // greatest sequence
@@ -126,8 +126,8 @@ func (s *Store) LastSequence() int64 {
 	return s.out.last
 }
 
-// Settle takes alerts behind a sequence that every sink had out of the outbox: a sink of a new name does not get them. They
-// stay in the store.
+// Settle removes from the outbox the alerts after a sequence that every sink has, so that a new sink does not get them. They stay in
+// the store.
 func (s *Store) Settle(ctx context.Context, after int64) error {
 	return s.now(ctx, "outbox.settle", after)
 }
@@ -160,7 +160,7 @@ func floorOf(positions map[string]int64) int64 {
 	return slices.Min(slices.Collect(maps.Values(positions)))
 }
 
-// stagedOutbox is what a transaction makes of the outbox, once it is committed.
+// stagedOutbox is the state of the outbox once the current transaction is committed.
 type stagedOutbox struct {
 	last, bytes int64
 	stored      uint64
@@ -170,8 +170,8 @@ type stagedOutbox struct {
 // pageSize is the engine's.
 const pageSize = 4096
 
-// pagesOf is how many bytes of the file a row with a body takes: its share of a page, and pages of its own for what does not
-// fit into one (https://sqlite.org/fileformat2.html, section 1.6: of a long row a part stays, from 489 bytes on).
+// pagesOf returns the bytes that a row with a body occupies in the file: its share of a page, and overflow pages for what does not
+// fit (https://sqlite.org/fileformat2.html, section 1.6: at least 489 bytes of a long row stay on its page).
 func pagesOf(body int) int64 {
 	const most, least, overflow = 4061, 489, pageSize - 4
 	row := int64(body) + 100 // id, finding, numbers, and its entries in the indexes
@@ -196,8 +196,8 @@ func (w *writer) send(a *Alert) {
 	}
 }
 
-// bound deletes alerts of a full outbox: the oldest of the lowest severity that not every sink had. A bit more than has to go
-// does, so that it is not done for each alert.
+// bound deletes alerts of a full outbox: the oldest of the lowest severity that not every sink has. It deletes a little more
+// than it must, so that it need not run for each alert.
 func (w *writer) bound() error {
 	limit := w.store.out.limit
 	if w.out.bytes <= limit {
