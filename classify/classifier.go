@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"avbeacon/capture"
+	"avbeacon/capture/limits"
 	"avbeacon/classify/place"
 	"avbeacon/feeds"
-	"avbeacon/internal/limits"
 )
 
 // Options configure a Classifier. Zero limits take the defaults.

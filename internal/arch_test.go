@@ -178,7 +178,7 @@ func TestNoArrowRunsUp(t *testing.T) {
 			switch {
 			case within(p.name(), "capture/...") && !within(imported, "capture/..."),
 				within(p.name(), "feeds/..."),
-				within(p.name(), "classify/...") && strings.HasPrefix(imported, "internal/") && imported != "internal/limits": // constants
+				within(p.name(), "classify/...") && strings.HasPrefix(imported, "internal/"):
 				t.Errorf("%s imports %s", p.name(), imported)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 
 	"avbeacon/capture"
 	"avbeacon/capture/decode"
+	"avbeacon/capture/limits"
 )
 
 // flood is a Source that makes its packets as they are asked for, and watches the heap.
@@ -98,7 +99,7 @@ var few = Options{Observer: ObserverOptions{MaxFlows: 1 << 17}}
 const fewFlows = 40 << 20 // bytes that few takes at most
 
 func TestHostileFloods(t *testing.T) {
-	const waiting = defaultMaxWaiting
+	const waiting = limits.Waiting
 	start := clientStart(recorded(t, "v1"))[0]
 	hello := bigHello(t)
 	farPiece := dtlsRecords(smallHello(t), 60)[0]

@@ -7,6 +7,7 @@ import (
 	"avbeacon/capture"
 	"avbeacon/capture/decode"
 	"avbeacon/capture/flow"
+	"avbeacon/capture/limits"
 	"avbeacon/capture/wire"
 )
 
@@ -15,29 +16,26 @@ type ObserverOptions struct {
 	Interest capture.Interest // nil lets all through
 	Headers  []string         // HTTP request headers to keep
 	Seed     flow.Seed
-	// MaxFlows is how many flows are remembered: default 1,048,576.
+	// MaxFlows is how many flows are remembered: by default limits.Flows.
 	MaxFlows int
-	// MaxWaiting is how many stream bytes may wait for others: default 16 MiB; MaxWaitingEach for one direction: 128 KiB.
+	// MaxWaiting is how many stream bytes may wait for others: by default limits.Waiting; MaxWaitingEach for one direction: limits.WaitingEach.
 	MaxWaiting, MaxWaitingEach int
 }
 
 const (
-	defaultMaxFlows       = 1 << 20
-	defaultMaxWaiting     = 16 << 20
-	defaultMaxWaitingEach = 128 << 10
-	batchSize             = 512 // Observations that a worker delivers at once
-	smallBatch            = 64  // ... and that inline does: few enough to stay in the first cache
+	batchSize  = 512 // Observations that a worker delivers at once
+	smallBatch = 64  // ... and that inline does: few enough to stay in the first cache
 )
 
 func (o *ObserverOptions) fill() {
 	if o.MaxFlows <= 0 {
-		o.MaxFlows = defaultMaxFlows
+		o.MaxFlows = limits.Flows
 	}
 	if o.MaxWaiting <= 0 {
-		o.MaxWaiting = defaultMaxWaiting
+		o.MaxWaiting = limits.Waiting
 	}
 	if o.MaxWaitingEach <= 0 {
-		o.MaxWaitingEach = defaultMaxWaitingEach
+		o.MaxWaitingEach = limits.WaitingEach
 	}
 	if o.Seed == (flow.Seed{}) {
 		o.Seed = flow.FixedSeed

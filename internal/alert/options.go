@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"avbeacon/capture/limits"
 	"avbeacon/classify"
-	"avbeacon/internal/limits"
 )
 
 // Options is what a Book needs besides the configuration. Zero limits mean the defaults.

@@ -3,8 +3,8 @@ package config
 import (
 	"time"
 
+	"avbeacon/capture/limits"
 	"avbeacon/internal/alert"
-	"avbeacon/internal/limits"
 	"avbeacon/internal/logs"
 )
 

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"avbeacon/capture"
-	"avbeacon/internal/limits"
+	"avbeacon/capture/limits"
 )
 
 // Options bound a Hosts. Zero values take the defaults.

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"avbeacon/capture"
+	"avbeacon/capture/limits"
 	"avbeacon/capture/wire"
-	"avbeacon/internal/limits"
 )
 
 // Options bound a Names. Zero values take the defaults.

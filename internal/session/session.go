@@ -16,12 +16,12 @@ import (
 	"go.uber.org/zap"
 
 	"avbeacon/capture"
+	"avbeacon/capture/limits"
 	"avbeacon/capture/observe"
 	"avbeacon/classify"
 	"avbeacon/classify/place"
 	"avbeacon/internal/alert"
 	"avbeacon/internal/hosts"
-	"avbeacon/internal/limits"
 	"avbeacon/internal/names"
 	"avbeacon/internal/pipeline"
 	"avbeacon/internal/policy"

@@ -11,7 +11,9 @@ const (
 	MonitorHosts = 1 << 16
 	Names        = 1 << 17 // pairs of host and address with a name; the oldest is forgotten
 	MonitorNames = 1 << 16
-	HostFlows    = 1 << 14 // open flows of interest, each of which keeps its host; the oldest is forgotten, and may count twice
-	Lookups      = 1 << 12 // DNS queries that wait for their answer; the oldest is judged as unanswered
-	Pending      = 1 << 16 // alerts that wait in memory to be written; the oldest of the lowest severity is dropped
+	HostFlows    = 1 << 14   // open flows of interest, each of which keeps its host; the oldest is forgotten, and may count twice
+	Lookups      = 1 << 12   // DNS queries that wait for their answer; the oldest is judged as unanswered
+	Pending      = 1 << 16   // alerts that wait in memory to be written; the oldest of the lowest severity is dropped
+	Waiting      = 16 << 20  // bytes of streams that wait for earlier ones; the oldest are given up
+	WaitingEach  = 128 << 10 // of which in one direction of a flow; the direction is given up
 )
