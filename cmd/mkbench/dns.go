@@ -2,15 +2,9 @@ package main
 
 import (
 	"encoding/binary"
-	"strings"
 	"time"
-)
 
-const (
-	typeA     = 1
-	typeCNAME = 5
-	typeAAAA  = 28
-	typeHTTPS = 65
+	"github.com/miekg/dns"
 )
 
 // lookUp begins the DNS queries before a connection, with probability p, and returns how long the connection waits for them.
@@ -18,12 +12,12 @@ func (g *generator) lookUp(c *client, s *site, p, tcp float64) time.Duration {
 	if !g.chance(p) {
 		return 0
 	}
-	g.begin(g.dnsFlow(c, s, typeA, g.chance(tcp)), 0)
+	g.begin(g.dnsFlow(c, s, dns.TypeA, g.chance(tcp)), 0)
 	if g.chance(0.5) {
-		g.begin(g.dnsFlow(c, s, typeAAAA, false), time.Millisecond)
+		g.begin(g.dnsFlow(c, s, dns.TypeAAAA, false), time.Millisecond)
 	}
 	if g.chance(0.15) {
-		g.begin(g.dnsFlow(c, s, typeHTTPS, false), time.Millisecond)
+		g.begin(g.dnsFlow(c, s, dns.TypeHTTPS, false), time.Millisecond)
 	}
 	return 30 * time.Millisecond
 }
@@ -51,65 +45,32 @@ func (g *generator) dnsFlow(c *client, s *site, qtype uint16, tcp bool) *flow {
 	return f
 }
 
-// dnsMessage returns a query, or the answer to it. A quarter of the sites have an alias (CNAME).
+// dnsMessage returns a query, or the answer to it. A quarter of the sites have an alias (CNAME), and none has an HTTPS record.
 func dnsMessage(id uint16, s *site, qtype uint16, answer, edns bool) []byte {
-	alias := len(s.name)%4 == 0
-	header := [6]uint16{id, 0x0100, 1} // recursion desired; one question
-	if answer {
-		header[1] = 0x8180
-		if alias {
-			header[3]++
-		}
-		if qtype != typeHTTPS { // no site has one
-			header[3]++
-		}
-	}
+	m := new(dns.Msg)
+	m.SetQuestion(dns.Fqdn(s.name), qtype)
+	m.Id, m.Response, m.RecursionAvailable, m.Compress = id, answer, answer, true
 	if edns {
-		header[5] = 1
+		m.SetEdns0(1232, false)
 	}
-	b := make([]byte, 0, 200)
-	for _, h := range header {
-		b = binary.BigEndian.AppendUint16(b, h)
-	}
-	b = dnsName(b, s.name)
-	b = append(b, byte(qtype>>8), byte(qtype), 0, 1)
 	if answer {
-		b = dnsAnswers(b, s, qtype, alias)
+		owner := m.Question[0].Name
+		header := func(rtype uint16) dns.RR_Header {
+			return dns.RR_Header{Name: owner, Rrtype: rtype, Class: dns.ClassINET, Ttl: 60}
+		}
+		if len(s.name)%4 == 0 {
+			alias := &dns.CNAME{Hdr: header(dns.TypeCNAME), Target: "edge.cdn-x7.net."}
+			m.Answer = append(m.Answer, alias)
+			owner = alias.Target
+		}
+		switch qtype {
+		case dns.TypeA:
+			m.Answer = append(m.Answer, &dns.A{Hdr: header(dns.TypeA), A: s.v4[:]})
+		case dns.TypeAAAA:
+			m.Answer = append(m.Answer, &dns.AAAA{Hdr: header(dns.TypeAAAA), AAAA: s.v6[:]})
+		}
 	}
-	if edns {
-		b = append(b, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0)
-	}
-	return b
-}
-
-func dnsAnswers(b []byte, s *site, qtype uint16, alias bool) []byte {
-	owner := uint16(0xc00c) // the question's name
-	if alias {
-		target := dnsName(nil, "edge.cdn-x7.net")
-		b = dnsRecord(b, owner, typeCNAME, target)
-		owner = 0xc000 | uint16(len(b)-len(target))
-	}
-	switch qtype {
-	case typeA:
-		b = dnsRecord(b, owner, typeA, s.v4[:])
-	case typeAAAA:
-		b = dnsRecord(b, owner, typeAAAA, s.v6[:])
-	}
-	return b
-}
-
-func dnsRecord(b []byte, owner, rtype uint16, data []byte) []byte {
-	b = binary.BigEndian.AppendUint16(b, owner)
-	b = binary.BigEndian.AppendUint16(b, rtype)
-	b = append(b, 0, 1, 0, 0, 0, 60, 0, byte(len(data))) // class IN, 60 s
-	return append(b, data...)
-}
-
-func dnsName(b []byte, name string) []byte {
-	for label := range strings.SplitSeq(name, ".") {
-		b = append(append(b, byte(len(label))), label...)
-	}
-	return append(b, 0)
+	return sure(m.Pack())
 }
 
 // ntpFlow is a query for the time: the other short UDP exchange of real networks.

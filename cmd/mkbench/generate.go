@@ -6,6 +6,8 @@ import (
 	"io"
 	"math"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
 // plan describes a capture.
@@ -169,7 +171,7 @@ func (g *generator) arriveHandshake(c *client, s *site, x float64) {
 func (g *generator) arriveShort(c *client, s *site, x float64) {
 	switch {
 	case x < 0.45:
-		g.begin(g.dnsFlow(c, s, typeA, false), 0)
+		g.begin(g.dnsFlow(c, s, dns.TypeA, false), 0)
 	case x < 0.60:
 		g.begin(g.ntpFlow(c), 0)
 	case x < 0.65:
