@@ -78,11 +78,10 @@ soak: ## Millions of packets of ever-new hosts, flows and names, for SOAK (45s):
 
 bench-live: ## The daemon on a veth pair beside a bare counter, at growing rates (root)
 	@mkdir -p .cache/bin .cache/bench
-	$(GO) build -o .cache/bin/ ./cmd/mkbench ./cmd/bench-live
+	$(GO) build -o .cache/bin/ ./cmd/mkbench
 	.cache/bin/mkbench -size 400M -profile hs -seed 1 -o .cache/bench/live-hs.pcap >/dev/null
 	.cache/bin/mkbench -size 800M -profile bulk -seed 1 -o .cache/bench/live-bulk.pcap >/dev/null
-	.cache/bin/bench-live -runs 2 -bar 6.5 .cache/bench/live-hs.pcap
-	.cache/bin/bench-live -runs 2 -bar 4 .cache/bench/live-bulk.pcap
+	AVBEACON_BENCH='$(CURDIR)/.cache/bench/live-*.pcap' $(GO) test -run '^$$' -bench BenchmarkLive -benchtime 2x -timeout 0 ./internal/daemon
 
 bench-beacon: ## Precision and recall of our beacon score and of the reference on made timelines
 	$(GO) run ./cmd/bench-beacon
