@@ -10,7 +10,6 @@ import (
 	"avbeacon/capture"
 	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
-	"avbeacon/internal/logs"
 	"avbeacon/internal/session"
 	"avbeacon/internal/siem"
 	"avbeacon/internal/siem/format"
@@ -99,8 +98,7 @@ func (x *alertOutput) connect(ctx context.Context, s *streams, sensor string, db
 	default:
 		return fmt.Errorf("--config %s: it has no sinks to send alerts to", x.flags.config)
 	}
-	log := logs.New(logs.Config{Level: "warn", Format: "console"}, s.err, false)
-	if x.outbox, err = session.OpenOutbox(ctx, &x.cfg, session.OutboxOptions{Log: log, Sensor: sensor, Version: version(), Stdout: s.out, Store: db}); err != nil {
+	if x.outbox, err = session.OpenOutbox(ctx, &x.cfg, session.OutboxOptions{Log: warnings(s), Sensor: sensor, Version: version(), Stdout: s.out, Store: db}); err != nil {
 		return err
 	}
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))

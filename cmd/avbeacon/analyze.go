@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"avbeacon/capture/files"
 	"avbeacon/capture/observe"
@@ -57,18 +58,23 @@ Exit codes: 0 ran; 2 something could not be read or done (the rest is reported);
 	o.knowledge.flags(f)
 	o.site.flags(f)
 	o.alerts.flags(f)
+	o.reportFlags(f)
+	f.StringVar(&o.idKey, "id-key", "", "file with the key of the hashes that replace personal identifiers (default: a new key for each run)")
+	f.StringVar(&o.sensor, "sensor", "", "sensor name, where the capture was taken; part of finding ids")
+	f.IntVar(&o.workers, "workers", session.Workers(), "goroutines that read packets; the result does not depend on it")
+	f.BoolVar(&o.quiet, "quiet", false, "no progress and no warnings on standard error")
+	f.StringVar(&o.db, "db", "", "store `FILE` to continue from and add to; the report covers everything in it. A capture that it already has is not counted again")
+	f.StringVar(&o.hash, "hash", "auto", "compute the SHA-256 of inputs: always, never, or auto (files up to 64 MiB)")
+	return c
+}
+
+// reportFlags are the flags of the commands that write a report.
+func (o *analyzeOptions) reportFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.format, "format", "text", "text, json, jsonl or csv")
 	f.StringVarP(&o.output, "output", "o", "", "write the report to this file, not to standard output")
 	f.StringVar(&o.explain, "explain", "", "explain one host in full: an address, MAC address or name")
 	f.StringVar(&o.failOn, "fail-on", "", "exit with 1 if a finding of concern has this verdict or a surer one: installed, likely or possible")
 	f.StringVar(&o.policy, "policy", policy.Default, "what is of concern: "+join(policy.Names())+", or a YAML file")
-	f.StringVar(&o.idKey, "id-key", "", "file with the key of the hashes that replace personal identifiers (default: a new key for each run)")
-	f.StringVar(&o.sensor, "sensor", "", "sensor name, where the capture was taken; part of finding ids")
-	f.IntVar(&o.workers, "workers", defaultWorkers(), "goroutines that read packets; the result does not depend on it")
-	f.BoolVar(&o.quiet, "quiet", false, "no progress and no warnings on standard error")
-	f.StringVar(&o.db, "db", "", "store `FILE` to continue from and add to; the report covers everything in it. A capture that it already has is not counted again")
-	f.StringVar(&o.hash, "hash", "auto", "compute the SHA-256 of inputs: always, never, or auto (files up to 64 MiB)")
-	return c
 }
 
 // check refuses flags that make no sense, before anything is read.
@@ -120,18 +126,12 @@ func checkWorkers(n int) error {
 	return nil
 }
 
-func failLevel(s string) (classify.Verdict, bool) {
-	switch s {
-	case "":
-		return classify.NoVerdict, true
-	case "possible":
-		return classify.Possible, true
-	case "likely":
-		return classify.Likely, true
-	case "installed":
-		return classify.Installed, true
-	}
-	return 0, false
+// failLevel returns the verdict that --fail-on names.
+func failLevel(word string) (level classify.Verdict, ok bool) {
+	level, ok = map[string]classify.Verdict{
+		"": classify.NoVerdict, "possible": classify.Possible, "likely": classify.Likely, "installed": classify.Installed,
+	}[word]
+	return level, ok
 }
 
 func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) error {
@@ -139,7 +139,7 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 	if err := errors.Join(err, o.check(), checkWorkers(o.workers)); err != nil {
 		return err
 	}
-	defer steady(o.workers)()
+	defer session.Steady(o.workers)()
 	know, err := o.load(o.policy)
 	if err != nil {
 		return err
@@ -172,7 +172,7 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 			o.warn(s.err, "%s: the store already has it (as %s); it is not counted again", name, as)
 		})
 	}
-	src := files.Open(inputs, files.Options{Stdin: s.in, HashUpTo: o.hashLimit(), BlockSize: blockSize(o.workers)})
+	src := files.Open(inputs, files.Options{Stdin: s.in, HashUpTo: o.hashLimit(), BlockSize: session.BlockSize(o.workers)})
 	defer src.Close()
 	out, err := openOutput("--output", o.output, o.reportTo(s.out))
 	if err != nil {

@@ -44,6 +44,14 @@ func withStore(c *cobra.Command, do func(c *cobra.Command, db *store.Store) erro
 	return c
 }
 
+// listOf makes a command that prints something of a store, as text or JSON.
+func listOf(c *cobra.Command, do func(c *cobra.Command, db *store.Store, format string) error) *cobra.Command {
+	format := c.Flags().String("format", "text", "text or json")
+	list := withStore(c, func(c *cobra.Command, db *store.Store) error { return do(c, db, *format) })
+	list.PreRunE = func(*cobra.Command, []string) error { return oneOf("format", *format, "text", "json") }
+	return list
+}
+
 func newBackup(s *streams) *cobra.Command {
 	var to string
 	c := withStore(&cobra.Command{
@@ -77,15 +85,11 @@ func newCheck(s *streams) *cobra.Command {
 }
 
 func newStats(s *streams) *cobra.Command {
-	var format string
-	c := withStore(&cobra.Command{
+	return listOf(&cobra.Command{
 		Use:     "stats --db FILE",
 		Short:   "Show how much is in a store",
 		Example: "  avbeacon db stats --db avbeacon.db --format json",
-	}, func(c *cobra.Command, db *store.Store) error {
-		if err := oneOf("format", format, "text", "json"); err != nil {
-			return err
-		}
+	}, func(c *cobra.Command, db *store.Store, format string) error {
 		x, err := db.Stats(c.Context())
 		if err != nil {
 			return err
@@ -95,8 +99,6 @@ func newStats(s *streams) *cobra.Command {
 		}
 		return statsText(s, &x)
 	})
-	c.Flags().StringVar(&format, "format", "text", "text or json")
-	return c
 }
 
 func statsText(s *streams, x *store.Stats) error {

@@ -63,14 +63,12 @@ func TestExitCode(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"format", "format", 0}, {"formt", "format", 1}, {"fromat", "format", 2}, {"", "abc", 3}, {"geo", "ego", 2}, {"kitten", "sitting", 3}} {
-		require.Equal(t, c.want, distance(c.a, c.b), "%s %s", c.a, c.b)
-		require.Equal(t, c.want, distance(c.b, c.a), "%s %s", c.b, c.a)
+func TestNearFlag(t *testing.T) {
+	flags := newAnalyze(&streams{}).Flags()
+	for typed, want := range map[string]string{"formt": "format", "fromat": "format", "ego": "geo", "no-embeded-geo": "no-embedded-geo", "polic": "policy", "nothing-like-it": ""} {
+		require.Equal(t, want, nearFlag(flags, typed), typed)
 	}
+	require.Empty(t, nearFlag(newMonitor(&streams{}).Flags(), "nat"), "a hidden flag is not suggested")
 }
 
 // A report's file takes the place of the old one only when it is whole.

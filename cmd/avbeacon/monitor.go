@@ -95,47 +95,36 @@ func (o *monitorOptions) configuration(given *pflag.FlagSet) (c config.Config, e
 	if err := o.over(&c, given.Changed); err != nil {
 		return c, err
 	}
-	fitTables(&c)
+	daemon.FitTables(&c)
 	return c, c.Validate()
 }
 
-// over sets what the flags say.
+// over sets what the given flags say.
 func (o *monitorOptions) over(c *config.Config, given func(string) bool) error {
-	if given("interface") || given("read") || given("watch") {
-		c.Capture.Interfaces, c.Capture.Read, c.Capture.Watch = o.interfaces, o.read, o.watch
-	}
-	if given("filter") || given("filter-file") {
-		c.Capture.Filter, c.Capture.FilterFile = o.filter, o.filters
-	}
-	for _, x := range []struct {
-		flag string
-		to   *string
-		word string
-	}{
-		{"policy", &c.Policy, o.policy}, {"id-key", &c.Knowledge.IDKey, o.idKey}, {"sensor", &c.Sensor, o.sensor}, {"db", &c.Store.File, o.db},
-		{"feeds", &c.Knowledge.Feeds, o.feeds}, {"sensor-location", &c.Site.Location, o.location}, {"user", &c.Limits.User, o.user}, {"listen", &c.Listen.Address, o.listen},
+	source := func() { c.Capture.Interfaces, c.Capture.Read, c.Capture.Watch = o.interfaces, o.read, o.watch }
+	filter := func() { c.Capture.Filter, c.Capture.FilterFile = o.filter, o.filters }
+	for flag, set := range map[string]func(){
+		"interface": source, "read": source, "watch": source, "filter": filter, "filter-file": filter,
+		"policy":          func() { c.Policy = o.policy },
+		"id-key":          func() { c.Knowledge.IDKey = o.idKey },
+		"sensor":          func() { c.Sensor = o.sensor },
+		"db":              func() { c.Store.File = o.db },
+		"feeds":           func() { c.Knowledge.Feeds = o.feeds },
+		"geo":             func() { c.Knowledge.Geo = o.geo },
+		"no-embedded-geo": func() { c.Knowledge.NoEmbeddedGeo = o.noEmbeddedGeo },
+		"sensor-location": func() { c.Site.Location = o.location },
+		"home":            func() { c.Site.Home = o.home },
+		"user":            func() { c.Limits.User = o.user },
+		"listen":          func() { c.Listen.Address = o.listen },
+		"snap-length":     func() { c.Capture.SnapLength = o.snap },
+		"workers":         func() { c.Capture.Workers = o.workers },
 	} {
-		if given(x.flag) {
-			*x.to = x.word
+		if given(flag) {
+			set()
 		}
 	}
 	if c.Listen.Address == "none" {
 		c.Listen.Address = ""
-	}
-	if given("geo") {
-		c.Knowledge.Geo = o.geo
-	}
-	if given("home") {
-		c.Site.Home = o.home
-	}
-	if given("no-embedded-geo") {
-		c.Knowledge.NoEmbeddedGeo = o.noEmbeddedGeo
-	}
-	if given("snap-length") {
-		c.Capture.SnapLength = o.snap
-	}
-	if given("workers") {
-		c.Capture.Workers = o.workers
 	}
 	return errors.Join(size(given, "ring", o.ring, &c.Capture.Ring), size(given, "memory", o.memory, &c.Limits.Memory))
 }
@@ -184,7 +173,6 @@ func monitor(ctx context.Context, s *streams, o *monitorOptions, given *pflag.Fl
 	defer signal.Stop(reload)
 	defer signal.Stop(reopen)
 	d.Reload, d.Reopen = reload, reopen
-	defer limitMemory(&c, d.Log)()
 	return daemon.Run(ctx, d)
 }
 

@@ -12,6 +12,7 @@ import (
 	"avbeacon/capture/files"
 	"avbeacon/capture/observe"
 	"avbeacon/internal/report"
+	"avbeacon/internal/session"
 )
 
 // observeOptions are the flags of observe.
@@ -38,7 +39,7 @@ Exit codes: 0 ran; 2 something could not be read or done.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return printObservations(cmd, s, o, args) },
 	}
 	f := c.Flags()
-	f.IntVar(&o.workers, "workers", defaultWorkers(), "goroutines that read packets; the output does not depend on it")
+	f.IntVar(&o.workers, "workers", session.Workers(), "goroutines that read packets; the output does not depend on it")
 	f.StringArrayVar(&o.headers, "header", nil, "also print this HTTP request header (repeatable)")
 	f.BoolVar(&o.quiet, "quiet", false, "no progress and no warnings on standard error")
 	return c
@@ -52,8 +53,8 @@ func printObservations(cmd *cobra.Command, s *streams, o *observeOptions, args [
 	if err != nil {
 		return err
 	}
-	defer steady(o.workers)()
-	src := files.Open(names, files.Options{Stdin: s.in, BlockSize: blockSize(o.workers)})
+	defer session.Steady(o.workers)()
+	src := files.Open(names, files.Options{Stdin: s.in, BlockSize: session.BlockSize(o.workers)})
 	defer src.Close()
 	out := bufio.NewWriterSize(s.out, 256<<10)
 	lines := report.Lines{Files: names}

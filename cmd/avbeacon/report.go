@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"avbeacon/internal/policy"
 	"avbeacon/internal/report"
 	"avbeacon/internal/session"
 	"avbeacon/internal/store"
@@ -29,12 +28,8 @@ process writes it. The report also lists what was seen before the catalogue had 
 	}
 	f := c.Flags()
 	o.knowledge.flags(f)
+	o.reportFlags(f)
 	f.StringVar(&o.db, "db", "", "store `FILE` to report")
-	f.StringVar(&o.format, "format", "text", "text, json, jsonl or csv")
-	f.StringVarP(&o.output, "output", "o", "", "write the report to this file, not to standard output")
-	f.StringVar(&o.explain, "explain", "", "explain one host in full: an address, MAC address or name")
-	f.StringVar(&o.failOn, "fail-on", "", "exit with 1 if a finding of concern has this verdict or a surer one: installed, likely or possible")
-	f.StringVar(&o.policy, "policy", policy.Default, "what is of concern: "+join(policy.Names())+", or a YAML file")
 	o.hash = "auto"
 	return c
 }

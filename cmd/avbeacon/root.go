@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -65,36 +66,15 @@ func flagError(c *cobra.Command, err error) error {
 	return fmt.Errorf("%w%s\nSee '%s --help'", err, hint, c.CommandPath())
 }
 
-// nearFlag returns the flag whose name differs least, by at most two letters; "" if there is none.
+// nearFlag returns a flag with a similar name, "" if there is none. It asks cobra, which compares the names of commands.
 func nearFlag(flags *pflag.FlagSet, name string) string {
-	near, least := "", 3
+	all := &cobra.Command{SuggestionsMinimumDistance: 2} // letters
 	flags.VisitAll(func(f *pflag.Flag) {
-		if d := distance(f.Name, name); d < least && !f.Hidden {
-			near, least = f.Name, d
+		if !f.Hidden {
+			all.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
 		}
 	})
-	return near
-}
-
-// distance is how many letters must be put in, taken out or exchanged to make b of a (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := before
-			if a[i] != b[j] {
-				cost++
-			}
-			before = row[j+1]
-			row[j+1] = min(cost, row[j]+1, before+1)
-		}
-	}
-	return row[len(b)]
+	return cmp.Or(append(all.SuggestionsFor(name), "")...)
 }
 
 // someInputs is cobra.Command.Args of a command that reads captures: without one, it shows how it is used.

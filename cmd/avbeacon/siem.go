@@ -5,20 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
-	"avbeacon/internal/alert"
 	"avbeacon/internal/config"
 	"avbeacon/internal/lockfile"
 	"avbeacon/internal/logs"
-	"avbeacon/internal/outbox"
-	"avbeacon/internal/policy"
 	"avbeacon/internal/report"
+	"avbeacon/internal/session"
 	"avbeacon/internal/siem"
 	"avbeacon/internal/siem/deliver"
 	"avbeacon/internal/store"
@@ -91,10 +87,10 @@ Exit codes: 0 every sink accepted it; 2 at least one did not.`,
 }
 
 func testSinks(ctx context.Context, s *streams, c *config.Config, list []siem.Sink) error {
-	bad := 0
+	bad, opt := 0, session.OutboxOptions{Log: warnings(s), Sensor: c.Sensor, Version: version(), Stdout: s.out}
 	for _, k := range list {
 		word := "delivered" + assurance(k)
-		if err := testSink(ctx, s, c, k); err != nil {
+		if err := session.TestSink(ctx, k, opt); err != nil {
 			bad++
 			word = "FAILED: " + report.Clean(err.Error())
 		}
@@ -121,39 +117,6 @@ func assurance(k siem.Sink) string {
 	return ""
 }
 
-// testTime is how long one sink may take.
-const testTime = time.Minute
-
-func testSink(ctx context.Context, s *streams, c *config.Config, k siem.Sink) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, testTime)
-	defer cancel()
-	log := logs.New(logs.Config{Level: "warn", Format: "console"}, s.err, false)
-	sink, err := siem.Open(k, siem.Options{Logger: log, Stdout: s.out, Version: version()})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, sink.Close()) }()
-	_, refused, err := sink.Deliver(ctx, []*alert.Alert{testAlert(c.Sensor, time.Now())})
-	if err == nil && len(refused) > 0 {
-		err = fmt.Errorf("the receiver rejected it: %s", refused[0].Reason)
-	}
-	return err
-}
-
-// testAlert returns an alert that cannot be mistaken for a real one: its addresses are reserved for documentation (RFC
-// 5737), and its vendor does not exist.
-func testAlert(sensor string, now time.Time) *alert.Alert {
-	now = now.UTC()
-	host, server := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1")
-	return &alert.Alert{
-		ID: alert.ID("test", "test", alert.Test, now), Finding: "test", Sensor: sensor, Event: alert.Test, State: alert.Open, Severity: policy.Info,
-		Policy: "test", Rule: "test", Why: "Somebody ran 'avbeacon siem test'.", Message: "Test of avbeacon's alerts. Nothing happened.",
-		Changed: now, Made: now, Decided: now, Count: 1, First: now, Last: now, Version: version(),
-		Vendor: alert.Vendor{Key: "test", Name: "Test"}, Verdict: "possible", HostRole: "unknown", FindingState: "active", Host: alert.Host{Address: host},
-		Destinations: []alert.Destination{{Address: server, Port: 443, Transport: "tcp", Names: []string{"update.example.com"}}},
-	}
-}
-
 func newSIEMReplay(s *streams) *cobra.Command {
 	o := &sinkFlags{}
 	db := ""
@@ -170,7 +133,7 @@ Exit codes: 0 these sinks have no dead letters left; 2 some remain.`,
 			if err != nil {
 				return err
 			}
-			return replay(cmd.Context(), s, &c, list, cmp.Or(db, c.Store.File))
+			return replay(cmd.Context(), s, list, cmp.Or(db, c.Store.File))
 		},
 	}
 	o.add(c)
@@ -178,7 +141,7 @@ Exit codes: 0 these sinks have no dead letters left; 2 some remain.`,
 	return c
 }
 
-func replay(ctx context.Context, s *streams, c *config.Config, list []siem.Sink, file string) error {
+func replay(ctx context.Context, s *streams, list []siem.Sink, file string) error {
 	if file == "" {
 		return errors.New("the configuration names no store, so it keeps no dead letters; name a store with --db")
 	}
@@ -193,7 +156,7 @@ func replay(ctx context.Context, s *streams, c *config.Config, list []siem.Sink,
 	defer lock.Release()
 	errs := []error{nil}
 	for _, k := range list {
-		r, err := replaySink(ctx, s, c, k, db)
+		r, err := session.Replay(ctx, db, k, version(), warnings(s))
 		errs = append(errs, err)
 		if r.Rejected > 0 {
 			errs = append(errs, fmt.Errorf("sink %s: %d alerts were rejected again: %s", k.Name, r.Rejected, report.Clean(r.Reason)))
@@ -205,14 +168,9 @@ func replay(ctx context.Context, s *streams, c *config.Config, list []siem.Sink,
 	return errors.Join(append(errs, db.Close())...)
 }
 
-func replaySink(ctx context.Context, s *streams, c *config.Config, k siem.Sink, db *store.Store) (r outbox.Replayed, err error) {
-	log := logs.New(logs.Config{Level: "warn", Format: "console"}, s.err, false)
-	sink, err := siem.Open(k, siem.Options{Logger: log, Stdout: io.Discard, Version: version()})
-	if err != nil {
-		return r, err
-	}
-	defer func() { err = errors.Join(err, sink.Close()) }()
-	return outbox.Replay(ctx, db, k.Name, k.Batch, sink)
+// warnings returns a log for people: what goes wrong, on standard error.
+func warnings(s *streams) *zap.Logger {
+	return logs.New(logs.Config{Level: "warn", Format: "console"}, s.err, false)
 }
 
 func newSIEMTemplate(s *streams) *cobra.Command {

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +17,7 @@ import (
 
 	"avbeacon/internal/alert"
 	"avbeacon/internal/report"
+	"avbeacon/internal/session"
 	"avbeacon/internal/store"
 )
 
@@ -199,11 +199,7 @@ func (o *suppressOptions) try(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	t, err := o.trial(ctx, db, rule)
-	if err := errors.Join(err, db.Close()); err != nil {
-		return err
-	}
-	return t.write(s, o.format, "would silence")
+	return o.show(ctx, s, db, rule, "would silence")
 }
 
 func (o *suppressOptions) add(ctx context.Context, s *streams) error {
@@ -212,42 +208,94 @@ func (o *suppressOptions) add(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	db, err := o.openToWrite(s.err)
+	db, err := openToWrite(o.db, s.err)
 	if err != nil {
 		return err
 	}
-	t, err := o.put(ctx, db, rule, now)
+	if err := session.AddSuppression(ctx, db, rule, now); err != nil {
+		return errors.Join(fmt.Errorf("--db %s: %w", o.db, err), db.Close())
+	}
+	return o.show(ctx, s, db, rule, "silences")
+}
+
+// show prints what a rule matches, and closes the store.
+func (o *suppressOptions) show(ctx context.Context, s *streams, db *store.Store, rule *alert.Suppression, verb string) error {
+	cat, err := o.knowledge.catalog()
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	t, err := session.TrySuppression(ctx, db, cat, rule)
+	if err != nil {
+		err = fmt.Errorf("--db %s: %w", o.db, err)
+	}
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	return t.write(s, o.format, "silences")
+	return writeTrial(s, t, o.format, verb)
 }
 
-func (o *suppressOptions) put(ctx context.Context, db *store.Store, rule *alert.Suppression, now time.Time) (*trial, error) {
-	body, err := json.Marshal(rule)
-	if err != nil {
-		return nil, err
+// writeTrial prints what a suppression matches; verb says whether it does or would.
+func writeTrial(s *streams, t *session.Trial, format, verb string) error {
+	if format == "json" {
+		return writeJSON(s.out, t)
 	}
-	if err := db.PutSuppression(ctx, store.Suppression{ID: rule.ID, Made: now, Until: rule.Expires, Body: body}); err != nil {
-		return nil, fmt.Errorf("--db %s: %w", o.db, err)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s) %s %d of the store's %d findings, %d of them of concern; %d alerts about them were sent so far.\n",
+		report.Clean(t.Suppression.ID), report.Clean(ruleWords(&t.Suppression.SuppressionRule)), verb, t.Count, t.Findings, t.Concern, t.Alerts)
+	if len(t.Silenced) > 0 {
+		fmt.Fprintf(&b, "\n%s\n", triedTable(t.Silenced, false))
 	}
-	return o.trial(ctx, db, rule)
+	if len(t.Kept) > 0 {
+		fmt.Fprintf(&b, "\nNot suppressed, because they have evidence that the rule does not cover:\n\n%s\n", triedTable(t.Kept, true))
+	}
+	_, err := fmt.Fprint(s.out, b.String())
+	return err
+}
+
+// mostTried is how many findings the text lists.
+const mostTried = 100
+
+func triedTable(list []session.Tried, outside bool) string {
+	head := []any{"Host", "Name", "Vendor", "Verdict", "Concern", "Alerts"}
+	if outside {
+		head = append(head, "Not named")
+	}
+	t := plainTable(head...)
+	for i, x := range list {
+		if i == mostTried {
+			t.AppendRow(table.Row{fmt.Sprintf("and %d more", len(list)-i)})
+			break
+		}
+		row := table.Row{x.Address, x.Name, x.Vendor, x.Verdict, yes(x.Concern), x.Alerts}
+		if outside {
+			row = append(row, report.Clean(strings.Join(x.Outside, ", ")))
+		}
+		t.AppendRow(row)
+	}
+	return t.Render()
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
 }
 
 // openToWrite opens an existing store. If another process writes to it, say gets a note that it must reload.
-func (o *suppressOptions) openToWrite(say io.Writer) (*store.Store, error) {
-	r, err := openToRead(o.db)
+func openToWrite(file string, say io.Writer) (*store.Store, error) {
+	r, err := openToRead(file)
 	if err != nil {
 		return nil, err
 	}
 	if err := r.Close(); err != nil {
 		return nil, err
 	}
-	w, err := store.Open(o.db, store.Options{})
+	w, err := store.Open(file, store.Options{})
 	if !errors.Is(err, store.ErrLocked) {
 		return w, err
 	}
-	if w, err = store.OpenBeside(o.db); err == nil {
+	if w, err = store.OpenBeside(file); err == nil {
 		_, err = fmt.Fprintln(say, "note: a running monitor writes this store; it applies the change at SIGHUP (systemctl reload)")
 	}
 	return w, err
@@ -263,7 +311,7 @@ func newSuppressRemove(s *streams) *cobra.Command {
 
 // changesOf completes a command that changes rows of a store, which its arguments name by their IDs.
 func changesOf(s *streams, act func(context.Context, *streams, *store.Store, []string) error, c *cobra.Command) *cobra.Command {
-	o := &suppressOptions{}
+	file := ""
 	c.Args = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			of := c.Parent().Name()
@@ -272,16 +320,16 @@ func changesOf(s *streams, act func(context.Context, *streams, *store.Store, []s
 		return nil
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := needsDB(o.db); err != nil {
+		if err := needsDB(file); err != nil {
 			return err
 		}
-		db, err := o.openToWrite(s.err)
+		db, err := openToWrite(file, s.err)
 		if err != nil {
 			return err
 		}
 		return errors.Join(act(c.Context(), s, db, args), db.Close())
 	}
-	c.Flags().StringVar(&o.db, "db", "", "store `FILE`")
+	c.Flags().StringVar(&file, "db", "", "store `FILE`")
 	return c
 }
 
@@ -305,70 +353,24 @@ func removeAll(ctx context.Context, s *streams, db *store.Store, ids []string) e
 	return nil
 }
 
-// listed is a suppression of a store, and how much of it it fits now.
-type listed struct {
-	Suppression *alert.Suppression `json:"suppression"`
-	Made        time.Time          `json:"made"`
-	Live        bool               `json:"live"`
-	Findings    int                `json:"findings"`
-}
-
 func newSuppressList(s *streams) *cobra.Command {
-	o := &suppressOptions{}
-	c := &cobra.Command{
+	return listOf(&cobra.Command{
 		Use:     "list --db FILE",
 		Short:   "List the suppressions of a store, and how many of its findings each matches",
 		Example: "  avbeacon suppress list --db avbeacon.db",
-		Args:    noMore,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := o.check(); err != nil {
-				return err
-			}
-			db, err := openToRead(o.db)
-			if err != nil {
-				return err
-			}
-			all, err := suppressionsOf(c.Context(), db, time.Now())
-			if err := errors.Join(err, db.Close()); err != nil {
-				return fmt.Errorf("--db %s: %w", o.db, err)
-			}
-			if o.format == "json" {
-				return writeJSON(s.out, all)
-			}
-			return listText(s.out, all)
-		},
-	}
-	o.base(c.Flags())
-	return c
-}
-
-func suppressionsOf(ctx context.Context, db *store.Store, now time.Time) ([]listed, error) {
-	kept, err := db.Findings(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := db.Suppressions(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all := []listed{}
-	for _, row := range rows {
-		rule, err := alert.ReadSuppression(row.Body)
+	}, func(c *cobra.Command, db *store.Store, format string) error {
+		all, err := session.StoredSuppressions(c.Context(), db, time.Now())
 		if err != nil {
-			return nil, fmt.Errorf("suppression %s: %w", row.ID, err)
+			return err
 		}
-		x := listed{Suppression: rule, Made: row.Made, Live: rule.Live(now)}
-		for i := range kept {
-			if rule.Matches(kept[i].Finding) {
-				x.Findings++
-			}
+		if format == "json" {
+			return writeJSON(s.out, all)
 		}
-		all = append(all, x)
-	}
-	return all, nil
+		return listText(s.out, all)
+	})
 }
 
-func listText(w io.Writer, all []listed) error {
+func listText(w io.Writer, all []session.StoredSuppression) error {
 	if len(all) == 0 {
 		_, err := fmt.Fprintln(w, "The store has no suppressions.")
 		return err

@@ -81,6 +81,7 @@ func Run(ctx context.Context, opt Options) (err error) {
 		opt.Log = zap.NewNop()
 	}
 	d := &Daemon{opt: opt, cfg: &opt.Config, log: opt.Log, began: time.Now(), ripe: make(chan struct{}, 1)}
+	defer limitMemory(d.cfg, d.log)()
 	defer func() { err = errors.Join(err, d.close()) }()
 	know, err := session.Load(&d.cfg.Knowledge, d.cfg.Policy)
 	if err != nil {

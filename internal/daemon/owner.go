@@ -1,11 +1,11 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"runtime"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,7 +40,7 @@ func (d *Daemon) build(ctx context.Context, know *session.Knowledge) (*owner, er
 	o.Session, err = session.New(session.Options{
 		Source: d.source,
 		Capture: observe.Options{
-			Workers: workers(d.cfg.Capture.Workers), Panicked: d.faults.packet(d.log),
+			Workers: cmp.Or(d.cfg.Capture.Workers, session.Workers()), Panicked: d.faults.packet(d.log),
 			Observer: observe.ObserverOptions{MaxFlows: l.Flows, Seed: seed()},
 		},
 		Hosts: l.Hosts, Names: l.Names, Site: d.opt.Site, Sensor: d.cfg.Sensor, Version: d.opt.Version, IDKey: d.key, Live: true, Log: d.log,
@@ -65,14 +65,6 @@ func (d *Daemon) build(ctx context.Context, know *session.Knowledge) (*owner, er
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	return o, nil
-}
-
-// workers is the configured number, else one per processor, at most four: beyond that the reader is the bottleneck.
-func workers(n int) int {
-	if n > 0 {
-		return n
-	}
-	return min(runtime.NumCPU(), 4)
 }
 
 // note is session.Options.Changed.

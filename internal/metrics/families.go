@@ -15,13 +15,6 @@ const prefix = "avbeacon_"
 
 // families returns all metrics except those of the Go runtime and of the process (go_*, process_*).
 func families() []family {
-	list := captureFamilies()
-	list = append(list, memoryFamilies()...)
-	list = append(list, alertFamilies()...)
-	return append(list, daemonFamilies()...)
-}
-
-func captureFamilies() []family {
 	return []family{
 		{"capture_interface_up", "1 if the interface can deliver packets, else 0.", []string{"interface"}},
 		{"capture_interface_losses_total", "Times that the interface went down or disappeared, or that a file of a watched folder was not read to its end.", []string{"interface"}},
@@ -36,11 +29,6 @@ func captureFamilies() []family {
 		{"malformed_messages_total", "Messages that could not be parsed.", []string{"protocol"}},
 		{"observations_total", "Observations, by kind.", []string{"kind"}},
 		{"panics_total", "Packets and observations that caused a panic and were skipped.", nil},
-	}
-}
-
-func memoryFamilies() []family {
-	return []family{
 		{"table_entries", "Entries in a bounded table.", []string{"table"}},
 		{"table_limit_entries", "Limit of a bounded table.", []string{"table"}},
 		{"table_evictions_total", "Entries evicted because the table was full.", []string{"table"}},
@@ -52,11 +40,6 @@ func memoryFamilies() []family {
 		{"store_write_failures_total", "Failed writes to the store.", nil},
 		{"store_failing", "1 if the last write to the store failed, else 0.", nil},
 		{"store_last_write_timestamp_seconds", "Time of the last write to the store.", nil},
-	}
-}
-
-func alertFamilies() []family {
-	return []family{
 		{"findings", "Findings in memory.", []string{"vendor", "verdict", "concern"}},
 		{"alerts_total", "Alerts created.", []string{"event", "severity"}},
 		{"alerts_suppressed_total", "Alerts withheld, by cause (a suppression, a maintenance window, quiet hours ...).", []string{"by"}},
@@ -70,11 +53,6 @@ func alertFamilies() []family {
 		{"spool_limit_bytes", "Size limit of the alerts waiting for a sink.", nil},
 		{"spool_dropped_alerts_total", "Alerts deleted because too many were waiting for a sink.", []string{"severity"}},
 		{"spool_failing", "1 if alerts cannot be written to the store, else 0.", nil},
-	}
-}
-
-func daemonFamilies() []family {
-	return []family{
 		{"catalog_timestamp_seconds", "Date of the catalogue in use.", nil},
 		{"catalog_entries", "Number of entries in the catalogue in use.", nil},
 		{"place_data_timestamp_seconds", "Date of the place data in use.", []string{"database"}},

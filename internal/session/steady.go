@@ -1,4 +1,4 @@
-package main
+package session
 
 import (
 	"os"
@@ -6,24 +6,24 @@ import (
 	"runtime/debug"
 )
 
-// defaultWorkers is one a processor, four at most: the reader is the limit beyond.
-func defaultWorkers() int { return min(runtime.NumCPU(), 4) }
+// Workers is one a processor, four at most: the reader is the limit beyond.
+func Workers() int { return min(runtime.NumCPU(), 4) }
 
-// blockSize is how many bytes of a file are read at once; 0 leaves it to the reader. Workers that wait for each other do so less
+// BlockSize is how many bytes of a file are read at once; 0 leaves it to the reader. Workers that wait for each other do so less
 // often with more.
-func blockSize(workers int) int {
+func BlockSize(workers int) int {
 	if workers > 1 {
 		return 512 << 10
 	}
 	return 0
 }
 
-// steady fits the Go runtime to one run over files. The collector runs in steps of tens of megabytes rather than when the heap has
+// Steady fits the Go runtime to one run over files. The collector runs in steps of tens of megabytes rather than when the heap has
 // doubled: the tables are large and hold few pointers, so that collecting is cheap, and a ballast that is never touched
 // (and takes no memory for that) keeps it from running at every megabyte while the heap is small. One worker keeps to one
 // processor: what others would do in the meantime costs more than it saves. GOGC, GOMEMLIMIT and GOMAXPROCS of the environment win.
 // The function it returns is to be called at the end.
-func steady(workers int) (done func()) {
+func Steady(workers int) (done func()) {
 	before := 0
 	if workers == 1 && os.Getenv("GOMAXPROCS") == "" {
 		before = runtime.GOMAXPROCS(1)

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"math"
@@ -24,8 +24,8 @@ const (
 // rings returns the size in bytes of the kernel's packet buffers.
 func rings(c *config.Config) int64 { return int64(len(c.Capture.Interfaces)) * int64(c.Capture.Ring) }
 
-// fitTables shrinks the tables to fit the memory limit; a third of it is left for garbage not yet collected.
-func fitTables(c *config.Config) {
+// FitTables shrinks the tables to fit the memory limit; a third of it is left for garbage not yet collected.
+func FitTables(c *config.Config) {
 	l := &c.Limits
 	if l.Memory <= 0 {
 		return
