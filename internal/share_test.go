@@ -28,7 +28,7 @@ func unit(t *testing.T) (file, text string) {
 	return file, text
 }
 
-func TestSystemdTakesTheUnit(t *testing.T) {
+func TestSystemdAcceptsTheUnit(t *testing.T) {
 	file, _ := unit(t)
 	out, err := exec.Command("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", file).CombinedOutput()
 	require.NoError(t, err, string(out))
@@ -36,7 +36,7 @@ func TestSystemdTakesTheUnit(t *testing.T) {
 }
 
 // The unit says how exposed it is. Other versions of systemd count a little differently.
-func TestUnitSaysHowExposedItIs(t *testing.T) {
+func TestUnitIsHardened(t *testing.T) {
 	file, text := unit(t)
 	out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold=30", file).CombinedOutput()
 	if err != nil && !regexp.MustCompile("exposure level").Match(out) {

@@ -86,7 +86,7 @@ func (r *sameRun) analyze(t testing.TB, args ...string) {
 
 // analyze --alerts writes, and analyze --config sends, in every format what monitor sends of the same capture under the same
 // name of the tap.
-func TestAnalyzeTellsWhatMonitorTells(t *testing.T) {
+func TestAnalyzeSendsWhatMonitorSends(t *testing.T) {
 	t.Parallel()
 	for _, capture := range []string{"../../testdata/pcap/office.pcap", newCrowd(t, 20).file(t)} {
 		r := newSameRun(t, capture)

@@ -39,7 +39,7 @@ func (p *process) metricsOf(t testing.TB) string {
 
 // A suppression that is added to the store while monitor writes it takes effect at SIGHUP, as does one in the configuration.
 // The alerts they withhold are counted and reported, and sent once the suppressions are removed.
-func TestASuppressionIsTakenUpWhileMonitorRuns(t *testing.T) {
+func TestSuppressionAppliesAtReload(t *testing.T) {
 	t.Parallel()
 	c := newCrowd(t, 30)
 	third := len(c.records) / 3

@@ -42,7 +42,7 @@ func acknowledge(t *testing.T, file string) (ids []string) {
 }
 
 // Both runs see the office capture twice, a day apart. Without acknowledgements, the second day repeats the alerts of the first.
-func TestWhatIsAcknowledgedIsNotRepeated(t *testing.T) {
+func TestAcknowledgedFindingsAreNotRepeated(t *testing.T) {
 	whole, err := os.ReadFile(office)
 	require.NoError(t, err)
 	repeated := func(ack bool) int {

@@ -83,7 +83,7 @@ func (o *one) run(t testing.TB) {
 
 func (o *one) said(message string) bool { return o.logs.FilterMessage(message).Len() > 0 }
 
-func TestAlertsOfACaptureComeOnce(t *testing.T) {
+func TestAlertsOfOneCaptureComeOnce(t *testing.T) {
 	o := newOne(t)
 	var summary bytes.Buffer
 	o.Summary = &summary
@@ -102,7 +102,7 @@ func TestAlertsOfACaptureComeOnce(t *testing.T) {
 	require.ElementsMatch(t, ids, again.out.ids(t), "the same capture gives the same ids")
 }
 
-func TestWhatWasToldIsNotToldAgainAfterARestart(t *testing.T) {
+func TestRestartRepeatsNoAlert(t *testing.T) {
 	dir := t.TempDir()
 	first := newOne(t)
 	first.Config.Store.File, first.Config.Sensor = filepath.Join(dir, "home.db"), "tap"
@@ -176,7 +176,7 @@ func (o *one) background(t testing.TB) (in io.Writer, stop func() error) {
 	}
 }
 
-func TestAnEndThatIsAskedForDrains(t *testing.T) {
+func TestRequestedEndDrains(t *testing.T) {
 	o := newOne(t)
 	in, stop := o.background(t)
 	whole, err := os.ReadFile(office)
@@ -197,7 +197,7 @@ func catalogue(t testing.TB, dir string, vendors ...string) {
 	}
 }
 
-func TestKnowledgeIsExchangedWhileItRuns(t *testing.T) {
+func TestReloadReplacesKnowledge(t *testing.T) {
 	dir := t.TempDir()
 	catalogue(t, dir, "_sources", "_makers", "drweb")
 	o := newOne(t)
@@ -229,7 +229,7 @@ func TestKnowledgeIsExchangedWhileItRuns(t *testing.T) {
 	require.NoError(t, stop())
 }
 
-func TestACatalogueThatLostMostOfItselfIsRefused(t *testing.T) {
+func TestShrunkCatalogueIsRejected(t *testing.T) {
 	dir := t.TempDir()
 	catalogue(t, dir, "_sources", "_makers", "drweb", "kaspersky", "eset")
 	o := newOne(t)
@@ -245,7 +245,7 @@ func TestACatalogueThatLostMostOfItselfIsRefused(t *testing.T) {
 	require.NoError(t, stop())
 }
 
-func TestFilesThatAreNotReadToTheirEndAreTold(t *testing.T) {
+func TestUnreadFilesAreReported(t *testing.T) {
 	o := newOne(t)
 	dir := t.TempDir()
 	o.Config.Capture.Read, o.Config.Capture.Watch = "", dir
@@ -264,7 +264,7 @@ func TestFilesThatAreNotReadToTheirEndAreTold(t *testing.T) {
 	require.Contains(t, summary.String(), "files of the folder that were not read to their end: 1;")
 }
 
-func TestHealthIsTold(t *testing.T) {
+func TestHealthIsServed(t *testing.T) {
 	o := newOne(t)
 	o.Config.Listen.Address = "127.0.0.1:0"
 	in, stop := o.background(t)
@@ -294,7 +294,7 @@ func TestHealthIsTold(t *testing.T) {
 	require.NoError(t, stop())
 }
 
-func TestAPacketThatMakesUsPanicIsKept(t *testing.T) {
+func TestPanickingPacketIsKept(t *testing.T) {
 	dir := t.TempDir()
 	var f faults
 	require.NoError(t, f.open(dir))
@@ -316,7 +316,7 @@ func TestAPacketThatMakesUsPanicIsKept(t *testing.T) {
 }
 
 // Two stores in one folder share nothing: each run sends all alerts, whatever the other sent.
-func TestStoresOfOneFolderTellEachForItself(t *testing.T) {
+func TestStoresInOneFolderAreIndependent(t *testing.T) {
 	dir := t.TempDir()
 	sent := map[string][]string{}
 	for _, name := range []string{"a.db", "b.db"} {
@@ -331,7 +331,7 @@ func TestStoresOfOneFolderTellEachForItself(t *testing.T) {
 
 // What an earlier version decided and could not hand to its spool is sent at the first start of this one, under the id that it
 // had, though its packets do not come again.
-func TestWhatAnEarlierVersionDidNotSendIsSent(t *testing.T) {
+func TestUnsentAlertsOfEarlierVersionAreSent(t *testing.T) {
 	dir := t.TempDir()
 	first := newOne(t)
 	first.Config.Store.File, first.Config.Sensor = filepath.Join(dir, "home.db"), "tap"

@@ -14,7 +14,7 @@ import (
 )
 
 // A connection that shows no name is recognised by its host's DNS query from before the daemon's restart.
-func TestALookUpBeforeARestartNamesAFlowAfterIt(t *testing.T) {
+func TestQueryBeforeRestartNamesFlowAfterIt(t *testing.T) {
 	client := testkit.Host{MAC: [6]byte{2, 0, 0x5e, 0, 0x53, 9}, Addr: netip.MustParseAddr("10.9.9.9"), TTL: 128}
 	resolver := testkit.Host{MAC: [6]byte{2, 0, 0x5e, 0, 0x53, 2}, Addr: netip.MustParseAddr("10.9.9.2"), RTT: time.Millisecond}
 	server := testkit.Host{MAC: [6]byte{2, 0, 0x5e, 0, 0x53, 1}, Addr: netip.MustParseAddr("203.0.113.10"), RTT: time.Millisecond, TTL: 50}

@@ -118,8 +118,8 @@ func TestPanicsAreContained(t *testing.T) {
 	require.Contains(t, string(text), `"kind":`)
 }
 
-// A moment in which something panics is counted and over; the next ones are as ever.
-func TestAMomentThatPanicsIsOver(t *testing.T) {
+// A panic in a periodic task is counted and contained; the next periods run as usual.
+func TestPanicInTickIsContained(t *testing.T) {
 	o := newOne(t)
 	o.Config.Limits.Pieces = t.TempDir()
 	d := &Daemon{opt: o.Options, cfg: &o.Config, log: o.Log, began: time.Now(), ripe: make(chan struct{}, 1)}
@@ -140,7 +140,7 @@ func TestAMomentThatPanicsIsOver(t *testing.T) {
 	require.NotEmpty(t, p.Classifier.Findings())
 }
 
-func TestHostsGoWhenMemoryRunsShort(t *testing.T) {
+func TestHostsAreEvictedWhenMemoryRunsShort(t *testing.T) {
 	r := relief{limit: 1000, hosts: 10_000, most: 10_000}
 	require.False(t, r.adjust(740, 500))
 	require.False(t, r.adjust(100, 500))
@@ -164,7 +164,7 @@ func TestHostsGoWhenMemoryRunsShort(t *testing.T) {
 }
 
 // A limit that is too small for what is there is kept as far as letting hosts go can keep it, and said.
-func TestMemoryThatRunsShortIsSaid(t *testing.T) {
+func TestMemoryShortageIsLogged(t *testing.T) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(8 << 20))
 	o := newOne(t)
 	in, stop := o.background(t)

@@ -41,7 +41,7 @@ func TestOneProcessAtATime(t *testing.T) {
 	require.NoError(t, l.Release())
 }
 
-func TestNothingHeldIsNothingToGiveUp(t *testing.T) {
+func TestNilLockIsReleased(t *testing.T) {
 	require.NoError(t, (*Lock)(nil).Release())
 	_, err := Take(filepath.Join(t.TempDir(), "no", "folder"))
 	require.ErrorIs(t, err, os.ErrNotExist)

@@ -47,7 +47,7 @@ func TestRunReportsTheChildsCost(t *testing.T) {
 	require.Greater(t, cost.Peak, int64(64<<20))
 }
 
-func TestRunReportsWhatAFailedChildSaid(t *testing.T) {
+func TestRunReportsStderrOfFailedChild(t *testing.T) {
 	_, err := Run(child(t, "fails"))
 	require.ErrorContains(t, err, "exit status 3: out of luck")
 }

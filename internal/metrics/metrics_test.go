@@ -61,7 +61,7 @@ func shown(t *testing.T, now time.Time, list ...*Snapshot) (*Registry, map[strin
 	return r, values
 }
 
-func TestWhatIsPublishedIsShown(t *testing.T) {
+func TestSnapshotIsServed(t *testing.T) {
 	_, values := shown(t, at(1), whole(0.5))
 	for name, want := range map[string]string{
 		`capture_interface_up{interface="eth0"}`:                          "1",

@@ -157,13 +157,13 @@ func promtool(t *testing.T, args ...string) {
 	require.NoError(t, err, "promtool %v: %s", args, out)
 }
 
-func TestPrometheusTakesTheRules(t *testing.T) {
+func TestPromtoolAcceptsTheRules(t *testing.T) {
 	promtool(t, "check", "rules", share+"rules.yaml")
 	promtool(t, "test", "rules", "testdata/rules_test.yaml")
 }
 
 // The dashboard's expressions are PromQL once Grafana has put its values in.
-func TestPrometheusTakesTheDashboard(t *testing.T) {
+func TestPromtoolAcceptsTheDashboard(t *testing.T) {
 	panels, _ := dashboard(t)
 	var text strings.Builder
 	text.WriteString("groups:\n- name: dashboard\n  rules:\n")
@@ -181,7 +181,7 @@ func TestPrometheusTakesTheDashboard(t *testing.T) {
 }
 
 // What we print is what Prometheus reads without complaint.
-func TestPrometheusTakesTheMetrics(t *testing.T) {
+func TestPromtoolAcceptsTheMetrics(t *testing.T) {
 	tool, err := exec.LookPath("promtool")
 	if err != nil {
 		t.Skip("promtool is not installed (Debian: prometheus)")

@@ -166,7 +166,7 @@ func nothing(uid int, groups string, bound string) []string {
 		" CapBnd: "+bound+" CapAmb: "+none+" NoNewPrivs: 1"), " ")}
 }
 
-func TestRootGivesEverythingUp(t *testing.T) {
+func TestRootDropsEverything(t *testing.T) {
 	dir := openFolder(t)
 	found := trial{
 		Options: Options{User: fmt.Sprint(nobody), Confine: true, Read: []string{"/etc/hostname", "/proc"}, Write: []string{dir}},
@@ -188,7 +188,7 @@ func TestRootGivesEverythingUp(t *testing.T) {
 	require.Equal(t, []bool{true, false, false}, found.Opened)
 }
 
-func TestRootMayStayWithoutCapabilities(t *testing.T) {
+func TestRootWithoutCapabilities(t *testing.T) {
 	found := trial{Open: []string{"/etc/passwd"}}.with(t, nil)
 	require.Empty(t, found.Err)
 	require.Len(t, found.Threads, 1)
@@ -211,7 +211,7 @@ func TestListeningNeedsOneCapability(t *testing.T) {
 	require.Equal(t, "interface lo: open packet socket: operation not permitted: listening needs root or CAP_NET_RAW", found.Err)
 }
 
-func TestOnlyRootBecomesAnother(t *testing.T) {
+func TestOnlyRootSwitchesUser(t *testing.T) {
 	attr := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	require.Equal(t, "switch to user 1: only root can switch to another user", trial{Options: Options{User: "1"}}.with(t, attr).Err)
 	require.Empty(t, trial{Options: Options{User: fmt.Sprint(nobody)}}.with(t, attr).Err, "who it is already")
