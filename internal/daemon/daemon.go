@@ -1,6 +1,18 @@
-// Package daemon watches a tap for months: it opens what the configuration names, drops its privileges, runs the pipeline,
-// stores findings, delivers alerts, reloads the catalogue, policy and place data while it runs, and drains at the end.
-// Start reading at Run.
+// Package daemon watches a tap for months: a session.Session that does not end by itself. A checked configuration goes in; alerts,
+// a store, metrics and a last report come out. It opens what the configuration names, drops its privileges, runs the pipeline,
+// writes the store, delivers alerts, reloads the catalogue, policy and place data while it runs, and drains at the end.
+//
+// Goroutines, and what each may touch:
+//
+//   - observers (capture/observe) read packets and make observations. They share nothing but the catalogue's Interest.
+//   - the owner (owner.go) runs the Session: classifier, hosts, names and book are its alone, without a lock. What others want of it
+//     they leave in an atomic (next, due), which it looks at about once a second in tick.
+//   - keepStore writes to the store what the owner handed over, so that a slow disk never holds up packets.
+//   - the outbox's sinks deliver alerts from the store.
+//   - beat, watchKnowledge and the metrics server touch no packets: they set the atomics and read what the owner published.
+//
+// Start reading at Run, then owner.tick; open.go has the order in which things are opened and privileges dropped, reload.go how new
+// knowledge gets in, end.go the end.
 package daemon
 
 import (

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -267,6 +268,7 @@ func TestUnreadFilesAreReported(t *testing.T) {
 func TestHealthIsServed(t *testing.T) {
 	o := newOne(t)
 	o.Config.Listen.Address = "127.0.0.1:0"
+	o.Config.Store.File = filepath.Join(t.TempDir(), "a.db")
 	in, stop := o.background(t)
 	require.Eventually(t, func() bool { return o.said("metrics and health are served") }, time.Minute, 10*time.Millisecond)
 	at := o.logs.FilterMessage("metrics and health are served").All()[0].ContextMap()["address"].(string)
@@ -291,6 +293,14 @@ func TestHealthIsServed(t *testing.T) {
 	}, time.Minute, 50*time.Millisecond)
 	code, text := get("/readyz")
 	require.Equal(t, http.StatusOK, code, text)
+	_, text = get("/metrics")
+	list, err := os.ReadFile("../metrics/README.md")
+	require.NoError(t, err)
+	for _, m := range regexp.MustCompile("(?m)^\\| `(avbeacon_[a-z_]+)`").FindAllSubmatch(list, -1) {
+		name := string(m[1])
+		never := strings.HasPrefix(name, "avbeacon_reload_") && strings.HasSuffix(name, "_seconds") // there was no reload
+		require.True(t, never || strings.Contains(text, "# TYPE "+name+" "), "README.md names %s, which the daemon does not have", name)
+	}
 	require.NoError(t, stop())
 }
 

@@ -20,8 +20,9 @@ import (
 	"avbeacon/internal/store"
 )
 
-// open opens everything. What needs privileges comes first. The store and the sinks follow once privileges are dropped, so
-// that their files belong to the user who writes them later.
+// open opens everything, in an order that matters. Packet sockets, a low port and files that only root may read need privileges: they
+// come first, and stay open. Then privileges are dropped, of all threads and for good. The store and the sinks follow, so that their
+// files belong to the user who writes them later, and a path that this user may not write fails now and not in months.
 func (d *Daemon) open(ctx context.Context) (err error) {
 	if d.source, err = d.openSource(); err != nil {
 		return err

@@ -15,27 +15,30 @@ import (
 	"avbeacon/capture/observe"
 	"avbeacon/classify"
 	"avbeacon/internal/alert"
-	"avbeacon/internal/metrics"
 	"avbeacon/internal/policy"
 	"avbeacon/internal/report"
 	"avbeacon/internal/session"
 )
 
-// owner is the state of the goroutine that runs the Session, behind the observers. No other goroutine touches it.
+// owner is the state of the goroutine that runs the Session, behind the observers. No other goroutine touches it, so nothing in it
+// has a lock. Whatever it does between two packets delays the packets behind it, until the ring is full and the kernel drops: its
+// periodic work (tick) must follow what changed, not what there is.
 type owner struct {
 	*session.Session
 	d      *Daemon
 	cover  coverage
 	found  found
 	relief relief
-	ended  bool                      // the input has ended
-	sent   map[metrics.Alerts]uint64 // N is 0 in the key
+	ended  bool // the input has ended
+	sent   map[sentKey]uint64
 }
+
+type sentKey struct{ event, severity string }
 
 // build makes the Session and resumes from the store.
 func (d *Daemon) build(ctx context.Context, know *session.Knowledge) (*owner, error) {
 	l := &d.cfg.Limits
-	o := &owner{d: d, sent: map[metrics.Alerts]uint64{}, found: found{most: 2 * l.Hosts}, relief: newRelief(l.Hosts)}
+	o := &owner{d: d, sent: map[sentKey]uint64{}, found: found{most: 2 * l.Hosts}, relief: newRelief(l.Hosts)}
 	var err error
 	o.Session, err = session.New(session.Options{
 		Source: d.source,
@@ -72,10 +75,13 @@ func (o *owner) note(f *classify.Finding, d policy.Decision) { o.found.note(f, d
 
 // count is session.Options.Sent.
 func (o *owner) count(a *alert.Alert) {
-	o.sent[metrics.Alerts{Event: string(a.Event), Severity: a.Severity.String()}]++
+	o.sent[sentKey{string(a.Event), a.Severity.String()}]++
 }
 
-// tick is session.Options.Tick: what is due once a second of the wall clock.
+// tick is session.Options.Tick, called about once a second of packet time, and by empty blocks while a live tap is silent. It
+// does what is due once a second of the wall clock, as marked by beat: a capture that is read faster than it was taken has many seconds
+// of packet time in one of the wall clock. The order matters: changes are handed to the store under the knowledge that judged them,
+// before new knowledge takes its place.
 func (o *owner) tick(_ time.Time, st capture.Stats) error {
 	d := o.d
 	if !d.due.Swap(false) {
@@ -103,7 +109,9 @@ func (o *owner) keep(part session.Part) {
 	}
 }
 
-// exchange puts newly loaded knowledge into use.
+// exchange puts newly loaded knowledge into use. It runs in the owner's goroutine, so that no finding is judged half by the old and
+// half by the new. Observers may hold the old catalogue's Interest for a few packets more; it stays valid, because knowledge is
+// never changed. Only the place databases are closed: the owner alone reads them.
 func (o *owner) exchange(k *knowledge) {
 	d, before, began := o.d, o.Know, time.Now()
 	r, err := o.Use(context.Background(), k.Knowledge, o.relief.hosts)

@@ -132,6 +132,13 @@ type knowledge struct {
 	acknowledged []string // ids of findings
 }
 
+// A reload has two halves. reload, in a goroutine that touches no packets, reads and checks all files, which may take seconds. It
+// leaves the result in Daemon.next. The owner takes it from there at its next tick (exchange), which costs as much as saving and
+// restoring the classifier's memory. Two reloads in quick succession leave only the later one, and the first is closed unused.
+//
+// The configuration itself is not reloaded, but for its suppressions: sinks, limits and interfaces need a restart. Files are read
+// with the privileges that are left (see open.go), which is why their folders and not the files are opened to the process.
+
 // reload loads everything again. Knowledge with an error in it is rejected as a whole and logged once; what was in use stays so.
 func (d *Daemon) reload(ctx context.Context) {
 	k, err := d.load(ctx)

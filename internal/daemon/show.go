@@ -2,67 +2,85 @@ package daemon
 
 import (
 	"cmp"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"avbeacon/capture"
 	"avbeacon/capture/live"
 	"avbeacon/classify"
-	"avbeacon/internal/alert"
 	"avbeacon/internal/metrics"
 	"avbeacon/internal/outbox"
 	"avbeacon/internal/policy"
-	"avbeacon/internal/session"
 )
 
 // found counts findings by vendor, verdict and concern as they change, so that they need not be counted every second.
 type found struct {
-	now  map[string]metrics.Findings // by finding id; N is 0
-	sums map[metrics.Findings]int    // of now
-	most int                         // findings counted; beyond it counting starts over
+	now  map[string]foundKey // by finding id
+	sums map[foundKey]int    // of now
+	most int                 // findings counted; beyond it counting starts over
+}
+
+type foundKey struct {
+	vendor, verdict string
+	concern         bool
 }
 
 func (c *found) note(f *classify.Finding, concern bool) {
 	if c.now == nil || len(c.now) >= c.most {
-		c.now, c.sums = map[string]metrics.Findings{}, map[metrics.Findings]int{}
+		c.now, c.sums = map[string]foundKey{}, map[foundKey]int{}
 	}
 	if old, ok := c.now[f.ID]; ok {
 		c.add(old, -1)
 	}
-	is := metrics.Findings{Vendor: f.Vendor.Key, Verdict: f.Verdict.String(), Concern: concern}
+	is := foundKey{f.Vendor.Key, f.Verdict.String(), concern}
 	c.now[f.ID] = is
 	c.add(is, 1)
 }
 
-func (c *found) add(key metrics.Findings, n int) {
+func (c *found) add(key foundKey, n int) {
 	if c.sums[key] += n; c.sums[key] == 0 {
 		delete(c.sums, key)
 	}
 }
 
-func (c *found) list() []metrics.Findings {
-	var out []metrics.Findings
-	for f, n := range c.sums {
-		f.N = n
-		out = append(out, f)
-	}
-	slices.SortFunc(out, func(a, b metrics.Findings) int {
-		return cmp.Or(cmp.Compare(b.N, a.N), strings.Compare(a.Vendor, b.Vendor), strings.Compare(a.Verdict, b.Verdict))
-	})
-	return out
-}
-
 // show publishes the daemon's state as metrics. The owner calls it.
 func (d *Daemon) show(o *owner, st capture.Stats) {
-	s := &metrics.Snapshot{
-		Time: time.Now(), Clock: o.Teller.Now(), Interfaces: d.interfaces(), Panics: d.faults.panics.Load(), Findings: o.found.list(),
-		Undecoded: undecoded(&st.Decode), Malformed: malformed(&st.Observer), Observations: o.kinds(), Tables: o.tables(&st),
-		Knowledge: shownKnowledge(o.Know), Reloads: d.reloads.shown(), Draining: o.ended,
+	s := &metrics.Snapshot{Time: time.Now(), Clock: o.Teller.Now(), Interfaces: d.interfaces(), Draining: o.ended}
+	s.Count("panics_total", d.faults.panics.Load())
+	st.Decode.Undecoded.Each(func(r capture.Reason, n uint64) { s.Count("undecoded_packets_total", n, r.String()) })
+	st.Decode.Opaque.Each(func(r capture.Reason, n uint64) {
+		s.Count("undecoded_packets_total", n, "inside a tunnel: "+r.String())
+	})
+	s.Count("undecoded_packets_total", st.Decode.ESP, "encrypted by IPsec (ESP)")
+	s.Count("malformed_messages_total", st.Observer.MalformedDNS, "dns")
+	s.Count("malformed_messages_total", st.Observer.MalformedTLS, "tls")
+	s.Count("malformed_messages_total", st.Observer.MalformedQUIC, "quic")
+	s.Count("malformed_messages_total", st.Observer.MalformedOther, "other")
+	for k, name := range [...]string{"", "lookup", "answer", "client_hello", "server_hello", "certificate", "request", "response", "identity", "flow"} {
+		if k > 0 {
+			s.Count("observations_total", o.Pipeline.Seen[k], name)
+		}
 	}
-	d.showAlerts(o, s)
+	o.showTables(s, &st)
+	o.showFindings(s)
+	s.At("catalog_timestamp_seconds", day(o.Know.Catalog.Date()))
+	s.Count("catalog_entries", uint64(o.Know.Catalog.Len()))
+	for _, db := range o.Know.Places.Databases() {
+		s.At("place_data_timestamp_seconds", day(db.Date), db.Name)
+	}
+	d.reloads.show(s)
+	d.showDelivery(s)
 	d.showStore(s)
 	d.metrics.Publish(s)
+}
+
+// day parses a date; it returns the zero time for one that is unknown.
+func day(text string) time.Time {
+	t, _ := time.Parse(time.DateOnly, text)
+	return t
 }
 
 func (d *Daemon) interfaces() []metrics.Interface {
@@ -81,78 +99,67 @@ func (d *Daemon) interfaces() []metrics.Interface {
 	return out
 }
 
-func undecoded(d *capture.DecodeStats) []metrics.Count {
-	var out []metrics.Count
-	d.Undecoded.Each(func(r capture.Reason, n uint64) { out = append(out, metrics.Count{Label: r.String(), N: n}) })
-	d.Opaque.Each(func(r capture.Reason, n uint64) {
-		out = append(out, metrics.Count{Label: "inside a tunnel: " + r.String(), N: n})
-	})
-	return append(out, metrics.Count{Label: "encrypted by IPsec (ESP)", N: d.ESP})
-}
-
-func malformed(s *capture.ObserverStats) []metrics.Count {
-	return []metrics.Count{{Label: "dns", N: s.MalformedDNS}, {Label: "tls", N: s.MalformedTLS}, {Label: "quic", N: s.MalformedQUIC}, {Label: "other", N: s.MalformedOther}}
-}
-
-func (o *owner) kinds() []metrics.Count {
-	names := [...]string{"none", "lookup", "answer", "client_hello", "server_hello", "certificate", "request", "response", "identity", "flow"}
-	var out []metrics.Count
-	for k, n := range o.Pipeline.Seen {
-		if k > 0 {
-			out = append(out, metrics.Count{Label: names[k], N: n})
-		}
-	}
-	return out
-}
-
-func (o *owner) tables(st *capture.Stats) []metrics.Table {
+func (o *owner) showTables(s *metrics.Snapshot, st *capture.Stats) {
 	l := &o.d.cfg.Limits
 	h, n, c, b := o.Pipeline.Hosts.Stats(), o.Pipeline.Names.Stats(), o.Pipeline.Classifier.Stats(), o.Teller.Book.Stats()
-	return []metrics.Table{
-		{Name: "flows", Entries: st.Observer.FlowsOpen, Limit: l.Flows, Evicted: st.Observer.FlowsEvicted},
-		{Name: "stream_bytes", Entries: st.Observer.Waiting, Evicted: st.Observer.WaitingEvicted},
-		{Name: "fragments", Entries: st.Decode.Fragments.Pending, Evicted: st.Decode.Fragments.Dropped},
-		{Name: "addresses", Entries: h.Addresses, Limit: l.Hosts, Evicted: h.Evicted},
-		{Name: "names", Entries: n.Pairs, Limit: l.Names, Evicted: n.Evicted},
-		{Name: "hosts", Entries: c.Hosts, Limit: o.relief.hosts, Evicted: c.HostsEvicted},
-		{Name: "findings", Entries: len(o.found.now), Limit: o.found.most},
-		{Name: "told", Entries: b.Tracked, Limit: l.Hosts, Evicted: b.Evicted},
+	for _, t := range []struct {
+		name           string
+		entries, limit int // limit 0: bytes, or not one number
+		evicted        uint64
+	}{
+		{"flows", st.Observer.FlowsOpen, l.Flows, st.Observer.FlowsEvicted},
+		{"stream_bytes", st.Observer.Waiting, 0, st.Observer.WaitingEvicted},
+		{"fragments", st.Decode.Fragments.Pending, 0, st.Decode.Fragments.Dropped},
+		{"addresses", h.Addresses, l.Hosts, h.Evicted},
+		{"names", n.Pairs, l.Names, n.Evicted},
+		{"hosts", c.Hosts, o.relief.hosts, c.HostsEvicted},
+		{"findings", len(o.found.now), o.found.most, 0},
+		{"told", b.Tracked, l.Hosts, b.Evicted},
+	} {
+		s.Add("table_entries", float64(t.entries), t.name)
+		s.Limit("table_limit_entries", int64(t.limit), t.name)
+		s.Count("table_evictions_total", t.evicted, t.name)
 	}
 }
 
-// shownKnowledge returns the data in use; unknown dates are left out.
-func shownKnowledge(know *session.Knowledge) metrics.Knowledge {
-	k := metrics.Knowledge{Catalog: day(know.Catalog.Date()), Entries: know.Catalog.Len()}
-	for _, db := range know.Places.Databases() {
-		k.Databases = append(k.Databases, metrics.Database{Name: db.Name, Date: day(db.Date)})
+// mostRules is the most suppressions and maintenance windows that are counted separately.
+const mostRules = 100
+
+// showFindings adds findings and alerts. Findings come in the order of their number, because the last are merged if there are too many.
+func (o *owner) showFindings(s *metrics.Snapshot) {
+	keys := slices.SortedFunc(maps.Keys(o.found.sums), func(a, b foundKey) int {
+		return cmp.Or(cmp.Compare(o.found.sums[b], o.found.sums[a]), strings.Compare(a.vendor, b.vendor), strings.Compare(a.verdict, b.verdict))
+	})
+	for _, k := range keys {
+		s.Add("findings", float64(o.found.sums[k]), k.vendor, k.verdict, strconv.FormatBool(k.concern))
 	}
-	return k
+	for a, n := range o.sent {
+		s.Count("alerts_total", n, a.event, a.severity)
+	}
+	b := o.Teller.Book.Stats()
+	s.Count("alerts_suppressed_total", b.Grouped, "summary")
+	s.Count("alerts_suppressed_total", b.Unasked, "not_asked_for")
+	s.Count("alerts_suppressed_total", b.Held, "quiet_hours")
+	s.Count("alerts_suppressed_total", 0, "other rules")
+	for i, r := range b.Rules {
+		by := "rule " + r.ID
+		if i >= mostRules {
+			by = "other rules"
+		}
+		s.Count("alerts_suppressed_total", r.Alerts, by)
+	}
 }
 
-func day(text string) time.Time {
-	t, err := time.Parse(time.DateOnly, text)
-	if err != nil {
-		return time.Time{}
-	}
-	return t
-}
-
-func (r *reloads) shown() []metrics.Reload {
+func (r *reloads) show(s *metrics.Snapshot) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return []metrics.Reload{{What: "knowledge", Success: r.lastOK, Failure: r.lastFailed}}
+	s.At("reload_success_timestamp_seconds", r.lastOK, "knowledge")
+	s.At("reload_failure_timestamp_seconds", r.lastFailed, "knowledge")
+	s.Flag("reload_failed", r.lastFailed.After(r.lastOK), "knowledge")
 }
 
-func (d *Daemon) showAlerts(o *owner, s *metrics.Snapshot) {
-	for a, n := range o.sent {
-		a.N = n
-		s.Alerts = append(s.Alerts, a)
-	}
-	slices.SortFunc(s.Alerts, func(a, b metrics.Alerts) int {
-		return cmp.Or(strings.Compare(a.Event, b.Event), strings.Compare(a.Severity, b.Severity))
-	})
-	b := o.Teller.Book.Stats()
-	s.Suppressed = silenced(&b)
+// showDelivery adds the state of the outbox as beat last saw it.
+func (d *Daemon) showDelivery(s *metrics.Snapshot) {
 	st := d.delivery.Load()
 	if st == nil {
 		return
@@ -161,39 +168,27 @@ func (d *Daemon) showAlerts(o *owner, s *metrics.Snapshot) {
 	for _, n := range st.Dropped {
 		lost += n
 	}
-	s.Queues = append(s.Queues, metrics.Queue{Name: "spool", Waiting: st.Waiting, Limit: st.OutboxStats.Pending, Lost: lost})
-	s.Spool = metrics.Spool{Bytes: uint64(st.Bytes), Limit: uint64(st.Limit)}
+	s.Add("queue_entries", float64(st.Waiting), "spool")
+	s.Limit("queue_limit_entries", int64(st.OutboxStats.Pending), "spool")
+	s.Count("queue_lost_total", lost, "spool")
+	s.Add("spool_size_bytes", float64(st.Bytes))
+	s.Limit("spool_limit_bytes", int64(st.Limit))
 	for at, n := range st.Purged {
-		s.Spool.Dropped = append(s.Spool.Dropped, metrics.Count{Label: policy.Severity(at).String(), N: n})
+		s.Count("spool_dropped_alerts_total", n, policy.Severity(at).String())
 	}
 	for i := range st.Sinks {
-		s.Sinks = append(s.Sinks, shownSink(&st.Sinks[i], s.Time))
-	}
-}
-
-// mostRules is the most suppressions and maintenance windows that are counted separately.
-const mostRules = 100
-
-// silenced counts withheld alerts by cause: suppressions and maintenance windows by their IDs.
-func silenced(b *alert.Stats) []metrics.Count {
-	list := []metrics.Count{{Label: "summary", N: b.Grouped}, {Label: "not_asked_for", N: b.Unasked}, {Label: "quiet_hours", N: b.Held}}
-	rest := metrics.Count{Label: "other rules"}
-	for i, r := range b.Rules {
-		if i < mostRules {
-			list = append(list, metrics.Count{Label: "rule " + r.ID, N: r.Alerts})
-		} else {
-			rest.N += r.Alerts
+		x := &st.Sinks[i]
+		s.Count("sink_delivered_alerts_total", x.Delivered, x.Name)
+		s.Count("sink_refused_alerts_total", x.Rejected, x.Name)
+		s.Count("sink_retries_total", x.Retries, x.Name)
+		s.Count("sink_pending_alerts", x.Pending, x.Name)
+		s.Flag("sink_circuit_open", x.Circuit == outbox.Broken, x.Name)
+		oldest := time.Time{}
+		if x.Lag > 0 {
+			oldest = s.Time.Add(-x.Lag)
 		}
+		s.Age("sink_lag_seconds", oldest, x.Name)
 	}
-	return append(list, rest)
-}
-
-func shownSink(x *outbox.SinkStats, now time.Time) metrics.Sink {
-	out := metrics.Sink{Name: x.Name, Delivered: x.Delivered, Refused: x.Rejected, Retries: x.Retries, Pending: x.Pending, Open: x.Circuit == outbox.Broken}
-	if x.Lag > 0 {
-		out.Oldest = now.Add(-x.Lag)
-	}
-	return out
 }
 
 func (d *Daemon) showStore(s *metrics.Snapshot) {
@@ -203,10 +198,14 @@ func (d *Daemon) showStore(s *metrics.Snapshot) {
 	f := &d.faults
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s.Store = metrics.Store{Used: true, Bytes: uint64(f.size), Limit: uint64(d.cfg.Store.Size), Failed: f.unwritten, Written: f.written}
 	if f.store != nil {
-		s.Store.Err, s.Spool.Err = f.store.Error(), f.store.Error()
+		s.StoreErr, s.SpoolErr = f.store.Error(), f.store.Error()
 	}
+	s.Add("store_size_bytes", float64(f.size))
+	s.Limit("store_limit_bytes", int64(d.cfg.Store.Size))
+	s.Count("store_write_failures_total", f.unwritten)
+	s.Flag("store_failing", f.store != nil)
+	s.At("store_last_write_timestamp_seconds", f.written)
 }
 
 // inputs returns the names of all inputs.

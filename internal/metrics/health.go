@@ -107,7 +107,7 @@ func (h *history) unready(s *Snapshot, t Terms, now time.Time) []Reason {
 	because(down, "interfaces_down", "none of the %d interfaces is up", len(s.Interfaces))
 	because(t.Silent > 0 && silent > t.Silent, "silent", "no packet arrived for %s", silent.Round(time.Second))
 	because(t.Drops >= 0 && lost > 0 && share > t.Drops, "drops", "%.1f %% of the last minute's packets were lost (%d)", 100*share, lost)
-	because(s.Store.Err != "", "store", "the store cannot be written: %s", label(s.Store.Err))
-	because(s.Spool.Err != "", "spool", "alerts cannot be written: %s", label(s.Spool.Err))
+	because(s.StoreErr != "", "store", "the store cannot be written: %s", label(s.StoreErr))
+	because(s.SpoolErr != "", "spool", "alerts cannot be written: %s", label(s.SpoolErr))
 	return list
 }

@@ -34,12 +34,12 @@ func TestReady(t *testing.T) {
 		"one interface of two is up":  {change: func(s *Snapshot) { s.Interfaces = append(s.Interfaces, Interface{}) }, terms: terms},
 		"no interface is up":          {change: func(s *Snapshot) { s.Interfaces[0].Up = false }, terms: terms, want: []string{"interfaces_down"}},
 		"there are no interfaces":     {change: func(s *Snapshot) { s.Interfaces = nil }, terms: terms},
-		"the store fails":             {change: func(s *Snapshot) { s.Store.Err = "disk full" }, terms: terms, want: []string{"store"}},
-		"the spool fails":             {change: func(s *Snapshot) { s.Spool.Err = "disk full" }, terms: terms, want: []string{"spool"}},
+		"the store fails":             {change: func(s *Snapshot) { s.StoreErr = "disk full" }, terms: terms, want: []string{"store"}},
+		"the spool fails":             {change: func(s *Snapshot) { s.SpoolErr = "disk full" }, terms: terms, want: []string{"spool"}},
 		"it ends":                     {change: func(s *Snapshot) { s.Draining = true }, terms: terms, want: []string{"draining"}},
 		"it is stuck":                 {after: 31, terms: terms, want: []string{"stuck"}},
 		"it is stuck and was so long": {after: 400, terms: terms, want: []string{"stuck", "silent"}},
-		"several at once": {change: func(s *Snapshot) { s.Interfaces[0].Up, s.Spool.Err = false, "x" }, after: 31, terms: terms,
+		"several at once": {change: func(s *Snapshot) { s.Interfaces[0].Up, s.SpoolErr = false, "x" }, after: 31, terms: terms,
 			want: []string{"stuck", "interfaces_down", "spool"}},
 	} {
 		h, s := history0(), tap(0, 10, 0)

@@ -98,11 +98,11 @@ func (r *Registry) Collect(to chan<- prometheus.Metric) {
 	s, version := r.last, r.version
 	r.mu.Unlock()
 	_, _, reasons := r.health()
-	g := &gathering{}
-	g.flag("ready", len(reasons) == 0)
-	g.add("build_info", 1, label(version), label(r.revision), runtime.Version())
+	g := &Samples{}
+	g.Flag("ready", len(reasons) == 0)
+	g.Add("build_info", 1, label(version), label(r.revision), runtime.Version())
 	if s != nil {
-		g.list = append(g.list, samples(s, now)...)
+		g.list = append(g.list, s.at(now)...)
 	}
 	for _, x := range g.list {
 		kind := prometheus.GaugeValue

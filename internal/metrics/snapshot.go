@@ -1,41 +1,23 @@
 // Package metrics shows the daemon's state to monitoring systems: a Snapshot of numbers goes in once a second, Prometheus
-// text and answers about health come out. It counts nothing itself. Start reading at Snapshot, then Registry.
+// text and answers about health come out. It counts nothing itself. Start reading at Snapshot, then Registry; families lists
+// every metric.
 package metrics
 
 import "time"
 
 // Snapshot is the daemon's state at one moment. Its publisher changes neither it nor anything it points to afterwards.
-// Numbers of type uint64 only grow while the process lives, unless noted otherwise. Entries of a list with equal labels are
-// added up. Beyond MostSeries entries the later ones are merged as "other", so a list must keep its order from one Snapshot
-// to the next.
 type Snapshot struct {
-	Time  time.Time // the wall clock, from time.Now; it is the daemon's heartbeat
-	Clock time.Time // the packet clock; zero before the first packet
-
+	Time       time.Time   // the wall clock, from time.Now; it is the daemon's heartbeat
+	Clock      time.Time   // the packet clock; zero before the first packet
 	Interfaces []Interface // or files, if packets come from files
-	Panics     uint64      // packets and observations that caused a panic and were skipped
+	Draining   bool        // the daemon is shutting down: not ready any more
+	StoreErr   string      // why the last write to the store failed; "" if it succeeded or there is no store
+	SpoolErr   string      // why alerts cannot be written; "" if they can
 
-	Undecoded    []Count // packets whose headers could not be decoded, by reason
-	Malformed    []Count // messages that could not be parsed, by protocol
-	Observations []Count // by kind
-	Tables       []Table
-	Queues       []Queue
-
-	Findings   []Findings
-	Alerts     []Alerts
-	Suppressed []Count // alerts withheld, by cause: suppression, maintenance, quiet_hours, group ...
-
-	Sinks []Sink
-	Spool Spool
-	Store Store
-
-	Knowledge Knowledge
-	Reloads   []Reload
-
-	Draining bool // the daemon is shutting down: not ready any more
+	Samples // everything else
 }
 
-// Interface is one source of packets.
+// Interface is one source of packets. Its counters only grow while the process lives.
 type Interface struct {
 	Name    string
 	Up      bool   // it can deliver packets; a file: it can be read
@@ -47,91 +29,53 @@ type Interface struct {
 	Cut     uint64 // packets too long to be captured in full
 }
 
-// Count is the number of things with one label.
-type Count struct {
-	Label string
-	N     uint64
+// Samples collects values. Each method takes the name of a metric of families, without its prefix, and the values of the
+// metric's labels. Values with equal labels are added up. Beyond MostSeries series of a metric the later ones are merged as "other",
+// so the order must stay the same from one Snapshot to the next.
+type Samples struct{ list []sample }
+
+// sample is one number of a metric.
+type sample struct {
+	family string
+	value  float64
+	since  time.Time // if set, the value is how long ago that was when it is scraped, in seconds
+	labels []string
 }
 
-// Table is the state of a bounded table.
-type Table struct {
-	Name    string // flows, hosts, names, findings ...
-	Entries int    // now
-	Limit   int    // 0: unknown
-	Evicted uint64 // entries removed because it was full
+// Add adds a number.
+func (g *Samples) Add(family string, value float64, labels ...string) {
+	g.list = append(g.list, sample{family: family, value: value, labels: labels})
 }
 
-// Queue is the state of a queue between two parts of the daemon.
-type Queue struct {
-	Name    string // spool, store ...
-	Waiting int    // now
-	Limit   int    // 0: unknown
-	Lost    uint64 // entries dropped because it was full
+// Count adds a counter's value.
+func (g *Samples) Count(family string, n uint64, labels ...string) {
+	g.Add(family, float64(n), labels...)
 }
 
-// Findings is the current number of findings for a vendor and verdict. Vendors beyond MostSeries are merged.
-type Findings struct {
-	Vendor  string // key in the catalogue
-	Verdict string
-	Concern bool
-	N       int
+// Limit adds a limit; 0 is an unknown one and adds nothing.
+func (g *Samples) Limit(family string, n int64, labels ...string) {
+	if n > 0 {
+		g.Add(family, float64(n), labels...)
+	}
 }
 
-// Alerts is the number of alerts created for an event and severity.
-type Alerts struct {
-	Event    string
-	Severity string
-	N        uint64
+// Flag adds 1 for true, 0 for false.
+func (g *Samples) Flag(family string, is bool, labels ...string) {
+	value := 0.0
+	if is {
+		value = 1
+	}
+	g.Add(family, value, labels...)
 }
 
-// Sink is the state of one receiver of alerts.
-type Sink struct {
-	Name      string
-	Delivered uint64
-	Refused   uint64 // permanently rejected by the receiver
-	Retries   uint64 // deliveries that had to be retried
-	Pending   uint64 // alerts not yet delivered, now
-	Open      bool   // its circuit is open: deliveries are paused after repeated failures
-	Oldest    time.Time
-	// Oldest is the time of the oldest alert not yet delivered; zero if there is none.
+// At adds a time in seconds since 1970; an unknown time adds nothing.
+func (g *Samples) At(family string, t time.Time, labels ...string) {
+	if !t.IsZero() {
+		g.Add(family, float64(t.UnixNano())/1e9, labels...)
+	}
 }
 
-// Spool is the state of the alerts that wait in the store for a sink.
-type Spool struct {
-	Bytes   uint64 // now
-	Limit   uint64 // 0: unknown
-	Dropped []Count
-	// Dropped counts alerts deleted because too many were waiting, by severity.
-	Err string // why alerts cannot be written; "" if they can
-}
-
-// Store is the state of the store.
-type Store struct {
-	Used    bool // a store is configured
-	Bytes   uint64
-	Limit   uint64 // 0: none
-	Failed  uint64 // failed writes
-	Written time.Time
-	// Written is the time of the last write; zero before the first.
-	Err string // why the last write failed; "" if it succeeded
-}
-
-// Knowledge is the catalogue and the place databases in use.
-type Knowledge struct {
-	Catalog   time.Time // date of the catalogue
-	Entries   int       // of the catalogue
-	Databases []Database
-}
-
-// Database is one place database.
-type Database struct {
-	Name string
-	Date time.Time
-}
-
-// Reload is the state of one kind of data that can be reloaded while the daemon runs.
-type Reload struct {
-	What    string    // catalog, policy, places, configuration
-	Success time.Time // time of the last successful load, the start included; zero: never
-	Failure time.Time // time of the last rejected load; zero: never
+// Age adds how long ago a time is at each scrape, in seconds; 0 if it is unknown.
+func (g *Samples) Age(family string, since time.Time, labels ...string) {
+	g.list = append(g.list, sample{family: family, since: since, labels: labels})
 }

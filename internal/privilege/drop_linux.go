@@ -16,6 +16,10 @@ import (
 
 // Drop drops what opt names and all capabilities, and makes sure that the process cannot regain them. After an error some
 // privileges may already be gone, so the process should exit.
+//
+// Each step needs what the next one drops: the bounding set CAP_SETPCAP, the switch of user CAP_SETUID and CAP_SETGID. Landlock comes
+// last, because it needs no_new_privs and because finding the user reads files. Go runs goroutines on any thread, so that each step must
+// hold for all of them: syscall.Setresuid and libcap/psx make every thread do it, and Landlock's rules are set on all too.
 func Drop(opt Options) (Result, error) {
 	id, err := find(opt.User)
 	if err != nil {

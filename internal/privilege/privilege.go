@@ -1,6 +1,10 @@
 // Package privilege drops what a daemon no longer needs once its sockets are open: the user root, every capability, any way
 // to regain them, and access to files it has no use for. Options go in; the restrictions in force come out. It affects all
 // threads of the process and cannot be undone.
+//
+// A parser that is taken over by a packet then has an open packet socket, the store, and what the other files' permissions give to a user
+// without any privilege: it cannot read other users' files, load a module or, confined, open any file but those named. Start reading
+// at Drop.
 package privilege
 
 // Options say what to drop.
