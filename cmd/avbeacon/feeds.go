@@ -59,20 +59,12 @@ func newFeedsCheck(s *streams) *cobra.Command {
 }
 
 func newFeedsList(s *streams) *cobra.Command {
-	var k knowledge
-	var format string
-	c := &cobra.Command{
+	format := ""
+	c := withCatalog(&cobra.Command{
 		Use:   "list [VENDOR]",
 		Short: "List the vendors, or one vendor's entries",
 		Args:  cobra.MaximumNArgs(1),
-	}
-	k.feedsFlag(c.Flags())
-	c.Flags().StringVar(&format, "format", "text", "text or json")
-	c.RunE = func(_ *cobra.Command, args []string) error {
-		cat, err := k.catalog()
-		if err != nil {
-			return err
-		}
+	}, func(cat *feeds.Catalog, args []string) error {
 		if err := oneOf("format", format, "text", "json"); err != nil {
 			return err
 		}
@@ -84,7 +76,8 @@ func newFeedsList(s *streams) *cobra.Command {
 			return fmt.Errorf("no vendor %q in the catalogue; 'avbeacon feeds list' names them", args[0])
 		}
 		return listEntries(s.out, cat, v, format)
-	}
+	})
+	c.Flags().StringVar(&format, "format", "text", "text or json")
 	return c
 }
 
@@ -161,9 +154,8 @@ func listEntries(w io.Writer, cat *feeds.Catalog, v *feeds.Vendor, format string
 }
 
 func newFeedsExplain(s *streams) *cobra.Command {
-	var k knowledge
-	var format string
-	c := &cobra.Command{
+	format := ""
+	c := withCatalog(&cobra.Command{
 		Use:   "explain NAME-OR-ADDRESS",
 		Short: "Show the catalogue entries that match a name, address, URL, port or User-Agent",
 		Example: `  avbeacon feeds explain dnl-01.geo.kaspersky.com
@@ -176,14 +168,7 @@ func newFeedsExplain(s *streams) *cobra.Command {
 			}
 			return fmt.Errorf("explain needs one value (quote it if it has spaces)\n\nExamples:\n%s", c.Example)
 		},
-	}
-	k.feedsFlag(c.Flags())
-	c.Flags().StringVar(&format, "format", "text", "text or json")
-	c.RunE = func(_ *cobra.Command, args []string) error {
-		cat, err := k.catalog()
-		if err != nil {
-			return err
-		}
+	}, func(cat *feeds.Catalog, args []string) error {
 		if err := oneOf("format", format, "text", "json"); err != nil {
 			return err
 		}
@@ -192,7 +177,8 @@ func newFeedsExplain(s *streams) *cobra.Command {
 			return writeJSON(s.out, x)
 		}
 		return explainText(s.out, &x)
-	}
+	})
+	c.Flags().StringVar(&format, "format", "text", "text or json")
 	return c
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"avbeacon/feeds"
@@ -37,6 +38,20 @@ func (k *knowledge) catalog() (*feeds.Catalog, error) {
 		return nil, k.named(err)
 	}
 	return c, nil
+}
+
+// withCatalog completes a command that knows vendors but no places.
+func withCatalog(c *cobra.Command, do func(cat *feeds.Catalog, args []string) error) *cobra.Command {
+	var k knowledge
+	k.feedsFlag(c.Flags())
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		cat, err := k.catalog()
+		if err != nil {
+			return err
+		}
+		return do(cat, args)
+	}
+	return c
 }
 
 func (k *knowledge) load(policyName string) (*session.Knowledge, error) {

@@ -78,8 +78,7 @@ func newPolicyShow(s *streams) *cobra.Command {
 }
 
 func newPolicyCheck(s *streams) *cobra.Command {
-	var k knowledge
-	c := &cobra.Command{
+	return withCatalog(&cobra.Command{
 		Use:     "check FILE...",
 		Short:   "Check policy files for errors and likely mistakes",
 		Example: "  avbeacon policy check ours.yaml",
@@ -89,13 +88,7 @@ func newPolicyCheck(s *streams) *cobra.Command {
 			}
 			return nil
 		},
-	}
-	k.feedsFlag(c.Flags())
-	c.RunE = func(_ *cobra.Command, args []string) error {
-		cat, err := k.catalog()
-		if err != nil {
-			return err
-		}
+	}, func(cat *feeds.Catalog, args []string) error {
 		var bad []error
 		for _, file := range args {
 			p, err := policy.LoadFile(file)
@@ -108,8 +101,7 @@ func newPolicyCheck(s *streams) *cobra.Command {
 			}
 		}
 		return errors.Join(bad...)
-	}
-	return c
+	})
 }
 
 // checkText lists the rules of a valid policy, and notes about likely mistakes.

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -200,7 +201,7 @@ func writeSources(file, out string, in inputs, date time.Time, n counts) error {
 		fmt.Fprintf(w, "Made by cmd/mkgeo. Date of the place data: %s.\n", date.Format(time.DateOnly))
 		fmt.Fprintf(w, "Ranges: %d of Russia, %d of them Moscow; %d of vendors elsewhere; %d with owner; %d with registration.\n",
 			n.russian, n.moscow, n.vendor, n.owned, n.registered)
-		for _, name := range []string{in.cityV4, in.cityV6, in.asnV4, in.asnV6, in.whoisV4, in.whoisV6, in.networks, out} {
+		for _, name := range slices.Concat(in.city, in.asn, in.whois, []string{in.networks, out}) {
 			sum, err := hashOf(name)
 			if err != nil {
 				return err

