@@ -26,12 +26,3 @@ func GRETap(from, to Host) func([]byte) []byte {
 		return from.around(to, layers.IPProtocolGRE, append([]byte{0, 0, 0x65, 0x58}, frame...))
 	}
 }
-
-// Tag puts a tag into frames (IEEE 802.1Q).
-func Tag(vlan uint16) func([]byte) []byte {
-	return func(frame []byte) []byte {
-		out := append([]byte(nil), frame[:12]...)
-		out = binary.BigEndian.AppendUint16(append(out, 0x81, 0), vlan)
-		return append(out, frame[12:]...)
-	}
-}

@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
@@ -59,13 +60,19 @@ func IPinIP(from, to Host) func([]byte) []byte {
 	}
 }
 
+// Tag puts a tag into frames (IEEE 802.1Q).
+func Tag(vlan uint16) func([]byte) []byte { return tagged(0x8100, vlan) }
+
 // QinQ puts two tags into frames (IEEE 802.1ad), the outer one being the service provider's.
 func QinQ(outer, inner uint16) func([]byte) []byte {
+	return Nested(Tag(inner), tagged(0x88a8, outer))
+}
+
+// tagged puts a tag of a type behind the hardware addresses.
+func tagged(kind, vlan uint16) func([]byte) []byte {
 	return func(frame []byte) []byte {
-		tags := binary.BigEndian.AppendUint16([]byte{0x88, 0xa8}, outer)
-		tags = binary.BigEndian.AppendUint16(append(tags, 0x81, 0), inner)
-		out := append([]byte(nil), frame[:12]...)
-		return append(append(out, tags...), frame[12:]...)
+		tag := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, kind), vlan)
+		return slices.Insert(slices.Clone(frame), 12, tag...)
 	}
 }
 
