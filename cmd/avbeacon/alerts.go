@@ -176,7 +176,6 @@ func (x *alertOutput) delivered() error {
 			errs = append(errs, fmt.Errorf("sink %s: not all alerts were delivered yet (%s); the store keeps them for the next run", k.Name, k.Error))
 		}
 	}
-	errs = append(errs, x.outbox.Settle(context.Background()))
 	return errors.Join(append(errs, x.outbox.Close())...)
 }
 

@@ -46,7 +46,7 @@ type Silence string
 
 // The silences.
 const (
-	Told        Silence = ""            // not silenced: it is sent
+	Sent        Silence = ""            // not silenced: it is sent
 	Unasked     Silence = "unasked"     // alerts.tell does not list its event
 	Silenced    Silence = "suppressed"  // a suppression matches
 	Maintenance Silence = "maintenance" // made during a maintenance window of its host

@@ -108,7 +108,7 @@ func TestEvents(t *testing.T) {
 			1h    judge a unconcerned  ->
 			96h   tick                 ->
 			300h  tick                 -> resolved a`},
-		"events that are not asked for are made all the same": {cfg: Config{Tell: []string{"raised", "summary"}, Resolve: day24}, script: `
+		"events that are not asked for are made all the same": {cfg: Config{Events: []string{"raised", "summary"}, Resolve: day24}, script: `
 			0s    judge a likely     -> [unasked new a]
 			1h    judge a installed  -> raised a
 			26h   judge a installed  -> [unasked resolved a], [unasked returned a]`},

@@ -11,7 +11,7 @@ import (
 // Config is the configuration section alerts: what is sent, and when. --print-config shows the tag about as a comment above
 // the key.
 type Config struct {
-	Tell     []string          `yaml:"tell" about:"events to send, of new, raised, place, returned, blocked, removal_due, repeated, resolved; empty: all"`
+	Events   []string          `yaml:"tell" about:"events to send, of new, raised, place, returned, blocked, removal_due, repeated, resolved; empty: all"`
 	AtLeast  string            `yaml:"at-least" about:"least verdict to send alerts for: visit, possible, likely, installed"`
 	All      bool              `yaml:"all" about:"send alerts for findings of no concern too, with severity info"`
 	Repeat   time.Duration     `yaml:"repeat" about:"send a repeated alert for a finding that stays active, every so often, 1m or more; 0s: never"`
@@ -69,7 +69,7 @@ func DefaultConfig() Config {
 	const day = 24 * time.Hour
 	c := Config{AtLeast: "possible", Repeat: day, Resolve: 7 * day, Group: Group{Over: 50, Within: time.Minute}}
 	for _, e := range Events()[:8] { // without Summary, which Group turns on, and Test
-		c.Tell = append(c.Tell, string(e))
+		c.Events = append(c.Events, string(e))
 	}
 	return c
 }

@@ -15,14 +15,14 @@ func (b *Book) deliver(r *record, a *Alert, t time.Time) { b.decide(r, a, t, fal
 func (b *Book) decide(r *record, a *Alert, t time.Time, waited bool) {
 	b.sequence++
 	a.Sequence, a.Decided = b.sequence, t.UTC()
-	a.Unsaid, a.By, a.Note = Told, "", ""
+	a.Unsaid, a.By, a.Note = Sent, "", ""
 	until := b.silence(r, a, t)
-	if o := r.pending; o != nil && a.Unsaid == Told && o.event.stays(a.Event) {
+	if o := r.pending; o != nil && a.Unsaid == Sent && o.event.stays(a.Event) {
 		b.withdraw(o)
 		o.rename(a)
 		waited = true
 	}
-	if a.Unsaid == Told && b.group(a, t) {
+	if a.Unsaid == Sent && b.group(a, t) {
 		a.Unsaid = Grouped
 	}
 	a.State = stateOf(a)
@@ -66,7 +66,7 @@ func note(a *Alert, waited bool) string {
 // silence sets Unsaid and By if the alert may not be sent at time t. It returns when the alert may be sent; the zero time if
 // that does not depend on time alone.
 func (b *Book) silence(r *record, a *Alert, t time.Time) (until time.Time) {
-	if !b.rules.tell[a.Event] {
+	if !b.rules.sends[a.Event] {
 		a.Unsaid = Unasked
 		return time.Time{}
 	}
@@ -92,7 +92,7 @@ func (b *Book) silence(r *record, a *Alert, t time.Time) (until time.Time) {
 
 // emit puts an alert on the list to send, or on the list of those made but not sent.
 func (b *Book) emit(a *Alert) {
-	if a.Unsaid == Told {
+	if a.Unsaid == Sent {
 		b.out = append(b.out, a)
 		return
 	}
@@ -139,7 +139,7 @@ func (b *Book) hold(r *record, a *Alert, until time.Time) {
 	switch {
 	case a.Unsaid == Unasked && a.Event != Resolved:
 		return
-	case a.Unsaid == Told, a.Unsaid == Grouped, a.Unsaid == Unasked, a.Event == Resolved && a.Unsaid != Held:
+	case a.Unsaid == Sent, a.Unsaid == Grouped, a.Unsaid == Unasked, a.Event == Resolved && a.Unsaid != Held:
 		b.drop(r)
 		return
 	}

@@ -145,6 +145,6 @@ func TestSummary(t *testing.T) {
 	require.Equal(t, "other", a.Rule)
 	require.Equal(t, start.Add(61*time.Minute), a.Changed)
 	require.Equal(t, ID(a.Finding, "other", Summary, a.Changed), a.ID)
-	require.EqualValues(t, 1, b.Stats().Told[Summary])
+	require.EqualValues(t, 1, b.Stats().Sent[Summary])
 	require.EqualValues(t, 3, b.Stats().Grouped)
 }

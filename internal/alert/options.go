@@ -47,7 +47,7 @@ func (o *Options) complete() {
 
 // rules is the compiled configuration.
 type rules struct {
-	tell    map[Event]bool
+	sends   map[Event]bool
 	atLeast classify.Verdict
 	all     bool
 	repeat  time.Duration
@@ -64,16 +64,16 @@ const leastRepeat = time.Minute
 
 // compile checks the configuration. The error names every wrong key and says what to write there.
 func compile(c *Config) (*rules, error) {
-	r := &rules{tell: map[Event]bool{}, all: c.All, repeat: c.Repeat, resolve: c.Resolve, after: c.Removal.After, group: c.Group}
-	errs := []error{r.events(c.Tell), r.verdict(c.AtLeast), r.times(c)}
+	r := &rules{sends: map[Event]bool{}, all: c.All, repeat: c.Repeat, resolve: c.Resolve, after: c.Removal.After, group: c.Group}
+	errs := []error{r.events(c.Events), r.verdict(c.AtLeast), r.times(c)}
 	var err error
 	r.quiet, err = newQuietHours(c.Quiet)
 	errs = append(errs, err)
 	r.windows, err = newWindows(c.Windows)
-	if !r.tell[Repeated] {
+	if !r.sends[Repeated] {
 		r.repeat = 0
 	}
-	if !r.tell[RemovalDue] {
+	if !r.sends[RemovalDue] {
 		r.after, r.by = 0, time.Time{}
 	}
 	return r, errors.Join(append(errs, err)...)
@@ -81,17 +81,17 @@ func compile(c *Config) (*rules, error) {
 
 // events sets which events are sent; an empty list means all. Summaries replace alerts that would be sent, so they always
 // are.
-func (r *rules) events(tell []string) error {
+func (r *rules) events(words []string) error {
 	known := []Event{New, Raised, Place, Returned, Blocked, RemovalDue, Repeated, Resolved}
-	for i, word := range tell {
+	for i, word := range words {
 		if e := Event(word); e != Summary && !slices.Contains(known, e) {
 			return fmt.Errorf("alerts.tell[%d]: unknown event %q; write one of %v", i, word, known)
 		}
-		r.tell[Event(word)] = true
+		r.sends[Event(word)] = true
 	}
 	for _, e := range known {
-		if len(tell) == 0 {
-			r.tell[e] = true
+		if len(words) == 0 {
+			r.sends[e] = true
 		}
 	}
 	return nil

@@ -26,7 +26,7 @@ func TestMistakes(t *testing.T) {
 		return Config{Suppress: []SuppressionRule{ok, s}}
 	}
 	for want, c := range map[string]Config{
-		`alerts.tell\[1\]: unknown event "newer"; write one of`:                      {Tell: []string{"new", "newer"}},
+		`alerts.tell\[1\]: unknown event "newer"; write one of`:                      {Events: []string{"new", "newer"}},
 		`alerts.at-least: unknown verdict "sure"; write visit`:                       {AtLeast: "sure"},
 		`alerts.repeat: 1s is too often; write 1m0s or more`:                         {Repeat: time.Second},
 		`alerts.resolve: -1s is negative`:                                            {Resolve: -time.Second},

@@ -104,7 +104,7 @@ func anyConfig(rng *rand.Rand) Config {
 		c.Windows = []Window{{From: start.Add(24 * time.Hour), To: start.Add(99 * time.Hour), Hosts: []string{"10.0.0.0/29"}}}
 	}
 	if half() {
-		c.Tell = []string{"new", "raised", "place", "removal_due", "resolved"}
+		c.Events = []string{"new", "raised", "place", "removal_due", "resolved"}
 	}
 	if half() {
 		c.Suppress = []SuppressionRule{

@@ -69,7 +69,7 @@ func (b *Book) regroup(a *Alert) {
 	case a.Event == Summary:
 		b.open = slices.DeleteFunc(b.open, func(x *group) bool { return x == g })
 		g.sum = nil
-	case a.Unsaid == Told:
+	case a.Unsaid == Sent:
 		g.note(a.Decided, b.rules.group.Over)
 	case a.Unsaid == Grouped:
 		b.collect(g, a, a.Decided)

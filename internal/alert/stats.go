@@ -8,7 +8,7 @@ import (
 
 // Stats counts what a Book did and lost since it was made.
 type Stats struct {
-	Told      map[Event]uint64 // alerts sent, with summaries
+	Sent      map[Event]uint64 // alerts sent, with summaries
 	Unasked   uint64           // alerts of events that alerts.tell does not list
 	Grouped   uint64           // alerts that went into a summary
 	Held      uint64           // alerts held until quiet hours ended
@@ -40,7 +40,7 @@ func newCounts() counts { return counts{sent: map[Event]uint64{}, rules: map[str
 
 func (c *counts) add(a *Alert) {
 	switch a.Unsaid {
-	case Told:
+	case Sent:
 		c.sent[a.Event]++
 	case Unasked:
 		c.unasked++
@@ -75,7 +75,7 @@ func (c *counts) rule(id string) *RuleStats {
 // Stats returns the counters.
 func (b *Book) Stats() Stats {
 	c := &b.counts
-	s := Stats{Told: maps.Clone(c.sent), Unasked: c.unasked, Grouped: c.grouped, Held: c.held, Silenced: c.silenced, Waiting: c.waiting,
+	s := Stats{Sent: maps.Clone(c.sent), Unasked: c.unasked, Grouped: c.grouped, Held: c.held, Silenced: c.silenced, Waiting: c.waiting,
 		Tracked: len(b.records), Evicted: c.evicted, Unfetched: c.unfetched, Summing: len(b.open)}
 	for _, r := range c.rules {
 		s.Rules = append(s.Rules, *r)

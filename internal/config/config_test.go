@@ -101,7 +101,7 @@ func TestParse(t *testing.T) {
 	require.Equal(t, 36*time.Hour, c.Store.Detail)
 	require.Equal(t, setting.Size(10e9), c.Store.Size)
 	require.Equal(t, Default().Store.Findings, c.Store.Findings, "what is left out keeps its default")
-	require.Equal(t, []string{"new"}, c.Alerts.Tell, "a list replaces its default")
+	require.Equal(t, []string{"new"}, c.Alerts.Events, "a list replaces its default")
 	require.Equal(t, "22:00", c.Alerts.Quiet[0].From)
 	require.Equal(t, time.Date(2026, 12, 2, 2, 4, 5, 5e8, time.UTC), c.Alerts.Windows[0].To)
 	require.True(t, c.Alerts.Suppress[1].Expires.IsZero())

@@ -64,7 +64,7 @@ func TestAcknowledgedFindingsAreNotRepeated(t *testing.T) {
 			list, err := s.Alerts(context.Background())
 			count := 0
 			for _, a := range list {
-				if !a.Told.IsZero() {
+				if !a.Sent.IsZero() {
 					count++
 				}
 			}

@@ -116,7 +116,7 @@ func TestRestartRepeatsNoAlert(t *testing.T) {
 	require.NoError(t, err)
 	sent := 0
 	for _, a := range alerts {
-		if !a.Told.IsZero() {
+		if !a.Sent.IsZero() {
 			sent++
 		}
 	}
@@ -356,9 +356,9 @@ func TestUnsentAlertsOfEarlierVersionAreSent(t *testing.T) {
 	require.NoError(t, s.Close())
 	missed := map[string]bool{}
 	for i, a := range alerts {
-		if !a.Told.IsZero() && i%2 == 0 { // as if the spool had not come to it
+		if !a.Sent.IsZero() && i%2 == 0 { // as if the spool had not come to it
 			missed[a.ID] = true
-			a.Told = time.Time{}
+			a.Sent = time.Time{}
 		}
 		former.KeepAlert(a)
 	}

@@ -102,7 +102,7 @@ func (o *owner) tick(_ time.Time, st capture.Stats) error {
 func (o *owner) keep(part session.Part) {
 	d := o.d
 	o.Keep(part)
-	o.cover.add(d.store, o.Teller.Now(), d.source.Inputs(), d.live != nil)
+	o.cover.add(d.store, o.Alerter.Now(), d.source.Inputs(), d.live != nil)
 	select {
 	case d.ripe <- struct{}{}:
 	default: // the last hand-over is not written yet
@@ -119,11 +119,11 @@ func (o *owner) exchange(k *knowledge) {
 		d.faults.wrote(time.Now(), err, d.log)
 	}
 	before.Close()
-	if err := o.Teller.Book.Suppress(k.rules); err != nil {
+	if err := o.Alerter.Book.Suppress(k.rules); err != nil {
 		d.log.Error("the new suppressions were rejected; the old ones stay in use", zap.Error(err))
 	}
 	for _, id := range k.acknowledged {
-		o.Teller.Book.Acknowledge(id, o.Teller.Now())
+		o.Alerter.Book.Acknowledge(id, o.Alerter.Now())
 	}
 	d.entries.Store(int64(k.Catalog.Len()))
 	d.reloads.done(time.Now())

@@ -48,7 +48,7 @@ func (c *found) add(key foundKey, n int) {
 
 // show publishes the daemon's state as metrics. The owner calls it.
 func (d *Daemon) show(o *owner, st capture.Stats) {
-	s := &metrics.Snapshot{Time: time.Now(), Clock: o.Teller.Now(), Interfaces: d.interfaces(), Draining: o.ended}
+	s := &metrics.Snapshot{Time: time.Now(), Clock: o.Alerter.Now(), Interfaces: d.interfaces(), Draining: o.ended}
 	s.Count("panics_total", d.faults.panics.Load())
 	st.Decode.Undecoded.Each(func(r capture.Reason, n uint64) { s.Count("undecoded_packets_total", n, r.String()) })
 	st.Decode.Opaque.Each(func(r capture.Reason, n uint64) {
@@ -101,7 +101,7 @@ func (d *Daemon) interfaces() []metrics.Interface {
 
 func (o *owner) showTables(s *metrics.Snapshot, st *capture.Stats) {
 	l := &o.d.cfg.Limits
-	h, n, c, b := o.Pipeline.Hosts.Stats(), o.Pipeline.Names.Stats(), o.Pipeline.Classifier.Stats(), o.Teller.Book.Stats()
+	h, n, c, b := o.Pipeline.Hosts.Stats(), o.Pipeline.Names.Stats(), o.Pipeline.Classifier.Stats(), o.Alerter.Book.Stats()
 	for _, t := range []struct {
 		name           string
 		entries, limit int // limit 0: bytes, or not one number
@@ -136,7 +136,7 @@ func (o *owner) showFindings(s *metrics.Snapshot) {
 	for a, n := range o.sent {
 		s.Count("alerts_total", n, a.event, a.severity)
 	}
-	b := o.Teller.Book.Stats()
+	b := o.Alerter.Book.Stats()
 	s.Count("alerts_suppressed_total", b.Grouped, "summary")
 	s.Count("alerts_suppressed_total", b.Unasked, "not_asked_for")
 	s.Count("alerts_suppressed_total", b.Held, "quiet_hours")

@@ -74,8 +74,8 @@ func New(s *store.Store, opt Options) *Outbox {
 var sinkName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 // Attach adds a sink for the alerts that pass the filter, which must be valid, with at most batch alerts per delivery (0: 500).
-// It continues where the sink of that name stopped; a new name begins at the oldest alert of the store. The Outbox closes the
-// sink when Run ends; if Attach fails, the caller still owns it.
+// It continues where the sink of that name stopped; a new name begins at what the slowest of the known sinks lacks. The Outbox
+// closes the sink when Run ends; if Attach fails, the caller still owns it.
 func (o *Outbox) Attach(ctx context.Context, name string, filter alert.Filter, batch int, to alert.Sink) error {
 	if !sinkName.MatchString(name) {
 		return fmt.Errorf("sink %q: a name is made of letters, digits and hyphens", name)
@@ -92,7 +92,7 @@ func (o *Outbox) Attach(ctx context.Context, name string, filter alert.Filter, b
 		return fmt.Errorf("sink %s: another sink has that name", name)
 	}
 	at, err := o.store.AddSink(ctx, name)
-	if err != nil && !errors.Is(err, store.ErrFull) { // on a full disk the position is written later
+	if err != nil && !errors.Is(err, store.ErrFull) { // on a full disk it is written later
 		return fmt.Errorf("sink %s: %w", name, err)
 	}
 	k := &sink{outbox: o, name: name, log: o.log.With(zap.String("sink", name)), to: to, pass: filter.Matcher(), most: batch, position: at}
@@ -200,8 +200,7 @@ func (o *Outbox) Close() error {
 // Stats is the state of the outbox. Counts are since the process began, unless they say otherwise.
 type Stats struct {
 	store.OutboxStats
-	Bytes int64       // size of the alerts that some sink has not had yet
-	Known bool        // the store answered: Bytes and Pending are current
+	Known bool        // the store answered: Pending is current
 	Sinks []SinkStats // sorted by name
 	Left  []string    // names with a position in the store but no attached sink
 }
@@ -240,21 +239,14 @@ func (o *Outbox) Stats() Stats {
 	sinks := slices.SortedFunc(maps.Values(o.sinks), func(a, b *sink) int { return strings.Compare(a.name, b.name) })
 	o.mu.Unlock()
 	now := o.opt.Now()
-	there, err := o.store.Positions(ctx)
-	errs := []error{err}
+	there, errs := o.store.Positions(), error(nil)
 	for _, k := range sinks {
 		x := k.stats(now)
-		n, bytes, err := o.store.Behind(ctx, k.at())
-		x.Pending, errs = uint64(n), append(errs, err)
-		out.Bytes = max(out.Bytes, bytes)
+		n, err := o.store.Behind(ctx, k.at())
+		x.Pending, errs = uint64(n), errors.Join(errs, err)
 		out.Sinks = append(out.Sinks, x)
 		delete(there, k.name)
 	}
-	for name, at := range there {
-		_, bytes, err := o.store.Behind(ctx, at)
-		out.Left, out.Bytes, errs = append(out.Left, name), max(out.Bytes, bytes), append(errs, err)
-	}
-	slices.Sort(out.Left)
-	out.Known = errors.Join(errs...) == nil
+	out.Left, out.Known = slices.Sorted(maps.Keys(there)), errs == nil
 	return out
 }

@@ -78,8 +78,13 @@ func (k *sink) filter(rows []store.Outgoing) []held {
 	out := make([]held, 0, len(rows))
 	var filtered, damaged uint64
 	for _, row := range rows {
-		a := new(alert.Alert)
-		if err := json.Unmarshal(row.Body, a); err != nil {
+		a, inMemory := row.Value.(*alert.Alert)
+		var err error
+		if !inMemory {
+			a = new(alert.Alert)
+			err = json.Unmarshal(row.Body, a)
+		}
+		if err != nil {
 			k.log.Error("a row of the store holds no alert", zap.Int64("sequence", row.Sequence), zap.Error(err))
 			damaged++
 		} else if k.pass(a) {
@@ -146,8 +151,8 @@ func (k *sink) hand(r *lifetime, batch []held) (int, error) {
 	var dead []store.DeadLetter
 	for _, one := range rejected {
 		if one.Index >= 0 && one.Index < n {
-			row := batch[one.Index].row
-			dead = append(dead, store.DeadLetter{Sink: k.name, Sequence: row.Sequence, Rejected: k.outbox.opt.Now(), Reason: cut(one.Reason), Body: row.Body})
+			h := &batch[one.Index]
+			dead = append(dead, store.DeadLetter{Sink: k.name, Sequence: h.row.Sequence, Rejected: k.outbox.opt.Now(), Reason: cut(one.Reason), Body: body(h.Alert)})
 		}
 	}
 	if len(dead) > 0 {

@@ -1,6 +1,6 @@
 // Package pipeline is the one loop that joins a source of packets, the observers, hosts, names and the classifier. Packets go in; at the
 // end the classifier holds the findings, and Changed got each as it changed. Start with Pipeline.take, the whole path of one
-// Observation. tell.go makes alerts of findings.
+// Observation. alerter.go makes alerts of findings.
 package pipeline
 
 import (
@@ -71,7 +71,7 @@ func (p *Pipeline) tick(now int64, st capture.Stats) error {
 		}
 	}()
 	p.Classifier.Tick(at)
-	if err := p.tell(p.Classifier.Next()); err != nil {
+	if err := p.passOn(p.Classifier.Next()); err != nil {
 		return err
 	}
 	return p.Tick(at, st)
@@ -115,11 +115,11 @@ func (p *Pipeline) take(obs *capture.Observation) error {
 	if p.Watch != nil {
 		p.Watch.Note(obs)
 	}
-	return p.tell(p.Classifier.Observe(obs))
+	return p.passOn(p.Classifier.Observe(obs))
 }
 
-// tell passes on a finding that changed, and those that changed with it.
-func (p *Pipeline) tell(finding *classify.Finding, changed bool) error {
+// passOn passes on a finding that changed, and those that changed with it.
+func (p *Pipeline) passOn(finding *classify.Finding, changed bool) error {
 	for changed && p.Changed != nil {
 		if err := p.Changed(finding); err != nil {
 			return err

@@ -19,7 +19,7 @@ type StoredAlert struct {
 	Event    alert.Event `json:"event"`
 	State    string      `json:"state"`
 	Severity string      `json:"severity"`
-	Told     *time.Time  `json:"told,omitempty"`
+	Sent     *time.Time  `json:"told,omitempty"`
 	Unsaid   string      `json:"unsaid,omitempty"`
 	Message  string      `json:"message"`
 	kept     store.Alert
@@ -43,10 +43,10 @@ func StoredAlerts(ctx context.Context, db *store.Store, state string) (list []St
 		}
 		x := StoredAlert{ID: k.ID, Finding: k.Finding, Changed: k.Changed.UTC(), Event: a.Event, State: k.State, Severity: k.Severity.String(), Message: a.Message,
 			kept: k, whole: a}
-		if !k.Told.IsZero() {
-			told := k.Told.UTC()
-			x.Told = &told
-		} else if a.Unsaid != alert.Told {
+		if !k.Sent.IsZero() {
+			sent := k.Sent.UTC()
+			x.Sent = &sent
+		} else if a.Unsaid != alert.Sent {
 			x.Unsaid = string(a.Unsaid)
 		}
 		list = append(list, x)

@@ -81,8 +81,8 @@ func (s *Session) send(a *alert.Alert) {
 
 // take returns the alerts created since the last call, including those that are not to be sent, or not yet.
 func (s *Session) take() []store.Alert {
-	if s.Teller.Book != nil {
-		for _, a := range s.Teller.Book.Unsaid() {
+	if s.Alerter.Book != nil {
+		for _, a := range s.Alerter.Book.Unsaid() {
 			if s.opt.Store != nil {
 				s.made = append(s.made, outbox.Remember(a, time.Time{}))
 			}

@@ -19,7 +19,7 @@ import (
 // from DNS, and the earlier alerts and findings that the book needs. Unreadable parts of the classifier's memory are counted
 // in Restored; they are not an error.
 func (s *Session) Resume(ctx context.Context) (r classify.Restored, err error) {
-	if s.Teller.Book != nil {
+	if s.Alerter.Book != nil {
 		if err := s.resumeBook(ctx); err != nil {
 			return r, err
 		}
@@ -39,13 +39,13 @@ func (s *Session) Resume(ctx context.Context) (r classify.Restored, err error) {
 		}
 	}
 	s.saver.Fresh()
-	if s.Teller.Book != nil {
+	if s.Alerter.Book != nil {
 		found, err := db.Findings(ctx, s.Know.Catalog)
 		if err != nil {
 			return r, err
 		}
 		for i := range found {
-			s.Teller.Book.Recall(found[i].Finding, found[i].Decision)
+			s.Alerter.Book.Recall(found[i].Finding, found[i].Decision)
 		}
 	}
 	if err := db.UseCatalog(ctx, s.Know.Catalog, time.Now()); err != nil {
@@ -106,7 +106,7 @@ const namesKey = "dns/"
 
 // learned returns what hosts learned from DNS since the last call.
 func (s *Session) learned() (list []classify.Saved) {
-	for _, p := range s.Pipeline.Names.Changed(s.Teller.Now()) {
+	for _, p := range s.Pipeline.Names.Changed(s.Alerter.Now()) {
 		list = append(list, classify.Saved{Vendor: fmt.Sprintf("%s%02x", namesKey, p.Part), Data: p.Data})
 	}
 	return list

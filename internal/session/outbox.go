@@ -27,7 +27,6 @@ type Outbox struct {
 	log       *zap.Logger
 	store     *store.Store
 	temporary bool
-	from      int64 // sequence number before this run's first alert
 	sinks     []alert.Sink
 }
 
@@ -51,7 +50,6 @@ func OpenOutbox(ctx context.Context, c *config.Config, opt OutboxOptions) (*Outb
 			return nil, err
 		}
 	}
-	o.from = o.store.LastSequence()
 	o.Outbox = outbox.New(o.store, outbox.Options{Logger: opt.Log, Drain: c.Limits.Drain})
 	for _, k := range c.Sinks {
 		sink, err := siem.Open(k, siem.Options{Logger: opt.Log, Stdout: opt.Stdout, Version: opt.Version})
@@ -95,9 +93,6 @@ func (o *Outbox) Close() error {
 	return err
 }
 
-// Settle ends a run over captures: alerts that every sink of the run has are not sent to other sinks, such as monitor's.
-func (o *Outbox) Settle(ctx context.Context) error { return o.store.Settle(ctx, o.from) }
-
 // Reopen makes the sinks that write files reopen them, as after a rotation.
 func (o *Outbox) Reopen() {
 	for _, s := range o.sinks {
@@ -120,11 +115,11 @@ func FormerSpool(storeFile string) string {
 // resumeBook gives the book the suppressions and the alerts of earlier runs. An earlier version could leave alerts in the
 // store that it decided to send but did not put into the outbox; they go there now.
 func (s *Session) resumeBook(ctx context.Context) error {
-	rules, err := AllRules(ctx, s.Teller.Book.Suppressions(), s.opt.Store, s.opt.Log)
+	rules, err := AllRules(ctx, s.Alerter.Book.Suppressions(), s.opt.Store, s.opt.Log)
 	if err != nil {
 		return err
 	}
-	if err := s.Teller.Book.Suppress(rules); err != nil || s.opt.Store == nil {
+	if err := s.Alerter.Book.Suppress(rules); err != nil || s.opt.Store == nil {
 		return err
 	}
 	list, err := s.opt.Store.Alerts(ctx)
@@ -137,11 +132,11 @@ func (s *Session) resumeBook(ctx context.Context) error {
 		if json.Unmarshal(list[i].Body, a) != nil || a.ID != list[i].ID {
 			continue
 		}
-		if all = append(all, a); list[i].Told.IsZero() && a.Unsaid == alert.Told {
+		if all = append(all, a); list[i].Sent.IsZero() && a.Unsaid == alert.Sent {
 			owing = append(owing, a)
 		}
 	}
-	s.Teller.Book.Restore(all)
+	s.Alerter.Book.Restore(all)
 	if s.opt.Outbox == nil || !s.opt.Live || len(owing) == 0 {
 		return nil
 	}

@@ -33,10 +33,10 @@ func (k *Knowledge) facts(version string) *report.Facts {
 
 // NoteSuppressed adds to a report which findings the suppressions in force keep from becoming alerts. A run without alerts has none.
 func (s *Session) NoteSuppressed(r *report.Report, findings []*classify.Finding) {
-	if s.Teller.Book == nil {
+	if s.Alerter.Book == nil {
 		return
 	}
-	r.NoteSilenced(s.Teller.Book.Suppressions(), findings, s.Teller.Now())
+	r.NoteSilenced(s.Alerter.Book.Suppressions(), findings, s.Alerter.Now())
 }
 
 // StoredReport returns a report of everything in a store, judged by the current knowledge.

@@ -61,8 +61,8 @@ type Options struct {
 // Session holds the parts of one run. Only the goroutine that runs the Pipeline may use it, except for Interest.
 type Session struct {
 	Pipeline *pipeline.Pipeline
-	Teller   pipeline.Teller // its Book is nil if no alerts are made
-	Know     *Knowledge      // in use; Use replaces it
+	Alerter  pipeline.Alerter // its Book is nil if no alerts are made
+	Know     *Knowledge       // in use; Use replaces it
 
 	opt   Options
 	saver *classify.Saver // nil without a store
@@ -107,7 +107,7 @@ func New(opt Options, know *Knowledge) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Teller = pipeline.Teller{Book: book, Policy: know.Policy, Tell: s.send}
+	s.Alerter = pipeline.Alerter{Book: book, Policy: know.Policy, Send: s.send}
 	return s, nil
 }
 
@@ -164,16 +164,16 @@ func (s *Session) changed(f *classify.Finding) error {
 
 // decide passes a changed finding to the book and returns the policy's decision about it.
 func (s *Session) decide(f *classify.Finding) policy.Decision {
-	if s.Teller.Book == nil {
+	if s.Alerter.Book == nil {
 		return s.Know.Policy.Decide(f)
 	}
-	return s.Teller.Changed(f)
+	return s.Alerter.Changed(f)
 }
 
 // tick is pipeline.Pipeline.Tick.
 func (s *Session) tick(now time.Time, st capture.Stats) error {
-	if s.Teller.Book != nil {
-		s.Teller.Tick(now)
+	if s.Alerter.Book != nil {
+		s.Alerter.Tick(now)
 		s.keepAlerts()
 	}
 	if s.opt.Tick == nil {
@@ -195,8 +195,8 @@ func (s *Session) Finish(each func(*classify.Finding)) {
 		}
 		return nil
 	})
-	if s.Teller.Book != nil {
-		s.Teller.Tick(s.Teller.Now())
+	if s.Alerter.Book != nil {
+		s.Alerter.Tick(s.Alerter.Now())
 	}
 	if s.opt.Store == nil { // otherwise Keep writes the alerts with the findings
 		s.keepAlerts()
@@ -212,8 +212,8 @@ func (s *Session) Use(ctx context.Context, know *Knowledge, hosts int) (classify
 	c.Limit(hosts)
 	r := c.Restore(pieces)
 	s.use(c)
-	if s.Teller.Policy = know.Policy; s.Teller.Book != nil {
-		s.Teller.Book.Use(s.bookOptions())
+	if s.Alerter.Policy = know.Policy; s.Alerter.Book != nil {
+		s.Alerter.Book.Use(s.bookOptions())
 	}
 	if s.opt.Store == nil {
 		return r, nil

@@ -126,7 +126,7 @@ func TestOneLimitOfHosts(t *testing.T) {
 	require.LessOrEqual(t, s.Pipeline.Classifier.Stats().Hosts, 3)
 	require.LessOrEqual(t, s.Pipeline.Hosts.Stats().Addresses, 3)
 	require.LessOrEqual(t, s.Pipeline.Names.Stats().Pairs, 2)
-	require.LessOrEqual(t, s.Teller.Book.Stats().Tracked, 3)
+	require.LessOrEqual(t, s.Alerter.Book.Stats().Tracked, 3)
 	require.Positive(t, s.Pipeline.Classifier.Stats().HostsEvicted, "what went is counted")
 }
 
@@ -152,7 +152,7 @@ func TestUseReplacesKnowledgeAndKeepsFindings(t *testing.T) {
 	require.True(t, asked.Name([]byte("update.drweb.com")))
 	require.False(t, s.Interest().Name([]byte("update.drweb.com")))
 	require.True(t, s.Interest().Name([]byte("ds.kaspersky.com")))
-	require.Same(t, loaded.Policy, s.Teller.Policy)
+	require.Same(t, loaded.Policy, s.Alerter.Policy)
 	after := report.New(s.Facts(facts.Stats, s.Pipeline.Classifier.Findings()))
 	require.Equal(t, "all-av", after.Policy)
 	require.NotEqual(t, before.Catalog, after.Catalog)
@@ -178,7 +178,6 @@ func TestAlertsAndFindingsAreStoredTogether(t *testing.T) {
 	run(t, session.Options{Store: db, Alerts: &c.Alerts, Outbox: box, Sent: func(a *alert.Alert) { sent = append(sent, a.ID) }}, know(t, policy.Default), "office.pcap")
 	end()
 	require.NoError(t, <-done)
-	require.NoError(t, box.Settle(background))
 	require.NoError(t, box.Close())
 	require.False(t, box.Temporary())
 	list, err := session.StoredAlerts(background, db, "all")
@@ -189,15 +188,15 @@ func TestAlertsAndFindingsAreStoredTogether(t *testing.T) {
 	for i := range found {
 		ids[found[i].ID] = true
 	}
-	var told []string
+	var stored []string
 	for _, a := range list {
 		require.True(t, ids[a.Finding], a.Message)
-		if a.Told != nil {
-			told = append(told, a.ID)
+		if a.Sent != nil {
+			stored = append(stored, a.ID)
 		}
 	}
 	require.NotEmpty(t, sent)
-	require.ElementsMatch(t, sent, told)
+	require.ElementsMatch(t, sent, stored)
 	text, err := os.ReadFile(out)
 	require.NoError(t, err)
 	for _, id := range sent {

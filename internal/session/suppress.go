@@ -50,7 +50,7 @@ func TrySuppression(ctx context.Context, db *store.Store, catalog *feeds.Catalog
 	}
 	sent := map[string]int{} // by finding
 	for i := range alerts {
-		if !alerts[i].Told.IsZero() {
+		if !alerts[i].Sent.IsZero() {
 			sent[alerts[i].Finding]++
 		}
 	}

@@ -110,12 +110,16 @@ func under[K comparable, V any](newer, older map[K]V) {
 	}
 }
 
-// Flush writes the batch in one transaction. After an error the batch is kept for the next Flush.
+// Flush writes the batch. Alerts are in one transaction with their findings; if there are many of them, in several transactions, so
+// that sinks need not wait for the last. After an error what was not written is kept for the next Flush.
 func (s *Store) Flush(ctx context.Context, now time.Time) error {
 	return s.flush(ctx, now, nil)
 }
 
-// flush writes the batch, and more in the same transaction.
+// lot is how many alerts are written in a transaction.
+const lot = 1024
+
+// flush writes the batch. With more, all of it and more are one transaction.
 func (s *Store) flush(ctx context.Context, now time.Time, more func(*tx) error) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -127,23 +131,42 @@ func (s *Store) flush(ctx context.Context, now time.Time, more func(*tx) error) 
 	}
 	s.waiting, s.inFlight = s.newBatch(), b.alerts.count
 	s.mu.Unlock()
-	err := s.writeTwice(ctx, now, func() error {
-		w := s.newWriter(now)
-		err := s.begin(ctx, func(t *tx) error {
-			w.tx = t
-			if err := w.batch(b); err != nil || more == nil {
-				return err
+	var err error
+	alerts := b.alerts.sorted()
+	for done := false; err == nil && !done; {
+		part := alerts
+		if more == nil {
+			part = alerts[:min(lot, len(alerts))]
+		}
+		done = len(part) == len(alerts)
+		err = s.writeTwice(ctx, now, func() error {
+			w := s.newWriter(now)
+			err := s.begin(ctx, func(t *tx) error {
+				w.tx = t
+				if done {
+					w.rest(b)
+				}
+				if err := w.alerts(b, part); err != nil || more == nil {
+					return err
+				}
+				return more(t)
+			})
+			if err == nil {
+				w.done()
 			}
-			return more(t)
+			return err
 		})
 		if err == nil {
-			w.done()
+			for i := range part {
+				delete(b.findings, part[i].Finding)
+			}
+			alerts = alerts[len(part):]
 		}
-		return err
-	})
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.inFlight = 0; err != nil {
+		b.alerts.keep(alerts)
 		s.waiting.join(b)
 	}
 	return err

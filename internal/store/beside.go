@@ -42,5 +42,5 @@ func (s *Store) openBeside() error {
 
 // PutAlert writes an alert at once, replacing one with the same id.
 func (s *Store) PutAlert(ctx context.Context, a Alert) error {
-	return s.now(ctx, "alert.put", a.ID, a.Finding, a.Rule, int64(a.Severity), a.State, nanos(a.Changed), nanos(a.Told), string(a.Body))
+	return s.now(ctx, "alert.put", a.row(new([]byte))...)
 }

@@ -61,7 +61,7 @@ func (s *Store) connect() error {
 		durable = "off"
 	}
 	name, err := address(s.file, "_pragma=busy_timeout(5000)", "_pragma=auto_vacuum(incremental)", "_pragma=journal_mode(wal)",
-		"_pragma=synchronous("+durable+")", "_pragma=cache_size(-16384)", "_pragma=trusted_schema(off)", "_txlock=immediate")
+		"_pragma=synchronous("+durable+")", "_pragma=cache_size(-16384)", "_pragma=wal_autocheckpoint(4096)", "_pragma=trusted_schema(off)", "_txlock=immediate")
 	if err != nil {
 		return err
 	}

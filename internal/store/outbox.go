@@ -17,22 +17,71 @@ import (
 type Outgoing struct {
 	Sequence int64 // greater than of all that were stored before
 	Stored   time.Time
-	Body     json.RawMessage // Alert.Body
+	Body     json.RawMessage // Alert.Body; nil with a Value
+	Value    any             // Alert.Value if the alert is still in memory, else nil
 }
 
 // Defaults of Options.
 const (
-	defaultAlerts  = 256 << 20 // bytes, about 65,000 alerts
+	defaultAlerts  = 256 << 20 // bytes, about 200,000 alerts
 	defaultPending = 1 << 16   // alerts
 )
 
-// outbox is the writer's view of those tables. Store.writing guards it; Store.mu guards the counters.
+// outbox is the writer's view of those tables. Store.mu guards it.
 type outbox struct {
-	limit    int64 // bytes
-	last     int64 // greatest sequence
-	bytes    int64 // that alerts take which not every sink had, at most
-	counters OutboxStats
-	stored   chan struct{} // closed when alerts were stored
+	limit     int64            // bytes
+	last      int64            // greatest sequence
+	positions map[string]int64 // of every sink that ever had one
+	backlog   map[int64]tally  // alerts behind the slowest sink, by block of sequences
+	waiting   tally            // sum of backlog: at most a block more than the slowest sink lacks
+	recent    []Outgoing       // the last alerts, without a gap: sinks that keep up need not read and decode them
+	counters  OutboxStats
+	stored    chan struct{} // closed when alerts were stored
+}
+
+// tally counts alerts and the bytes that they take.
+type tally struct{ alerts, bytes int64 }
+
+const (
+	perBlock   = 64   // sequences
+	mostRecent = 4096 // alerts, of about 3 KB
+)
+
+// change is what a transaction does to the tally of a sequence.
+type change struct {
+	sequence int64
+	tally
+}
+
+func (o *outbox) count(x change) {
+	n := x.sequence / perBlock
+	was := o.backlog[n]
+	o.backlog[n] = tally{was.alerts + x.alerts, was.bytes + x.bytes}
+	o.waiting = tally{o.waiting.alerts + x.alerts, o.waiting.bytes + x.bytes}
+}
+
+// floor is the sequence up to which every sink is done; 0 if there is no sink.
+func (o *outbox) floor() int64 {
+	if len(o.positions) == 0 {
+		return 0
+	}
+	return slices.Min(slices.Collect(maps.Values(o.positions)))
+}
+
+// moved forgets what every sink is done with.
+func (o *outbox) moved() {
+	floor := o.floor()
+	for n, t := range o.backlog {
+		if n < floor/perBlock {
+			o.waiting = tally{o.waiting.alerts - t.alerts, o.waiting.bytes - t.bytes}
+			delete(o.backlog, n)
+		}
+	}
+	done := slices.IndexFunc(o.recent, func(a Outgoing) bool { return a.Sequence > floor })
+	if done < 0 {
+		done = len(o.recent)
+	}
+	o.recent = slices.Delete(o.recent, 0, done) // clears them
 }
 
 // OutboxStats counts since the process began; Waiting is current.
@@ -42,7 +91,8 @@ type OutboxStats struct {
 	Stored  uint64             // alerts
 	Dropped [severities]uint64 // alerts dropped because too many waited in memory, by policy.Severity
 	Purged  [severities]uint64 // alerts dropped from a full outbox before every sink had them
-	Limit   int64              // of the bytes that alerts take which not every sink had
+	Bytes   int64              // that alerts take which not every sink had
+	Limit   int64              // of Bytes
 }
 
 // OutboxStats returns the counters.
@@ -51,7 +101,7 @@ func (s *Store) OutboxStats() OutboxStats {
 	defer s.mu.Unlock()
 	out := s.out.counters
 	out.Waiting, out.Pending, out.Dropped = s.waiting.alerts.count+s.inFlight, s.pending, s.dropped
-	out.Limit = s.out.limit
+	out.Bytes, out.Limit = s.out.waiting.bytes, s.out.limit
 	return out
 }
 
@@ -62,109 +112,133 @@ func (s *Store) Stored() <-chan struct{} {
 	return s.out.stored
 }
 
-// Outgoing returns the alerts behind a sequence in order, at most most.
+// Outgoing returns the alerts after a sequence in order, at most most.
 func (s *Store) Outgoing(ctx context.Context, after int64, most int) ([]Outgoing, error) {
+	s.mu.Lock()
+	if r := s.out.recent; len(r) > 0 && r[0].Sequence <= after+1 {
+		r = r[min(after+1-r[0].Sequence, int64(len(r))):]
+		defer s.mu.Unlock()
+		return slices.Clone(r[:min(most, len(r))]), nil
+	}
+	s.mu.Unlock()
 	out := make([]Outgoing, 0, most)
 	err := s.each(ctx, "outbox.next", []any{after, most}, func(row scanner) error {
 		var a Outgoing
 		var stored int64
-		err := row.Scan(&a.Sequence, &stored, (*[]byte)(&a.Body))
-		a.Stored = instant(stored)
+		var body []byte
+		err := row.Scan(&a.Sequence, &stored, &body)
+		a.Stored, a.Body = instant(stored), unpack(body)
 		out = append(out, a)
 		return err
 	})
 	return out, err
 }
 
-// Behind counts the alerts behind a sequence, and the bytes that they take.
-func (s *Store) Behind(ctx context.Context, after int64) (alerts, bytes int64, err error) {
-	err = s.each(ctx, "outbox.behind", []any{after}, func(row scanner) error { return row.Scan(&alerts, &bytes) })
-	return alerts, bytes, err
+// Behind counts the alerts after a sequence. Its cost grows neither with them nor with the store: only one block is read.
+func (s *Store) Behind(ctx context.Context, after int64) (alerts int64, err error) {
+	s.mu.Lock()
+	last := s.out.last
+	s.mu.Unlock()
+	if after >= last {
+		return 0, nil
+	}
+	block := after / perBlock
+	err = s.each(ctx, "outbox.between", []any{after, (block + 1) * perBlock}, func(row scanner) error { return row.Scan(&alerts) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n, t := range s.out.backlog {
+		if n > block {
+			alerts += t.alerts
+		}
+	}
+	return alerts, err
 }
 
-// AddSink gives a new sink a position before the oldest alert. It returns the sink's position, new or old.
+// AddSink returns the position of a sink. A new one begins at what the known sinks still lack, the first of all at the oldest alert;
+// its position is valid even if it could not be written.
 func (s *Store) AddSink(ctx context.Context, name string) (int64, error) {
-	if err := s.now(ctx, "sink.add", name); err != nil {
-		return 0, err
+	s.mu.Lock()
+	at, known := s.out.positions[name]
+	if !known {
+		at = s.out.floor()
 	}
-	all, err := s.Positions(ctx)
-	return all[name], err
+	s.mu.Unlock()
+	if known {
+		return at, nil
+	}
+	return at, s.position(ctx, "sink.add", map[string]int64{name: at})
 }
 
 // Positions returns the position of every sink that ever had one, by name: all alerts up to that sequence are done.
-func (s *Store) Positions(ctx context.Context) (map[string]int64, error) {
-	out := map[string]int64{}
-	err := s.each(ctx, "sink.all", nil, func(row scanner) error {
-		var name string
-		var at int64
-		err := row.Scan(&name, &at)
-		out[name] = at
-		return err
-	})
-	return out, err
+func (s *Store) Positions() map[string]int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.out.positions)
 }
 
 // SetPositions moves sinks forward. Unlike other writes it does not wait for the disk: if a power cut undoes it, alerts are only
 // delivered twice.
 func (s *Store) SetPositions(ctx context.Context, at map[string]int64) error {
+	return s.position(ctx, "sink.put", at)
+}
+
+func (s *Store) position(ctx context.Context, query string, at map[string]int64) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	return s.relaxed(ctx, func() error {
+	err := s.relaxed(ctx, func() error {
 		return s.begin(ctx, func(t *tx) error {
 			for name, sequence := range at {
-				t.do("sink.put", sequence, name)
+				t.do(query, sequence, name)
 			}
 			return nil
 		})
 	})
-}
-
-// LastSequence returns the sequence of the outbox's last alert.
-func (s *Store) LastSequence() int64 {
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.out.last
+	for name, sequence := range at {
+		s.out.positions[name] = max(sequence, s.out.positions[name])
+	}
+	s.out.moved()
+	return nil
 }
 
-// Settle removes from the outbox the alerts after a sequence that every sink has, so that a new sink does not get them. They stay in
-// the store.
-func (s *Store) Settle(ctx context.Context, after int64) error {
-	return s.now(ctx, "outbox.settle", after)
-}
-
-// openOutbox reads the outbox's counters from the file.
+// openOutbox reads the state of the outbox from the file.
 func (s *Store) openOutbox(ctx context.Context) error {
 	if s.read {
 		return nil
 	}
-	last, err := s.number(ctx, "outbox.last")
+	o := &s.out
+	o.positions, o.backlog = map[string]int64{}, map[int64]tally{}
+	err := s.each(ctx, "sink.all", nil, func(row scanner) error {
+		var name string
+		var at int64
+		err := row.Scan(&name, &at)
+		o.positions[name] = at
+		o.last = max(o.last, at) // the alerts before it may be gone
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	positions, err := s.Positions(ctx)
-	for _, at := range positions { // the alerts behind them may be gone
-		last = max(last, at)
-	}
-	if err == nil {
-		_, s.out.bytes, err = s.Behind(ctx, floorOf(positions))
-	}
-	s.out.last = last
-	return err
+	return s.each(ctx, "outbox.blocks", []any{o.floor(), perBlock}, func(row scanner) error {
+		var x change
+		err := row.Scan(&x.sequence, &x.alerts, &x.bytes)
+		o.count(x)
+		o.last = max(o.last, x.sequence)
+		return err
+	})
 }
 
-// floorOf is the sequence up to which every sink is done; 0 where there is no sink.
-func floorOf(positions map[string]int64) int64 {
-	if len(positions) == 0 {
-		return 0
-	}
-	return slices.Min(slices.Collect(maps.Values(positions)))
-}
-
-// stagedOutbox is the state of the outbox once the current transaction is committed.
+// stagedOutbox is what the current transaction does to the outbox.
 type stagedOutbox struct {
-	last, bytes int64
-	stored      uint64
-	purged      [severities]uint64
+	last    int64
+	bytes   int64 // as outbox.waiting
+	changes []change
+	recent  []Outgoing
+	purged  [severities]uint64
 }
 
 // pageSize is the engine's.
@@ -187,12 +261,17 @@ func pagesOf(body int) int64 {
 
 // send writes an alert with the next sequence, unless it was sent before.
 func (w *writer) send(a *Alert) {
-	size := pagesOf(len(a.Body))
-	w.tx.do("alert.send", a.ID, a.Finding, a.Rule, int(a.Severity), a.State, nanos(a.Changed), nanos(a.Told), string(a.Body), w.out.last+1, size)
+	row, next := a.row(&w.room), w.out.last+1
+	size := pagesOf(len(row[len(row)-1].([]byte)))
+	w.tx.do("alert.send", append(row, next, size)...)
 	if w.tx.rows > 0 {
-		w.out.last++
-		w.out.stored++
-		w.out.bytes += size
+		w.out.last, w.out.bytes = next, w.out.bytes+size
+		w.out.changes = append(w.out.changes, change{next, tally{1, size}})
+		x := Outgoing{Sequence: next, Stored: a.Sent, Body: a.Body, Value: a.Value}
+		if x.Value != nil {
+			x.Body = nil
+		}
+		w.out.recent = append(w.out.recent, x)
 	}
 }
 
@@ -200,34 +279,22 @@ func (w *writer) send(a *Alert) {
 // than it must, so that it need not run for each alert.
 func (w *writer) bound() error {
 	limit := w.store.out.limit
-	if w.out.bytes <= limit {
-		return nil
+	for at := 0; at < severities && w.out.bytes > limit; at++ {
+		if err := w.drop(at, limit-limit/64); err != nil {
+			return err
+		}
 	}
-	var floor int64
-	err := w.tx.each("sink.floor", nil, func(row scanner) error { return row.Scan(&floor) })
-	if err != nil {
-		return err
-	}
-	var alerts int64
-	err = w.tx.each("outbox.behind", []any{floor}, func(row scanner) error { return row.Scan(&alerts, &w.out.bytes) })
-	if err != nil || w.out.bytes <= limit {
-		return err
-	}
-	for at := 0; at < severities && err == nil; at++ {
-		err = w.drop(at, floor, limit-limit/64)
-	}
-	return err
+	return nil
 }
 
 // drop deletes alerts of a severity, the oldest first, until the outbox has at most most bytes.
-func (w *writer) drop(severity int, floor, most int64) error {
+func (w *writer) drop(severity int, most int64) error {
 	const lot = 1024
-	for w.out.bytes > most {
-		type row struct{ sequence, size int64 }
-		var list []row
-		err := w.tx.each("outbox.least", []any{severity, floor, lot}, func(r scanner) error {
-			var one row
-			err := r.Scan(&one.sequence, &one.size)
+	for after := w.floor; w.out.bytes > most; {
+		var list []change
+		err := w.tx.each("outbox.least", []any{severity, after, lot}, func(r scanner) error {
+			var one change
+			err := r.Scan(&one.sequence, &one.bytes)
 			list = append(list, one)
 			return err
 		})
@@ -239,8 +306,10 @@ func (w *writer) drop(severity int, floor, most int64) error {
 				return nil
 			}
 			w.tx.do("outbox.drop", one.sequence)
-			w.out.bytes -= one.size
+			w.out.bytes -= one.bytes
+			w.out.changes = append(w.out.changes, change{one.sequence, tally{-1, -one.bytes}})
 			w.out.purged[severity]++
+			after = one.sequence
 		}
 		if len(list) < lot {
 			return w.tx.err
@@ -251,13 +320,22 @@ func (w *writer) drop(severity int, floor, most int64) error {
 
 // commit takes over what a committed transaction did to the outbox. The caller holds Store.mu.
 func (o *outbox) commit(x *stagedOutbox) {
-	o.last, o.bytes = x.last, x.bytes
-	c := &o.counters
-	c.Stored += x.stored
-	for at, n := range x.purged {
-		c.Purged[at] += n
+	o.last = x.last
+	for _, c := range x.changes {
+		o.count(c)
 	}
-	if x.stored > 0 {
+	o.counters.Stored += uint64(len(x.recent))
+	o.recent = append(o.recent, x.recent...)
+	if most := len(o.recent) - mostRecent; most > 0 {
+		o.recent = slices.Delete(o.recent, 0, most)
+	}
+	if x.purged != [severities]uint64{} || len(o.positions) == 0 { // there are gaps, or nobody reads
+		o.recent = nil
+	}
+	for at, n := range x.purged {
+		o.counters.Purged[at] += n
+	}
+	if len(x.recent) > 0 {
 		close(o.stored)
 		o.stored = make(chan struct{})
 	}

@@ -17,9 +17,10 @@ type Alert struct {
 	Severity policy.Severity
 	State    string    // an alert.State; alerts in state "resolved" expire
 	Changed  time.Time // packet time of the change
-	Told     time.Time // when it was put into the outbox, or sent in another way; zero: not yet
+	Sent     time.Time // when it was put into the outbox, or sent in another way; zero: not yet
 	Body     json.RawMessage
 	Send     bool // put it into the outbox, not only remember it; not read back
+	Value    any  // handed on in Outgoing while the alert is in memory; not stored
 }
 
 // KeepAlert keeps an alert for the next Flush, replacing one with the same id. One with Send goes into the outbox, but only
@@ -45,10 +46,10 @@ func (s *Store) Alerts(ctx context.Context) ([]Alert, error) {
 	var out []Alert
 	err := s.each(ctx, "alert.all", nil, func(row scanner) error {
 		var a Alert
-		var changed, told int64
-		var body string
-		err := row.Scan(&a.ID, &a.Finding, &a.Rule, &a.Severity, &a.State, &changed, &told, &body)
-		a.Changed, a.Told, a.Body = instant(changed), instant(told), json.RawMessage(body)
+		var changed, sent int64
+		var body []byte
+		err := row.Scan(&a.ID, &a.Finding, &a.Rule, &a.Severity, &a.State, &changed, &sent, &body)
+		a.Changed, a.Sent, a.Body = instant(changed), instant(sent), unpack(body)
 		out = append(out, a)
 		return err
 	})

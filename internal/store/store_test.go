@@ -227,7 +227,7 @@ func TestRecordsComeBack(t *testing.T) {
 	a := Alert{ID: "a1", Finding: "k", Rule: "r", Severity: policy.High, State: "new", Changed: now, Body: json.RawMessage(`{"x":1}`)}
 	s.KeepAlert(a)
 	require.NoError(t, s.Flush(ctx, now))
-	a.State, a.Told = "told", now.Add(time.Second)
+	a.State, a.Sent = "told", now.Add(time.Second)
 	s.KeepAlert(a)
 	s.AddCoverage(now, Coverage{Seen: time.Second, Packets: 5, Bytes: 100})
 	s.AddCoverage(now.Add(time.Second), Coverage{Seen: time.Second, Packets: 1, KernelDrops: 3})

@@ -38,7 +38,7 @@ func (w *waiting) put(a Alert) {
 	}
 	fresh := a.Send && !old.Send
 	if old.Send && !a.Send { // the same alert in a later state
-		a.Send, a.Told = old.Send, old.Told
+		a.Send, a.Sent, a.Value = old.Send, old.Sent, nil
 	}
 	w.byID[a.ID] = turned{a, old.turn}
 	if !fresh {
@@ -67,6 +67,14 @@ func (w *waiting) under(old *waiting) {
 	newer := w.sorted()
 	*w = *old
 	for _, a := range newer {
+		w.put(a.Alert)
+	}
+}
+
+// keep forgets all but some of the alerts, which are in order.
+func (w *waiting) keep(some []turned) {
+	*w = *newWaiting(w.limit, w.lost)
+	for _, a := range some {
 		w.put(a.Alert)
 	}
 }

@@ -24,13 +24,19 @@ type writer struct {
 	now    time.Time
 	staged map[string]*written // in the file once the transaction is
 	out    stagedOutbox
+	floor  int64  // of the outbox
+	room   []byte // for one body
 }
 
 func (s *Store) newWriter(now time.Time) *writer {
-	return &writer{store: s, now: now, staged: map[string]*written{}, out: stagedOutbox{last: s.out.last, bytes: s.out.bytes}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &writer{store: s, now: now, staged: map[string]*written{}, floor: s.out.floor(),
+		out: stagedOutbox{last: s.out.last, bytes: s.out.waiting.bytes}}
 }
 
-func (w *writer) batch(b *batch) error {
+// rest writes all of a batch but its alerts.
+func (w *writer) rest(b *batch) {
 	for _, p := range b.states {
 		w.state(&p)
 	}
@@ -46,11 +52,19 @@ func (w *writer) batch(b *batch) error {
 	for k, s := range b.unmatched {
 		w.tx.do("unmatched.add", w.store.sensor, k.Host.String(), k.Day, k.Kind, k.Value, s.seen, nanos(s.first), nanos(s.last))
 	}
-	for _, a := range b.alerts.sorted() {
+}
+
+// alerts writes some alerts of a batch with their findings.
+func (w *writer) alerts(b *batch, list []turned) error {
+	for i := range list {
+		a := &list[i].Alert
+		if k, ok := b.findings[a.Finding]; ok && w.staged[a.Finding] == nil {
+			w.finding(&k)
+		}
 		if a.Send {
-			w.send(&a.Alert)
+			w.send(a)
 		} else {
-			w.alert(&a.Alert)
+			w.alert(a)
 		}
 	}
 	if w.tx.err != nil {
@@ -222,6 +236,9 @@ func distances(times []int64) []int64 {
 	return out
 }
 
-func (w *writer) alert(a *Alert) {
-	w.tx.do("alert.put", a.ID, a.Finding, a.Rule, int(a.Severity), a.State, nanos(a.Changed), nanos(a.Told), string(a.Body))
+func (w *writer) alert(a *Alert) { w.tx.do("alert.put", a.row(&w.room)...) }
+
+// row returns the values of alert.put; room is for the body.
+func (a *Alert) row(room *[]byte) []any {
+	return []any{a.ID, a.Finding, a.Rule, int(a.Severity), a.State, nanos(a.Changed), nanos(a.Sent), pack(room, a.Body)}
 }

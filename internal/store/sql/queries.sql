@@ -197,14 +197,11 @@ WHERE alerts.told = 0;
 -- name: outbox.next
 SELECT sequence, told, body FROM alerts WHERE sequence > $1 ORDER BY sequence LIMIT $2;
 
--- name: outbox.behind
-SELECT COUNT(*), COALESCE(SUM(size), 0) FROM alerts WHERE severity BETWEEN 0 AND 4 AND sequence > $1;
+-- name: outbox.between
+SELECT COUNT(*) FROM alerts WHERE sequence > $1 AND sequence < $2;
 
--- name: outbox.last
-SELECT COALESCE(MAX(sequence), 0) FROM alerts;
-
--- name: outbox.settle
-UPDATE alerts SET sequence = 0, size = 0 WHERE sequence > $1 AND sequence <= (SELECT COALESCE(MIN(position), 0) FROM sinks);
+-- name: outbox.blocks
+SELECT MAX(sequence), COUNT(*), SUM(size) FROM alerts WHERE sequence > $1 GROUP BY sequence / $2;
 
 -- name: outbox.least
 SELECT sequence, size FROM alerts WHERE severity = $1 AND sequence > $2 ORDER BY sequence LIMIT $3;
@@ -213,13 +210,10 @@ SELECT sequence, size FROM alerts WHERE severity = $1 AND sequence > $2 ORDER BY
 DELETE FROM alerts WHERE sequence = $1;
 
 -- name: sink.add
-INSERT INTO sinks (name, position) VALUES ($1, 0) ON CONFLICT (name) DO NOTHING;
+INSERT INTO sinks (position, name) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING;
 
 -- name: sink.put
 UPDATE sinks SET position = $1 WHERE name = $2 AND position < $1;
-
--- name: sink.floor
-SELECT COALESCE(MIN(position), 0) FROM sinks;
 
 -- name: sink.all
 SELECT name, position FROM sinks ORDER BY name;
