@@ -17,6 +17,7 @@ import (
 	"avbeacon/internal/siem"
 	"avbeacon/internal/siem/deliver"
 	"avbeacon/internal/siem/format"
+	"avbeacon/internal/yamlfile"
 )
 
 // fake are surroundings with one variable, TOKEN, and one file, /secret.
@@ -155,7 +156,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 				continue // set by the sink
 			}
 			require.NotEmpty(t, f.Tag.Get("yaml"), "%s.%s has no key", v.Name(), f.Name)
-			name := setting.Under(key, f.Tag.Get("yaml"))
+			name := yamlfile.Under(key, f.Tag.Get("yaml"))
 			require.False(t, seen[name], "%s is there twice", name)
 			seen[name] = true
 			require.NotEmpty(t, f.Tag.Get("about"), "%s is not explained", name)

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -12,11 +11,6 @@ import (
 
 	"avbeacon/classify"
 	"avbeacon/classify/place"
-
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
-
 	"avbeacon/internal/yamlfile"
 )
 
@@ -55,128 +49,56 @@ type documentCircle struct {
 
 // Limits of a policy file.
 const (
-	maxFile     = 256 << 10 // bytes
-	maxRules    = 500
-	maxProblems = 20  // errors reported
-	maxText     = 500 // bytes of a name or a sentence
+	maxFile  = 256 << 10 // bytes
+	maxRules = 500
+	maxText  = 500 // bytes of a name or a sentence
 )
 
 // Parse reads a policy in YAML. Its errors, one per line, begin with file:line:column.
 func Parse(file string, data []byte) (*Policy, error) {
-	s := &source{file: file, text: []rune(string(data))}
-	if why := yamlfile.Unfit(data, maxFile); why != "" {
-		return nil, s.problem(0, 0, why)
+	b := &builder{source: source{text: []rune(string(data))}}
+	b.Numbers = true // cities have numbers
+	var d document
+	ok := b.Decode(data, maxFile, &d)
+	if len(b.Problems) > 0 {
+		return nil, yamlfile.Report(file, b.Problems, yamlfile.Problem.Bare)
 	}
-	d, err := s.decode(data)
-	if err != nil {
-		return nil, err
+	if !ok {
+		return nil, fmt.Errorf("%s: the file holds no policy", file)
 	}
-	b := &builder{source: s}
+	if d.Name == "" {
+		d.Name = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	}
 	p := b.policy(d)
-	if len(b.errs) > 0 {
-		return nil, errors.Join(b.errs...)
+	if len(b.Problems) > 0 {
+		return nil, yamlfile.Report(file, b.Problems, yamlfile.Problem.Bare)
 	}
 	return p, nil
 }
 
-// decode reads the YAML. It turns a panic of the library, which strange tags and anchors can cause, into an error.
-func (s *source) decode(data []byte) (d document, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = s.problem(0, 0, "the YAML cannot be read")
-		}
-	}()
-	s.tree, err = parser.ParseBytes(data, 0)
-	if err != nil {
-		return d, s.syntax(err)
-	}
-	if len(s.tree.Docs) != 1 || s.tree.Docs[0].Body == nil {
-		return d, s.problem(0, 0, fmt.Sprintf("want exactly one YAML document, have %d", len(s.tree.Docs)))
-	}
-	body := s.tree.Docs[0].Body
-	if n := find(body, ast.AnchorType, ast.AliasType, ast.TagType, ast.MergeKeyType); n != nil {
-		line, col := yamlfile.Position(n)
-		return d, s.problem(line, col, "anchors, aliases, tags and merges are not allowed in a policy")
-	}
-	if err := yaml.NewDecoder(bytes.NewReader(nil), yaml.Strict()).DecodeFromNode(body, &d); err != nil {
-		return d, s.syntax(err)
-	}
-	return d, nil
-}
-
-// syntax converts the library's error.
-func (s *source) syntax(err error) error {
-	var e yaml.Error
-	if !errors.As(err, &e) {
-		return s.problem(0, 0, err.Error())
-	}
-	if t := e.GetToken(); t != nil && t.Position != nil {
-		return s.problem(t.Position.Line, t.Position.Column, e.GetMessage())
-	}
-	return s.problem(0, 0, e.GetMessage())
-}
-
-// find returns the first node that has one of the types, or nil.
-func find(root ast.Node, types ...ast.NodeType) ast.Node {
-	f := &finder{types: types}
-	ast.Walk(f, root)
-	return f.found
-}
-
-type finder struct {
-	types []ast.NodeType
-	found ast.Node
-}
-
-// Visit implements ast.Visitor.
-func (f *finder) Visit(n ast.Node) ast.Visitor {
-	if f.found != nil {
-		return nil
-	}
-	if slices.Contains(f.types, n.Type()) {
-		f.found = n
-		return nil
-	}
-	return f
-}
-
-// builder converts words to values and collects errors with their places.
+// builder decodes a file, converts words to values and collects what is wrong.
 type builder struct {
-	source *source
-	errs   []error
-}
-
-func (b *builder) fail(path, format string, args ...any) {
-	line, col := b.source.at(path)
-	b.note(b.source.problem(line, col, fmt.Sprintf(format, args...)))
-}
-
-func (b *builder) note(err error) {
-	if len(b.errs) < maxProblems {
-		b.errs = append(b.errs, err)
-	}
+	yamlfile.Decoder
+	source source
 }
 
 func (b *builder) policy(d document) *Policy {
 	p := &Policy{Name: d.Name, About: d.About}
-	if p.Name == "" {
-		p.Name = strings.TrimSuffix(filepath.Base(b.source.file), filepath.Ext(b.source.file))
-	}
-	b.sentence("$.name", d.Name)
-	b.sentence("$.about", d.About)
+	b.sentence("name", d.Name)
+	b.sentence("about", d.About)
 	switch {
 	case len(d.Rules) == 0:
-		b.fail("$.rules", "the policy has no rules")
+		b.FailKey("rules", "the policy has no rules")
 	case len(d.Rules) > maxRules:
-		b.fail("$.rules", "the policy has more than %d rules", maxRules)
+		b.FailKey("rules", "the policy has more than %d rules", maxRules)
 		return p
 	}
 	seen := map[string]bool{}
 	for i := range d.Rules {
-		path := fmt.Sprintf("$.rules[%d]", i)
+		path := fmt.Sprintf("rules[%d]", i)
 		r := b.rule(path, i, &d.Rules[i])
 		if seen[r.Name] {
-			b.fail(path+".name", "the rule %q is listed twice", r.Name)
+			b.FailKey(path+".name", "the rule %q is listed twice", r.Name)
 		}
 		seen[r.Name] = true
 		p.Rules = append(p.Rules, r)
@@ -187,10 +109,10 @@ func (b *builder) policy(d document) *Policy {
 // sentence checks a text that will be shown in reports.
 func (b *builder) sentence(path, text string) {
 	if len(text) > maxText {
-		b.fail(path, "a text has at most %d bytes", maxText)
+		b.FailKey(path, "a text has at most %d bytes", maxText)
 	}
 	if strings.ContainsFunc(text, unicode.IsControl) {
-		b.fail(path, "a text must be one line without control characters")
+		b.FailKey(path, "a text must be one line without control characters")
 	}
 }
 
@@ -227,10 +149,10 @@ func (b *builder) expression(path, text string) *Expression {
 		return nil
 	}
 	x, err := compile(text)
-	var m *mistake
-	if errors.As(err, &m) {
-		line, col := b.source.inside(path, text, m.offset)
-		b.note(b.source.problem(line, col, m.text))
+	if m, ok := errors.AsType[*mistake](err); ok {
+		line, col, _ := b.Place(path)
+		line, col = b.source.inside(line, col, text, m.offset)
+		b.Problems = append(b.Problems, yamlfile.Problem{Key: path, Line: line, Column: col, Text: m.text})
 	}
 	return x
 }
@@ -240,7 +162,7 @@ func each[W, V any](b *builder, path string, list []W, parse func(W) (V, error))
 	for i, w := range list {
 		v, err := parse(w)
 		if err != nil {
-			b.fail(fmt.Sprintf("%s[%d]", path, i), "%v", err)
+			b.FailKey(fmt.Sprintf("%s[%d]", path, i), "%v", err)
 		}
 		out = append(out, v)
 	}
@@ -257,7 +179,7 @@ func one[V interface {
 			return v
 		}
 	}
-	b.fail(path, "%s %q is not one of %s", what, word, strings.Join(words(first, last), ", "))
+	b.FailKey(path, "%s %q is not one of %s", what, word, strings.Join(words(first, last), ", "))
 	return first
 }
 

@@ -67,7 +67,7 @@ func TestFile(t *testing.T) {
 
 func TestBadFiles(t *testing.T) {
 	for text, want := range map[string]string{
-		"name: x\nrules:\n  - vendor: [x]\n":                   "p.yaml:3:5: unknown field",
+		"name: x\nrules:\n  - vendor: [x]\n":                   "p.yaml:3:5: vendor: unknown key (did you mean vendors?)",
 		"rules:\n  - networks: [10.0.0.0/8, nonsense]\n":       "p.yaml:2:28: network",
 		"rules:\n  - cities:\n      - RU/Perm\n      - Perm\n": "p.yaml:4:9: city",
 		"rules:\n  - circles: [{lat: 91, lon: 0, km: 5}]\n":    "p.yaml:2:",

@@ -1,61 +1,12 @@
 package policy
 
-import (
-	"fmt"
-	"strings"
-	"unicode"
+import "unicode"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
+// source is the text of a policy file, to find the line and column of a place inside a value.
+type source struct{ text []rune }
 
-	"avbeacon/internal/yamlfile"
-)
-
-// source is the text and syntax tree of a policy file, to find the line and column of a value.
-type source struct {
-	file string
-	text []rune
-	tree *ast.File
-}
-
-// problem returns an error that begins with file, line and column; without line and column if line is 0.
-func (s *source) problem(line, col int, text string) error {
-	text = strings.TrimSpace(text)
-	if line == 0 {
-		return fmt.Errorf("%s: %s", s.file, text)
-	}
-	return fmt.Errorf("%s:%d:%d: %s", s.file, line, col, text)
-}
-
-// at returns the line and column of a YAML path's value, or of the nearest parent that has a position.
-func (s *source) at(path string) (line, col int) {
-	for path != "" && path != "$" {
-		if n := s.node(path); n != nil {
-			if t := yamlfile.First(n).GetToken(); t != nil && t.Position != nil {
-				return t.Position.Line, t.Position.Column
-			}
-		}
-		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
-	}
-	return 0, 0
-}
-
-// node returns the value of a path, nil if there is none.
-func (s *source) node(path string) ast.Node {
-	p, err := yaml.PathString(path)
-	if err != nil {
-		return nil
-	}
-	n, err := p.FilterFile(s.tree)
-	if err != nil {
-		return nil
-	}
-	return n
-}
-
-// inside returns the line and column of a rune in a text value, however the value is quoted or folded.
-func (s *source) inside(path, value string, offset int) (line, col int) {
-	line, col = s.at(path)
+// inside returns the line and column of a rune in a text value that begins at a line and column, however it is quoted or folded.
+func (s *source) inside(line, col int, value string, offset int) (int, int) {
 	at := s.index(line, col)
 	if at < 0 {
 		return line, col
@@ -63,7 +14,9 @@ func (s *source) inside(path, value string, offset int) (line, col int) {
 	var quote rune
 	switch s.text[at] {
 	case '|', '>':
-		at = s.nextLine(at)
+		for at < len(s.text) && s.text[at] != '\n' {
+			at++
+		}
 	case '"', '\'':
 		quote = s.text[at]
 		at++
@@ -113,13 +66,6 @@ func (s *source) index(line, col int) int {
 		}
 	}
 	return -1
-}
-
-func (s *source) nextLine(at int) int {
-	for at < len(s.text) && s.text[at] != '\n' {
-		at++
-	}
-	return at
 }
 
 func (s *source) lineAndColumn(at int) (line, col int) {

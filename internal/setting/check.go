@@ -9,32 +9,28 @@ import (
 	"strconv"
 	"strings"
 	"time"
-)
 
-// Problem is one thing that is wrong with a configuration.
-type Problem struct {
-	Key  string // sinks[0].syslog.address; "" for the whole file
-	Text string
-}
+	"avbeacon/internal/yamlfile"
+)
 
 // Check collects problems under one key. Sections get one from their parent (At) and report by the keys below it, so that
 // the same check serves wherever the section is used. The zero Check is not usable: NewCheck makes the first.
 type Check struct {
 	under string
-	to    *[]Problem
+	to    *[]yamlfile.Problem
 }
 
 // NewCheck returns a Check for the whole configuration.
-func NewCheck() Check { return Check{to: new([]Problem)} }
+func NewCheck() Check { return Check{to: new([]yamlfile.Problem)} }
 
 // Problems returns all that was found through k and the Checks made from it.
-func (k Check) Problems() []Problem { return *k.to }
+func (k Check) Problems() []yamlfile.Problem { return *k.to }
 
 // Err returns the problems as one error, one a line; nil if there are none.
 func (k Check) Err() error {
 	var lines []string
 	for _, p := range *k.to {
-		lines = append(lines, p.Key+": "+p.Text)
+		lines = append(lines, p.String())
 	}
 	if len(lines) == 0 {
 		return nil
@@ -43,22 +39,14 @@ func (k Check) Err() error {
 }
 
 // At returns the Check of a key below k's own.
-func (k Check) At(key string) Check { return Check{Under(k.under, key), k.to} }
+func (k Check) At(key string) Check { return Check{yamlfile.Under(k.under, key), k.to} }
 
 // Index returns the Check of an entry of a list.
 func (k Check) Index(i int) Check { return Check{fmt.Sprintf("%s[%d]", k.under, i), k.to} }
 
-// Under joins a key and one below it.
-func Under(key, name string) string {
-	if key == "" {
-		return name
-	}
-	return key + "." + name
-}
-
 // Fail reports a problem of k's own key.
 func (k Check) Fail(format string, args ...any) {
-	*k.to = append(*k.to, Problem{k.under, fmt.Sprintf(format, args...)})
+	*k.to = append(*k.to, yamlfile.Problem{Key: k.under, Text: fmt.Sprintf(format, args...)})
 }
 
 // Take reports every line of an error. A line that begins with a key ("quiet-hours[0].from: ..."), with or without k's own
@@ -83,7 +71,7 @@ func (k Check) Word(word string, list ...string) {
 		return
 	}
 	text := fmt.Sprintf("%q is not one of %s", word, strings.Join(list, ", "))
-	if near := Alike(word, list); near != "" {
+	if near := yamlfile.Alike(word, list); near != "" {
 		text += fmt.Sprintf(" (did you mean %s?)", near)
 	}
 	k.Fail("%s", text)
@@ -158,44 +146,4 @@ func (k Check) URL(text string, schemes ...string) {
 func Loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// Alike returns the word of a list that is spelled nearly like this one, "" if none is.
-func Alike(word string, list []string) string {
-	best, most := "", 1+len(word)/4
-	word = strings.ToLower(strings.ReplaceAll(word, "_", "-"))
-	for _, w := range list {
-		if n := distance(word, w); w != "" && n <= most {
-			best, most = w, n-1
-		}
-	}
-	return best
-}
-
-// distance counts the letters that have to be put in, taken out, changed or swapped with their neighbour (optimal string
-// alignment). Words longer than any key are far from all.
-func distance(a, b string) int {
-	const longest = 40
-	if len(a) > longest || len(b) > longest {
-		return longest
-	}
-	var rows [longest + 1][longest + 1]int
-	for i := range len(a) + 1 {
-		for j := range len(b) + 1 {
-			switch {
-			case i == 0 || j == 0:
-				rows[i][j] = i + j
-				continue
-			case a[i-1] == b[j-1]:
-				rows[i][j] = rows[i-1][j-1]
-			default:
-				rows[i][j] = 1 + rows[i-1][j-1]
-			}
-			rows[i][j] = min(rows[i][j], 1+rows[i-1][j], 1+rows[i][j-1])
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], 1+rows[i-2][j-2])
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }

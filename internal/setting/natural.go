@@ -3,8 +3,9 @@ package setting
 import (
 	"reflect"
 	"strings"
-	"time"
 	"unicode"
+
+	"avbeacon/internal/yamlfile"
 )
 
 // natural checks what holds for all values: no number is negative, no text has control characters, and no entry of a list
@@ -12,9 +13,12 @@ import (
 func natural(k Check, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
+		if !yamlfile.IsSection(v.Type()) {
+			return
+		}
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
-			if name := keyOf(f); name != "" && f.Tag.Get("lines") == "" && v.Type() != reflect.TypeFor[time.Time]() {
+			if name := yamlfile.KeyOf(f); name != "" && f.Tag.Get("lines") == "" {
 				natural(k.At(name), v.Field(i))
 			}
 		}

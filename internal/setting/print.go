@@ -3,12 +3,14 @@ package setting
 import (
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
+
+	"avbeacon/internal/yamlfile"
 )
 
 // Print writes the struct that c points to as YAML, every key below a comment that explains it (the field's tag about).
@@ -41,15 +43,15 @@ func (p *printer) line(text string) {
 
 func (p *printer) section(key string, v reflect.Value) {
 	for i := range v.NumField() {
-		if f := v.Type().Field(i); keyOf(f) != "" {
-			p.field(f, Under(key, keyOf(f)), v.Field(i))
+		if f := v.Type().Field(i); yamlfile.KeyOf(f) != "" {
+			p.field(f, yamlfile.Under(key, yamlfile.KeyOf(f)), v.Field(i))
 		}
 	}
 }
 
 // field writes one key with all that is in it.
 func (p *printer) field(f reflect.StructField, key string, v reflect.Value) {
-	name := keyOf(f)
+	name := yamlfile.KeyOf(f)
 	if p.indent == "" && !p.sample {
 		p.out.WriteByte('\n')
 	}
@@ -57,10 +59,10 @@ func (p *printer) field(f reflect.StructField, key string, v reflect.Value) {
 		p.line("# " + f.Tag.Get("about"))
 	}
 	switch {
-	case isSection(v.Type()):
+	case yamlfile.IsSection(v.Type()):
 		p.line(name + ":")
 		p.within(func() { p.section(key, v) })
-	case v.Kind() == reflect.Slice && isSection(v.Type().Elem()):
+	case v.Kind() == reflect.Slice && yamlfile.IsSection(v.Type().Elem()):
 		p.sections(name, key, v)
 	case v.Kind() == reflect.Map && v.Len() > 0:
 		p.line(name + ":")
@@ -74,11 +76,6 @@ func (p *printer) within(write func()) {
 	p.indent += "  "
 	write()
 	p.indent = p.indent[2:]
-}
-
-// isSection reports whether a field is a mapping of keys and not a single value.
-func isSection(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && t != reflect.TypeFor[time.Time]()
 }
 
 // sections writes a list of mappings; an empty list is followed by a commented one that shows the keys.
@@ -109,10 +106,9 @@ func (p *printer) element(key string, v reflect.Value) {
 }
 
 func (p *printer) table(v reflect.Value) {
-	keys := v.MapKeys()
-	sortTexts(keys)
-	for _, k := range keys {
-		p.line(quote(k.String()) + ": " + quote(v.MapIndex(k).String()))
+	table, _ := v.Interface().(map[string]string)
+	for _, k := range slices.Sorted(maps.Keys(table)) {
+		p.line(quote(k) + ": " + quote(table[k]))
 	}
 }
 
@@ -148,31 +144,5 @@ func (p *printer) value(key string, v reflect.Value) string {
 	return fmt.Sprint(v.Interface())
 }
 
-func sortTexts(list []reflect.Value) {
-	slices.SortFunc(list, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
-}
-
-// quote writes a text in YAML's double quotes.
-func quote(text string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range text {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r == '\t':
-			b.WriteString(`\t`)
-		case r < ' ' || r == 0x7f:
-			fmt.Fprintf(&b, `\x%02x`, r)
-		case !unicode.IsPrint(r):
-			fmt.Fprintf(&b, `\U%08x`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
-}
+// quote writes a text in YAML's double quotes, which know the escapes of Go's.
+func quote(text string) string { return strconv.Quote(text) }

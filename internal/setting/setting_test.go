@@ -1,7 +1,6 @@
 package setting
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -37,12 +36,5 @@ func TestSizes(t *testing.T) {
 	for _, word := range []string{"", "B", "-1", "1.5GiB", "1M", "1mib", "9223372036854775808", "9000000TiB", "0x10", "1_000", "64MiB "} {
 		_, err := ParseSize(word)
 		require.Error(t, err, word)
-	}
-}
-
-func TestHint(t *testing.T) {
-	list := []string{"interfaces", "read", "watch"}
-	for word, want := range map[string]string{"interface": "interfaces", "raed": "read", "Watch": "watch", "write": "", "x": "", strings.Repeat("w", 100): ""} {
-		require.Equal(t, want, Alike(word, list), word)
 	}
 }

@@ -27,10 +27,17 @@ func TestUnfit(t *testing.T) {
 func TestPosition(t *testing.T) {
 	file, err := parser.ParseBytes([]byte("\n  one: 1\n  two: 2\n"), 0)
 	require.NoError(t, err)
-	line, column := Position(First(file.Docs[0].Body))
+	line, column := Position(file.Docs[0].Body)
 	require.Equal(t, []int{2, 3}, []int{line, column}, "the key, not the colon behind it")
 	line, column = Position(nil)
 	require.Zero(t, line+column)
+}
+
+func TestHint(t *testing.T) {
+	list := []string{"interfaces", "read", "watch"}
+	for word, want := range map[string]string{"interface": "interfaces", "raed": "read", "Watch": "watch", "write": "", "x": "", strings.Repeat("w", 100): ""} {
+		require.Equal(t, want, Alike(word, list), word)
+	}
 }
 
 func FuzzUnfit(f *testing.F) {
@@ -45,7 +52,7 @@ func FuzzUnfit(f *testing.F) {
 			return
 		}
 		for _, d := range file.Docs {
-			Position(First(d.Body))
+			Position(d.Body)
 		}
 	})
 }
