@@ -113,10 +113,10 @@ func (c *Catalog) digest() string {
 		lines = append(lines, e.line())
 	}
 	for i, t := range c.tools { // the first that matches decides
-		lines = append(lines, fmt.Sprintf("tool\t%d\t%q\t%q", i, t.name, t.pattern))
+		lines = append(lines, fmt.Sprintf("tool\t%d\t%q\t%q", i, t.Name, t.Pattern))
 	}
 	for i, t := range c.browsers {
-		lines = append(lines, fmt.Sprintf("browser\t%d\t%q\t%q", i, t.name, t.pattern))
+		lines = append(lines, fmt.Sprintf("browser\t%d\t%q\t%q", i, t.Name, t.Pattern))
 	}
 	slices.Sort(lines)
 	h := sha256.New()

@@ -37,8 +37,7 @@ type checker struct {
 }
 
 func (k *checker) warn(e *located, format string, args ...any) {
-	line, col := position(e.at)
-	k.out.add(Problem{File: e.File, Line: line, Col: col, Warning: true, Text: fmt.Sprintf(format, args...)})
+	k.out.add(Problem{File: e.File, Line: e.Line, Col: e.col, Warning: true, Text: fmt.Sprintf(format, args...)})
 }
 
 // stale: dates are compared with the newest one, so that a check does not depend on the day it runs.

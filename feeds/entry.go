@@ -101,39 +101,40 @@ const (
 	High                     // a vendor's page, or a family that two sources name
 )
 
-// Entry is one line of the catalogue. Entries are immutable and shared.
+// Entry is one line of the catalogue. Entries are immutable and shared. The tags name the keys of a file, and its sections that
+// have them.
 type Entry struct {
-	Vendor   *Vendor // nil for a mark (resolver, proxy, OEM trap): marked, never found
-	Signal   Signal
-	Pattern  string
-	Match    Match
-	Role     Role
-	Strength Strength
-	Product  string // "" where the sign is of no one product
-	Mark     string // valid iff Vendor is nil: doh, dot, proxy, threat-intel, oem, ...
-	OEM      string // another maker's product with this vendor's engine, or ""
-	Builtin  bool   // part of an operating system (Defender's names): possible at most without more
-	Pool     bool   // member of a numbered pool
+	Vendor   *Vendor  // nil for a mark (resolver, proxy, OEM trap): marked, never found
+	Signal   Signal   `yaml:"kind" in:"signals networks"`
+	Pattern  string   `yaml:"pattern"`
+	Match    Match    `yaml:"match" in:"names"`
+	Role     Role     `yaml:"role"`
+	Strength Strength `yaml:"strength"`
+	Product  string   `yaml:"product"`         // "" where the sign is of no one product
+	Mark     string   `yaml:"mark"`            // valid iff Vendor is nil: doh, dot, proxy, threat-intel, oem, ...
+	OEM      string   `yaml:"oem"`             // another maker's product with this vendor's engine, or ""
+	Builtin  bool     `yaml:"builtin"`         // part of an operating system (Defender's names): possible at most without more
+	Pool     bool     `yaml:"pool" in:"names"` // member of a numbered pool
 	// Mask names what of the value identifies a person or machine and must be hidden: "" nothing, "label" the first label,
 	// "value" the whole value, or a regular expression whose first group is hidden.
-	Mask   string
-	Source string
-	Date   string // YYYY-MM-DD when the source was read
-	Note   string
+	Mask   string `yaml:"mask"`
+	Source string `yaml:"source"`
+	Date   string `yaml:"date"` // YYYY-MM-DD when the source was read
+	Note   string `yaml:"note"`
 	File   string // catalogue file and line, for explain
 	Line   int
 
-	Licence    string // of the source, "" where only a fact was taken
-	Confidence Confidence
-	Country    string // ISO 3166 alpha-2 where this entry's differs from the vendor's, else ""
-	Wire       string // ports and protocols as the source writes them, for display
-	Sample     string // a value that Pattern matches; always set where Match is Regexp and Signal is SignalName
-	Need       Need
-	Hosts      []string // names (each with its subdomains) that NeedHost and NeedNameOrNetwork mean
+	Licence    string     `yaml:"licence"` // of the source, "" where only a fact was taken
+	Confidence Confidence `yaml:"confidence"`
+	Country    string     `yaml:"country"`                   // ISO 3166 alpha-2 where this entry's differs from the vendor's, else ""
+	Wire       string     `yaml:"wire"`                      // ports and protocols as the source writes them, for display
+	Sample     string     `yaml:"sample" in:"names signals"` // a value that Pattern matches; always set where Match is Regexp and Signal is SignalName
+	Need       Need       `yaml:"need" in:"signals"`
+	Hosts      []string   `yaml:"hosts" in:"signals"` // names (each with its subdomains) that NeedHost and NeedNameOrNetwork mean
 
-	ASN      uint32         // valid iff Signal is SignalASN
-	Owner    string         // the registrant's name; valid iff Signal is SignalASN
-	Prefixes []netip.Prefix // valid iff Signal is SignalASN, SignalAddress or SignalResolver
+	ASN      uint32         `yaml:"asn" in:"networks"`      // valid iff Signal is SignalASN
+	Owner    string         `yaml:"owner" in:"networks"`    // the registrant's name; valid iff Signal is SignalASN
+	Prefixes []netip.Prefix `yaml:"prefixes" in:"networks"` // valid iff Signal is SignalASN, SignalAddress or SignalResolver
 
 	TCP, UDP            bool   // valid iff Signal is SignalPort or SignalLANPort
 	FirstPort, LastPort uint16 // valid iff TCP or UDP; a range, both ends included

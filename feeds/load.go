@@ -68,18 +68,16 @@ func readAll(fsys fs.FS, out *problems) []catalogFile {
 	names := catalogNames(fsys, out)
 	shared := map[string]source{}
 	if slices.Contains(names, sourcesFile) {
-		shared = readSources(fsys, out)
+		_, shared = parseFile(sourcesFile, readFile(fsys, sourcesFile, out), shared, out)
 	}
 	var files []catalogFile
 	for _, name := range names {
 		if name == sourcesFile {
 			continue
 		}
-		r := reader{file: name, out: out}
-		if data, ok := r.read(fsys); ok {
-			if root := r.document(data); root != nil {
-				files = append(files, parseFile(name, root, shared, out))
-			}
+		if data := readFile(fsys, name, out); data != nil {
+			f, _ := parseFile(name, data, shared, out)
+			files = append(files, f)
 		}
 	}
 	return files
@@ -109,32 +107,19 @@ func catalogNames(fsys fs.FS, out *problems) []string {
 	return names
 }
 
-// read returns the file's bytes, at most one more than a file may have.
-func (r *reader) read(fsys fs.FS) (data []byte, ok bool) {
-	f, err := fsys.Open(r.file)
+// readFile returns a file's bytes, at most one more than it may have; nil where it cannot be read, which is noted.
+func readFile(fsys fs.FS, name string, out *problems) []byte {
+	f, err := fsys.Open(name)
 	if err == nil {
 		defer f.Close()
-		data, err = io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	}
-	if err != nil {
-		r.out.add(Problem{File: r.file, Text: fmt.Sprintf("read the file: %v", err)})
-		return nil, false
-	}
-	return data, true
-}
-
-func readSources(fsys fs.FS, out *problems) map[string]source {
-	p := &fileParser{reader: reader{file: sourcesFile, out: out}, sources: map[string]source{}}
-	data, ok := p.read(fsys)
-	if !ok {
-		return p.sources
-	}
-	if root := p.document(data); root != nil {
-		for _, f := range p.fields(root, "note", "sources") {
-			p.header(f)
+		data, failed := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+		if failed == nil {
+			return data
 		}
+		err = failed
 	}
-	return p.sources
+	out.add(Problem{File: name, Text: fmt.Sprintf("read the file: %v", err)})
+	return nil
 }
 
 // checkAcross finds what no file shows alone: repeated entries, keys and groups.
@@ -160,8 +145,7 @@ func checkAcross(files []catalogFile, out *problems) {
 				entries[id] = e
 				continue
 			}
-			line, col := position(e.at)
-			out.add(Problem{File: e.File, Line: line, Col: col,
+			out.add(Problem{File: e.File, Line: e.Line, Col: e.col,
 				Text: fmt.Sprintf("%s %s %q is listed twice: first in %s:%d", e.Signal, e.Match, e.Pattern, first.File, first.Line)})
 		}
 	}

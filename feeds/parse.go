@@ -1,16 +1,52 @@
 package feeds
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"avbeacon/internal/yamlfile"
 )
 
+// Bounds on one catalogue file, so that a wrong file costs little.
+const (
+	maxFileBytes = 1 << 20
+	maxLineBytes = 4096
+	maxText      = 600
+)
+
+// document is one file: a vendor's, one of marks ("_" begins its name), or the one of shared sources.
+type document struct {
+	Key      string            `yaml:"key" in:"vendor"`
+	Name     string            `yaml:"name" in:"vendor"`
+	Country  string            `yaml:"country" in:"vendor"`
+	Group    string            `yaml:"group" in:"vendor"`
+	Note     string            `yaml:"note"`
+	Fallback []netip.Addr      `yaml:"fallback" in:"vendor"`
+	Sources  map[string]source `yaml:"sources"`
+	Names    ast.Node          `yaml:"names" in:"vendor marks"` // decoded when all sources are known
+	Signals  ast.Node          `yaml:"signals" in:"vendor marks"`
+	Networks ast.Node          `yaml:"networks" in:"vendor marks"`
+	Tools    []tool            `yaml:"tools" in:"marks"`
+	Browsers []tool            `yaml:"browsers" in:"marks"`
+}
+
 // source is where a fact was read. Files name their sources once and entries refer to them by a short word.
-type source struct{ text, date, licence string }
+type source struct {
+	Text    string `yaml:"text"`
+	Date    string `yaml:"date"`
+	Licence string `yaml:"licence"`
+}
 
 // catalogFile is one file, read but not yet checked against the others.
 type catalogFile struct {
@@ -21,126 +57,88 @@ type catalogFile struct {
 	browsers []tool
 }
 
-// located is an entry with the nodes that messages about it point to.
+// located is an entry, or the defaults of a group of entries, with its place in the file.
 type located struct {
 	Entry
-	section  string   // names, signals or networks
-	at       ast.Node // the entry
-	sourceAt ast.Node // nil where the file's own default was taken
-	fields   map[string]ast.Node
+	List ast.Node `yaml:"list"` // of a group: its entries
+
+	section string // names, signals or networks
+	key, of string // of the entry, and of its group, in the file: names[2].list[0], names[2]
+	col     int
 }
 
-// fileParser turns one file's tree into a catalogFile.
+// fileParser turns one file into a catalogFile.
 type fileParser struct {
-	reader
+	yamlfile.Decoder
 	sources map[string]source // those of _sources.yaml and the file's own
 	file    catalogFile
 }
 
-// parseFile reads a vendor's file or a file of marks; name is its base name. shared are the sources every file may use.
-func parseFile(name string, root ast.Node, shared map[string]source, out *problems) catalogFile {
-	p := &fileParser{reader: reader{file: name, out: out}, sources: maps.Clone(shared), file: catalogFile{name: name}}
-	keys := []string{"key", "name", "country", "group", "note", "fallback", "sources", "names", "signals", "networks"}
-	if strings.HasPrefix(name, "_") {
-		keys = []string{"note", "sources", "names", "signals", "networks", "tools", "browsers"}
-	} else {
-		p.file.vendor = &Vendor{}
-	}
-	fields := p.fields(root, keys...)
-	for _, f := range fields {
-		p.header(f)
-	}
-	if p.file.vendor != nil {
-		p.checkVendor(root)
-	}
-	for _, f := range fields { // sources may follow the entries that use them
-		p.section(f)
-	}
-	return p.file
-}
-
-func (p *fileParser) header(f field) {
-	v := p.file.vendor
-	switch f.name {
-	case "key":
-		v.Key = p.text(f.value)
-	case "name":
-		v.Name = p.text(f.value)
-	case "country":
-		v.Country = p.country(f.value)
-	case "group":
-		v.Group = p.text(f.value)
-	case "note":
-		note := p.text(f.value)
-		if v != nil {
-			v.Note = note
-		}
-	case "fallback":
-		for _, n := range p.items(f.value) {
-			v.Fallback = append(v.Fallback, p.address(n))
-		}
-	case "sources":
-		p.parseSources(f.value)
-	}
-}
-
-func (p *fileParser) section(f field) {
-	switch f.name {
-	case "names", "signals", "networks":
-		p.groups(f.value, f.name)
-	case "tools":
-		p.file.tools = p.parseTools(f.value)
-	case "browsers":
-		p.file.browsers = p.parseTools(f.value)
-	}
-}
-
-func (p *fileParser) checkVendor(root ast.Node) {
-	v := p.file.vendor
+// parseFile reads a file; name is its base name, shared are the sources that every file may use. sources are those and the file's.
+func parseFile(name string, data []byte, shared map[string]source, out *problems) (f catalogFile, sources map[string]source) {
+	p := &fileParser{sources: maps.Clone(shared), file: catalogFile{name: name}}
+	p.In, p.Numbers, p.Text, p.Custom = "vendor", true, goodText, p.custom
 	switch {
-	case v.Key == "":
-		p.fail(root, "the file names no key")
-	case v.Key+".yaml" != p.file.name && v.Key+".yml" != p.file.name:
-		p.fail(root, "key %q does not match the file's name", v.Key)
-	case strings.Trim(v.Key, "abcdefghijklmnopqrstuvwxyz0123456789") != "":
-		p.fail(root, "key %q has more than lower-case letters and digits", v.Key)
+	case name == sourcesFile:
+		p.In = "sources"
+	case strings.HasPrefix(name, "_"):
+		p.In = "marks"
 	}
-	if v.Name == "" {
-		p.fail(root, "the file names no name")
+	p.read(data)
+	for _, x := range p.Problems {
+		out.add(Problem{File: name, Line: x.Line, Col: x.Column, Text: x.Bare()})
 	}
-	if v.Country == "" {
-		p.fail(root, "the file names no country")
-	}
+	return p.file, p.sources
 }
 
-// parseSources reads a mapping of short words to sources into p.sources.
-func (p *fileParser) parseSources(n ast.Node) {
-	m, ok := n.(*ast.MappingNode)
-	if !ok {
-		p.fail(n, "want a mapping of sources, have %s", kindOf(n))
+func (p *fileParser) read(data []byte) {
+	n := 0
+	for line := range bytes.Lines(data) {
+		if n++; len(line) > maxLineBytes {
+			p.FailKey("", "line %d is longer than %d bytes", n, maxLineBytes)
+			return
+		}
+	}
+	var d document
+	if !p.Decode(data, maxFileBytes, &d) {
+		if len(p.Problems) == 0 {
+			p.FailKey("", "want exactly one YAML document, have none")
+		}
 		return
 	}
-	for _, pair := range m.Values {
-		key, ok := pair.Key.(*ast.StringNode)
-		if !ok || !isWord(key.Value) {
-			p.fail(pair.Key, "a source's name is one word of lower-case letters, digits and hyphens")
-			continue
+	for word, s := range d.Sources { // they may follow the entries that use them
+		switch {
+		case !isWord(word):
+			p.FailKey("sources."+word, "a source's name is one word of lower-case letters, digits and hyphens")
+		case s.Text == "" || s.Date == "":
+			p.FailKey("sources."+word, "source %q needs a text and a date", word)
 		}
-		var s source
-		for _, f := range p.fields(pair.Value, "text", "date", "licence") {
-			switch f.name {
-			case "text":
-				s.text = p.text(f.value)
-			case "date":
-				s.date = p.date(f.value)
-			case "licence":
-				s.licence = p.text(f.value)
-			}
-		}
-		if s.text == "" || s.date == "" {
-			p.fail(pair.Key, "source %q needs a text and a date", key.Value)
-		}
-		p.sources[key.Value] = s
+		p.sources[word] = s
+	}
+	if p.In == "vendor" {
+		p.vendor(&d)
+	}
+	p.file.tools, p.file.browsers = p.tools("tools", d.Tools), p.tools("browsers", d.Browsers)
+	p.section("names", d.Names)
+	p.section("signals", d.Signals)
+	p.section("networks", d.Networks)
+}
+
+func (p *fileParser) vendor(d *document) {
+	p.file.vendor = &Vendor{Key: d.Key, Name: d.Name, Country: d.Country, Group: d.Group, Note: d.Note, Fallback: d.Fallback}
+	switch {
+	case d.Key == "":
+		p.FailKey("", "the file names no key")
+	case d.Key+".yaml" != p.file.name && d.Key+".yml" != p.file.name:
+		p.FailKey("", "key %q does not match the file's name", d.Key)
+	case strings.Trim(d.Key, "abcdefghijklmnopqrstuvwxyz0123456789") != "":
+		p.FailKey("", "key %q has more than lower-case letters and digits", d.Key)
+	}
+	if d.Name == "" {
+		p.FailKey("", "the file names no name")
+	}
+	if _, _, ok := p.Place("country"); !ok {
+		p.FailKey("", "the file names no country")
 	}
 }
 
@@ -148,51 +146,153 @@ func isWord(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
-// groups reads a section: a list of entries and of groups, whose keys are the defaults of what their list holds.
-func (p *fileParser) groups(n ast.Node, section string) {
-	for _, g := range p.items(n) {
-		base := &located{Entry: Entry{Confidence: Middle}, section: section, fields: map[string]ast.Node{}}
-		if section == "networks" {
+// section reads a list of entries and of groups, whose keys are the defaults of what their list holds.
+func (p *fileParser) section(name string, n ast.Node) {
+	p.In = name
+	for i, g := range p.Items(name, n) {
+		base := located{Entry: Entry{Confidence: Middle}, section: name, key: fmt.Sprintf("%s[%d]", name, i)}
+		if name == "networks" {
 			base.Signal = SignalASN
 		}
-		list := p.apply(g, base, append(entryKeys(section), "list")...)
-		if list == nil {
-			base.at = g
-			p.finish(base)
+		p.entry(g, &base)
+		if base.List == nil {
+			p.finish(&base)
 			continue
 		}
-		for _, item := range p.items(list) {
-			e := *base
-			e.fields = maps.Clone(base.fields)
+		for j, item := range p.Items(base.key+".list", base.List) {
+			e := base
+			e.List, e.of, e.key = nil, base.key, fmt.Sprintf("%s.list[%d]", base.key, j)
 			p.entry(item, &e)
+			if e.List != nil {
+				p.FailKey(e.key, "a list holds no list")
+			}
+			p.finish(&e)
 		}
 	}
 }
 
-// entry reads one element of a group's list: a pattern alone, or a mapping that adds to the group's defaults.
+// entry reads a pattern alone, or a mapping that adds to what e has.
 func (p *fileParser) entry(n ast.Node, e *located) {
-	e.at = n
 	switch n.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
-		p.apply(n, e, entryKeys(e.section)...)
+		p.Value(e.key, n, reflect.ValueOf(e).Elem())
 	default:
-		e.Pattern = p.text(n)
-		e.fields["pattern"] = n
+		p.Value(e.key, n, reflect.ValueOf(&e.Pattern).Elem())
 	}
-	p.finish(e)
 }
 
-// entryKeys returns the keys that an entry of a section may have.
-func entryKeys(section string) []string {
-	common := []string{"pattern", "role", "strength", "product", "mark", "country", "oem", "builtin", "mask", "source",
-		"date", "licence", "confidence", "wire", "note"}
-	switch section {
-	case "names":
-		return append(common, "match", "pool", "sample")
-	case "networks":
-		return append(common, "kind", "asn", "owner", "prefixes")
+// place returns the key that sets a field of an entry: its own, or its group's; ok is false where none does.
+func (p *fileParser) place(e *located, field string) (key string, ok bool) {
+	for _, key := range []string{e.key + "." + field, e.of + "." + field} {
+		if _, _, ok := p.Place(key); ok {
+			return key, true
+		}
 	}
-	return append(common, "kind", "need", "hosts", "sample")
+	return e.key, false
+}
+
+// failAt notes an error at a field of an entry.
+func (p *fileParser) failAt(e *located, field, format string, args ...any) {
+	key, _ := p.place(e, field)
+	p.FailKey(key, format, args...)
+}
+
+// custom reads what has a form of its own.
+func (p *fileParser) custom(key string, n ast.Node, v reflect.Value) bool {
+	scan := func(read func(word string) error) { yamlfile.Scan(&p.Decoder, key, n, "a text", read) }
+	switch to := v.Addr().Interface().(type) {
+	case *string:
+		check := checkOf(key)
+		if check == nil {
+			return false
+		}
+		scan(func(word string) error { *to = word; return check(word) })
+	case *Signal:
+		scan(func(word string) error {
+			i, ok := constant(signalWords(), word)
+			if *to = Signal(i); !ok || !slices.Contains(kindWords(p.In), word) {
+				return notOneOf(word, "kind", kindWords(p.In))
+			}
+			return nil
+		})
+	case *netip.Addr:
+		scan(func(word string) (err error) {
+			if *to, err = netip.ParseAddr(word); err != nil || to.Zone() != "" {
+				return fmt.Errorf("%q is not an address", word)
+			}
+			return nil
+		})
+	case *uint32:
+		scan(func(word string) error {
+			digits, ok := strings.CutPrefix(word, "AS")
+			n, err := strconv.ParseUint(digits, 10, 32)
+			if *to = uint32(n); !ok || err != nil || n == 0 || digits[0] == '0' {
+				return fmt.Errorf("%q is not an autonomous system (AS and a number)", word)
+			}
+			return nil
+		})
+	case *[]netip.Prefix:
+		p.prefixes(key, n, to)
+	default:
+		return false
+	}
+	return true
+}
+
+// checkOf returns what checks the text of a key, nil where any text will do.
+func checkOf(key string) func(string) error {
+	switch name := key[strings.LastIndexByte(key, '.')+1:]; {
+	case name == "date":
+		return checkDate
+	case name == "country":
+		return checkCountry
+	case strings.HasPrefix(name, "hosts["):
+		return func(host string) error {
+			if reason := badName(host); reason != "" {
+				return fmt.Errorf("host %q: %s", host, reason)
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// prefixes reads a list of prefixes, or one text with spaces between them.
+func (p *fileParser) prefixes(key string, n ast.Node, to *[]netip.Prefix) {
+	words := []ast.Node{n}
+	if _, ok := n.(*ast.SequenceNode); ok {
+		words = p.Items(key, n)
+	}
+	*to = nil
+	for _, n := range words {
+		yamlfile.Scan(&p.Decoder, key, n, "prefixes", func(word string) error {
+			for _, s := range strings.Fields(word) {
+				pfx, reason := parsePrefix(s)
+				if reason != "" {
+					return errors.New(reason)
+				}
+				if slices.Contains(*to, pfx) {
+					return fmt.Errorf("prefix %s is listed twice", pfx)
+				}
+				*to = append(*to, pfx)
+			}
+			return nil
+		})
+	}
+}
+
+// goodText rejects what no text of the catalogue needs. A block's last line end does not count.
+func goodText(s string) (string, error) {
+	s = strings.TrimRight(s, "\n")
+	if len(s) > maxText {
+		return "", fmt.Errorf("text is longer than %d bytes", maxText)
+	}
+	for _, c := range s {
+		if unicode.IsControl(c) || c == utf8.RuneError || unicode.Is(unicode.Bidi_Control, c) {
+			return "", fmt.Errorf("text holds the control character %U", c)
+		}
+	}
+	return s, nil
 }
 
 // kindWords returns the kinds of sign that a section may hold.
@@ -201,106 +301,4 @@ func kindWords(section string) []string {
 		return []string{"asn", "range", "resolver"}
 	}
 	return []string{"path", "query", "user-agent", "header", "body", "payload", "issuer", "port", "lan-port"}
-}
-
-// apply copies the keys of a mapping into e and returns the value of "list", nil if there is none.
-func (p *fileParser) apply(n ast.Node, e *located, keys ...string) (list ast.Node) {
-	for _, f := range p.fields(n, keys...) {
-		if f.name == "list" {
-			list = f.value
-			continue
-		}
-		e.fields[f.name] = f.value
-		if !p.applyWord(f, e) && !p.applyText(f, e) {
-			p.applyOther(f, e)
-		}
-	}
-	return list
-}
-
-// applyWord sets the fields whose values are words of a closed list.
-func (p *fileParser) applyWord(f field, e *located) bool {
-	switch f.name {
-	case "role":
-		e.Role = Role(p.choice(f.value, "role", roleWords()))
-	case "strength":
-		e.Strength = Strength(p.choice(f.value, "strength", strengthWords()))
-	case "match":
-		e.Match = Match(p.choice(f.value, "match", matchWords()))
-	case "confidence":
-		e.Confidence = Confidence(p.choice(f.value, "confidence", confidenceWords()))
-	case "need":
-		e.Need = Need(p.choice(f.value, "need", needWords()))
-	case "kind":
-		p.choice(f.value, "kind", kindWords(e.section))
-		kind, _ := constant(signalWords(), p.text(f.value))
-		e.Signal = Signal(kind)
-	default:
-		return false
-	}
-	return true
-}
-
-// applyText sets the fields that are plain text.
-func (p *fileParser) applyText(f field, e *located) bool {
-	targets := map[string]*string{"pattern": &e.Pattern, "product": &e.Product, "mark": &e.Mark, "oem": &e.OEM,
-		"mask": &e.Mask, "licence": &e.Licence, "wire": &e.Wire, "note": &e.Note, "owner": &e.Owner, "sample": &e.Sample}
-	t, ok := targets[f.name]
-	if ok {
-		*t = p.text(f.value)
-	}
-	return ok
-}
-
-// applyOther sets the fields that have a form of their own.
-func (p *fileParser) applyOther(f field, e *located) {
-	switch f.name {
-	case "country":
-		e.Country = p.country(f.value)
-	case "builtin":
-		e.Builtin = p.flag(f.value)
-	case "pool":
-		e.Pool = p.flag(f.value)
-	case "date":
-		e.Date = p.date(f.value)
-	case "source":
-		e.Source = p.text(f.value)
-		e.sourceAt = f.value
-	case "hosts":
-		e.Hosts = nil
-		for _, n := range p.items(f.value) {
-			host := p.text(n)
-			if reason := badName(host); reason != "" {
-				p.fail(n, "host %q: %s", host, reason)
-			}
-			e.Hosts = append(e.Hosts, host)
-		}
-	case "asn":
-		e.ASN = p.asn(f.value)
-	case "prefixes":
-		e.Prefixes = p.prefixes(f.value)
-	}
-}
-
-// prefixes reads a list of prefixes, or one text with spaces between them.
-func (p *fileParser) prefixes(n ast.Node) []netip.Prefix {
-	words := []ast.Node{n}
-	if s, ok := n.(*ast.SequenceNode); ok {
-		words = s.Values
-	}
-	var out []netip.Prefix
-	for _, w := range words {
-		for _, s := range strings.Fields(p.text(w)) {
-			pfx, reason := parsePrefix(s)
-			if reason != "" {
-				p.fail(w, "%s", reason)
-				continue
-			}
-			if slices.Contains(out, pfx) {
-				p.fail(w, "prefix %s is listed twice", pfx)
-			}
-			out = append(out, pfx)
-		}
-	}
-	return out
 }

@@ -13,24 +13,15 @@ const (
 	minLiteral    = 4 // bytes that an expression without an anchor must hold in one piece
 )
 
-// checkPattern checks an entry's pattern by its kind and compiles what has to be compiled.
-func (p *fileParser) checkPattern(e *located) {
-	var reason string
+// check checks an entry's pattern by its kind and compiles what has to be compiled.
+func (e *located) check() (reason string) {
 	switch e.section {
 	case "names":
-		reason = e.checkNamePattern()
+		return e.checkNamePattern()
 	case "signals":
-		reason = e.checkSignalPattern()
-	case "networks":
-		reason = e.checkNetwork()
+		return e.checkSignalPattern()
 	}
-	if reason != "" {
-		at := e.fields["pattern"]
-		if at == nil {
-			at = e.at
-		}
-		p.fail(at, "%s", reason)
-	}
+	return e.checkNetwork()
 }
 
 func (e *Entry) checkNamePattern() (reason string) {
@@ -198,17 +189,17 @@ func (e *Entry) checkNetwork() string {
 }
 
 // checkMask compiles an entry's mask.
-func (p *fileParser) checkMask(e *located) {
+func (e *Entry) checkMask() (reason string) {
 	if e.Mask == "" || e.Mask == MaskLabel || e.Mask == MaskValue {
-		return
+		return ""
 	}
 	re, _, reason := compile(e.Mask)
 	switch {
 	case reason != "":
-		p.fail(e.fields["mask"], "mask: %s", reason)
+		return "mask: " + reason
 	case re.NumSubexp() != 1:
-		p.fail(e.fields["mask"], "mask %q must have exactly one group: what it hides", e.Mask)
-	default:
-		e.mask = compiled(re)
+		return fmt.Sprintf("mask %q must have exactly one group: what it hides", e.Mask)
 	}
+	e.mask = compiled(re)
+	return ""
 }

@@ -275,8 +275,8 @@ func (s *coder) expression(x **expression) {
 }
 
 func (s *coder) tool(t *tool) {
-	s.text(&t.name)
-	s.text(&t.pattern)
+	s.text(&t.Name)
+	s.text(&t.Pattern)
 	s.quick(&t.quick)
 	s.expression(&t.re)
 }

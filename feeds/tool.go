@@ -1,45 +1,33 @@
 package feeds
 
-import (
-	"github.com/goccy/go-yaml/ast"
-)
+import "fmt"
 
 // tool is a program that a person runs, known by its User-Agent.
 type tool struct {
-	name    string
-	pattern string
+	Name    string `yaml:"name"`
+	Pattern string `yaml:"pattern"`
 	re      *expression
 	quick
 }
 
-// parseTools reads a list of {name, pattern}.
-func (p *fileParser) parseTools(n ast.Node) []tool {
-	var out []tool
-	for _, item := range p.items(n) {
-		var t tool
-		for _, f := range p.fields(item, "name", "pattern") {
-			switch f.name {
-			case "name":
-				t.name = p.text(f.value)
-			case "pattern":
-				t.pattern = p.text(f.value)
-			}
-		}
-		re, tree, reason := compile(t.pattern)
+// tools checks and compiles the tools of a section.
+func (p *fileParser) tools(section string, list []tool) []tool {
+	for i := range list {
+		t, key := &list[i], fmt.Sprintf("%s[%d]", section, i)
+		re, tree, reason := compile(t.Pattern)
 		switch {
-		case t.name == "":
-			p.fail(item, "the tool has no name")
+		case t.Name == "":
+			p.FailKey(key, "the tool has no name")
 		case reason != "":
-			p.fail(item, "%s", reason)
+			p.FailKey(key, "%s", reason)
 		case !anchored(tree):
-			p.fail(item, "expression %q must begin with ^, end with $ or hold %d plain bytes in a row", t.pattern, minLiteral)
+			p.FailKey(key, "expression %q must begin with ^, end with $ or hold %d plain bytes in a row", t.Pattern, minLiteral)
 		}
 		if tree != nil {
 			t.re, t.quick = compiled(re), quickOf(tree)
 		}
-		out = append(out, t)
 	}
-	return out
+	return list
 }
 
 // Tool names the program that a person runs by hand or in a script and that sends this User-Agent ("wget", "curl",
@@ -55,7 +43,7 @@ func toolName(list []tool, ua string) string {
 	}
 	for _, t := range list {
 		if t.may(ua) && t.re.regexp().MatchString(ua) {
-			return t.name
+			return t.Name
 		}
 	}
 	return ""

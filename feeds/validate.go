@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml/ast"
 	"golang.org/x/net/publicsuffix"
 )
 
@@ -20,11 +19,15 @@ const (
 // finish completes an entry from its source, checks it on its own and adds it to the file.
 func (p *fileParser) finish(e *located) {
 	e.Vendor, e.File = p.file.vendor, p.file.name
-	e.Line, _ = position(e.at)
+	e.Line, e.col, _ = p.Place(e.key)
 	p.resolveSource(e)
 	p.checkWords(e)
-	p.checkPattern(e)
-	p.checkMask(e)
+	if reason := e.check(); reason != "" {
+		p.failAt(e, "pattern", "%s", reason)
+	}
+	if reason := e.checkMask(); reason != "" {
+		p.failAt(e, "mask", "%s", reason)
+	}
 	p.file.entries = append(p.file.entries, e)
 }
 
@@ -33,46 +36,46 @@ func (p *fileParser) resolveSource(e *located) {
 	if isWord(e.Source) {
 		s, ok := p.sources[e.Source]
 		if !ok {
-			p.fail(e.sourceAt, "source %q is not declared", e.Source)
+			p.failAt(e, "source", "source %q is not declared", e.Source)
 			return
 		}
-		e.Source = s.text
+		e.Source = s.Text
 		if e.Date == "" {
-			e.Date = s.date
+			e.Date = s.Date
 		}
 		if e.Licence == "" {
-			e.Licence = s.licence
+			e.Licence = s.Licence
 		}
 	}
 	if e.Source == "" {
-		p.fail(e.at, "the entry has no source")
+		p.FailKey(e.key, "the entry has no source")
 	}
 	if e.Date == "" {
-		p.fail(e.at, "the entry has no date")
+		p.FailKey(e.key, "the entry has no date")
 	}
 }
 
 func (p *fileParser) checkWords(e *located) {
 	mark := p.file.vendor == nil
 	for _, required := range []string{"role", "strength"} {
-		if e.fields[required] == nil && !mark {
-			p.fail(e.at, "the entry has no %s", required)
+		if _, ok := p.place(e, required); !ok && !mark {
+			p.FailKey(e.key, "the entry has no %s", required)
 		}
 	}
 	switch {
 	case mark && !isWord(e.Mark):
-		p.fail(e.at, "an entry without a vendor needs a mark: one word")
+		p.FailKey(e.key, "an entry without a vendor needs a mark: one word")
 	case !mark && e.Mark != "":
-		p.fail(e.fields["mark"], "only entries without a vendor have a mark")
+		p.failAt(e, "mark", "only entries without a vendor have a mark")
 	}
 	if mark && e.Strength > Weak {
-		p.fail(e.at, "a mark is never %s", e.Strength)
+		p.FailKey(e.key, "a mark is never %s", e.Strength)
 	}
 	if e.Confidence == Low && e.Strength == Strong {
-		p.fail(e.at, "an entry of low confidence is never strong")
+		p.FailKey(e.key, "an entry of low confidence is never strong")
 	}
-	if e.section == "signals" && e.fields["kind"] == nil {
-		p.fail(e.at, "the entry has no kind")
+	if _, ok := p.place(e, "kind"); e.section == "signals" && !ok {
+		p.FailKey(e.key, "the entry has no kind")
 	}
 }
 
@@ -114,43 +117,21 @@ func badSuffix(s string) string {
 	return ""
 }
 
-func (p *fileParser) date(n ast.Node) string {
-	s := p.text(n)
+func checkDate(s string) error {
 	if _, err := time.Parse(dateLayout, s); err != nil {
-		p.fail(n, "date %q is not of the form YYYY-MM-DD", s)
+		return fmt.Errorf("date %q is not of the form YYYY-MM-DD", s)
 	}
-	return s
+	return nil
 }
 
-// country reads one or more upper-case ISO 3166 alpha-2 codes with "/" between them.
-func (p *fileParser) country(n ast.Node) string {
-	s := p.text(n)
-	for _, c := range strings.Split(s, "/") {
+// checkCountry wants one or more upper-case ISO 3166 alpha-2 codes with "/" between them.
+func checkCountry(s string) error {
+	for c := range strings.SplitSeq(s, "/") {
 		if len(c) != 2 || strings.Trim(c, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-			p.fail(n, "country %q is not of the form XX or XX/YY", s)
-			break
+			return fmt.Errorf("country %q is not of the form XX or XX/YY", s)
 		}
 	}
-	return s
-}
-
-func (p *fileParser) address(n ast.Node) netip.Addr {
-	a, err := netip.ParseAddr(p.text(n))
-	if err != nil || a.Zone() != "" {
-		p.fail(n, "%q is not an address", p.text(n))
-	}
-	return a
-}
-
-// asn reads AS64500.
-func (p *fileParser) asn(n ast.Node) uint32 {
-	digits, ok := strings.CutPrefix(p.text(n), "AS")
-	v, err := strconv.ParseUint(digits, 10, 32)
-	if !ok || err != nil || v == 0 || digits[0] == '0' {
-		p.fail(n, "%q is not an autonomous system (AS and a number)", p.text(n))
-		return 0
-	}
-	return uint32(v)
+	return nil
 }
 
 // parsePrefix reads a prefix or a single address, or returns why the text is neither.

@@ -1,6 +1,10 @@
 package feeds
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // The words of the catalogue, in the order of the constants. A word is looked up by position.
 func roleWords() []string {
@@ -32,17 +36,33 @@ func word(words []string, i uint8) string {
 // constant returns the number of a word.
 func constant(words []string, w string) (uint8, bool) {
 	i := slices.Index(words, w)
-	if i < 0 {
-		return 0, false
+	return uint8(max(i, 0)), i >= 0
+}
+
+func notOneOf(w, what string, words []string) error {
+	return fmt.Errorf("%q is not a %s (one of: %s)", w, what, strings.Join(words, ", "))
+}
+
+// scanWord sets a constant by its word.
+func scanWord[T ~uint8](to *T, what string, words []string, w []byte) error {
+	i, ok := constant(words, string(w))
+	if *to = T(i); !ok {
+		return notOneOf(string(w), what, words)
 	}
-	return uint8(i), true
+	return nil
 }
 
 // String returns the role's word in the catalogue.
 func (r Role) String() string { return word(roleWords(), uint8(r)) }
 
+// UnmarshalText reads the word.
+func (r *Role) UnmarshalText(w []byte) error { return scanWord(r, "role", roleWords(), w) }
+
 // String returns the strength's word in the catalogue.
 func (s Strength) String() string { return word(strengthWords(), uint8(s)) }
+
+// UnmarshalText reads the word.
+func (s *Strength) UnmarshalText(w []byte) error { return scanWord(s, "strength", strengthWords(), w) }
 
 // String returns the signal's word in the catalogue.
 func (s Signal) String() string { return word(signalWords(), uint8(s)) }
@@ -50,8 +70,19 @@ func (s Signal) String() string { return word(signalWords(), uint8(s)) }
 // String returns the match's word in the catalogue.
 func (m Match) String() string { return word(matchWords(), uint8(m)) }
 
+// UnmarshalText reads the word.
+func (m *Match) UnmarshalText(w []byte) error { return scanWord(m, "match", matchWords(), w) }
+
 // String returns the need's word in the catalogue.
 func (n Need) String() string { return word(needWords(), uint8(n)) }
 
+// UnmarshalText reads the word.
+func (n *Need) UnmarshalText(w []byte) error { return scanWord(n, "need", needWords(), w) }
+
 // String returns the confidence's word in the catalogue.
 func (c Confidence) String() string { return word(confidenceWords(), uint8(c)) }
+
+// UnmarshalText reads the word.
+func (c *Confidence) UnmarshalText(w []byte) error {
+	return scanWord(c, "confidence", confidenceWords(), w)
+}

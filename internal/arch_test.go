@@ -171,7 +171,7 @@ func TestImportsFollowTheTable(t *testing.T) {
 }
 
 // What packets become and what is known of them is below everything that a program does with it: nothing in these folders
-// imports from outside of them.
+// imports from outside of them but leaves, which import nothing of ours: the limits and the reader of YAML.
 func TestNoArrowRunsUp(t *testing.T) {
 	for _, p := range packages(t) {
 		for _, imported := range ours(p.imported(t)) {

@@ -31,7 +31,13 @@ type Decoder struct {
 
 	root   reflect.Type
 	places map[string]ast.Node // of keys' values
-	fields map[reflect.Type][]reflect.StructField
+	fields map[sectionType][]reflect.StructField
+}
+
+// sectionType is a struct as one section sees it.
+type sectionType struct {
+	t  reflect.Type
+	in string
 }
 
 // Decode reads a file of at most so many bytes over what into points to. It returns false where there is nothing to read: the
@@ -42,7 +48,7 @@ func (d *Decoder) Decode(data []byte, most int, into any) bool {
 		d.Problems = append(d.Problems, *wrong)
 	}
 	v := reflect.ValueOf(into).Elem()
-	d.root, d.places, d.fields = v.Type(), map[string]ast.Node{}, map[reflect.Type][]reflect.StructField{}
+	d.root, d.places, d.fields = v.Type(), map[string]ast.Node{}, map[sectionType][]reflect.StructField{}
 	if body == nil {
 		return false
 	}

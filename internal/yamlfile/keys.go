@@ -23,13 +23,14 @@ func IsSection(t reflect.Type) bool {
 
 // keys returns the fields of a struct that the current section can set.
 func (d *Decoder) keys(t reflect.Type) []reflect.StructField {
-	if d.fields[t] == nil {
-		d.fields[t] = reflect.VisibleFields(t)
+	id := sectionType{t, d.In}
+	if d.fields[id] == nil {
+		d.fields[id] = slices.DeleteFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool {
+			in := f.Tag.Get("in")
+			return KeyOf(f) == "" || in != "" && !slices.Contains(strings.Fields(in), d.In)
+		})
 	}
-	return slices.DeleteFunc(slices.Clone(d.fields[t]), func(f reflect.StructField) bool {
-		in := f.Tag.Get("in")
-		return KeyOf(f) == "" || in != "" && !slices.Contains(strings.Fields(in), d.In)
-	})
+	return d.fields[id]
 }
 
 // field finds the field of a key.
