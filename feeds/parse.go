@@ -15,7 +15,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
-	"avbeacon/internal/yamlfile"
+	"avbeacon/feeds/yamlfile"
 )
 
 // Bounds on one catalogue file, so that a wrong file costs little.

@@ -13,11 +13,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"avbeacon/feeds/yamlfile"
 	"avbeacon/internal/setting"
 	"avbeacon/internal/siem"
 	"avbeacon/internal/siem/deliver"
 	"avbeacon/internal/siem/format"
-	"avbeacon/internal/yamlfile"
 )
 
 // fake are surroundings with one variable, TOKEN, and one file, /secret.

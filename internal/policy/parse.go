@@ -11,7 +11,7 @@ import (
 
 	"avbeacon/classify"
 	"avbeacon/classify/place"
-	"avbeacon/internal/yamlfile"
+	"avbeacon/feeds/yamlfile"
 )
 
 // document is a policy file. Unknown keys are errors.

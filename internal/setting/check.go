@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"avbeacon/internal/yamlfile"
+	"avbeacon/feeds/yamlfile"
 )
 
 // Check collects problems under one key. Sections get one from their parent (At) and report by the keys below it, so that

@@ -7,7 +7,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
-	"avbeacon/internal/yamlfile"
+	"avbeacon/feeds/yamlfile"
 )
 
 // MaxFile is the largest configuration file, in bytes.

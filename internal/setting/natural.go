@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode"
 
-	"avbeacon/internal/yamlfile"
+	"avbeacon/feeds/yamlfile"
 )
 
 // natural checks what holds for all values: no number is negative, no text has control characters, and no entry of a list

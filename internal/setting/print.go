@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"avbeacon/internal/yamlfile"
+	"avbeacon/feeds/yamlfile"
 )
 
 // Print writes the struct that c points to as YAML, every key below a comment that explains it (the field's tag about).
