@@ -96,6 +96,9 @@ func strangeCapture(t testing.TB) []byte {
 }
 
 func TestReportsFollowTheirSchema(t *testing.T) {
+	if raced {
+		t.Skip("one goroutine does all")
+	}
 	report, finding, coverage := compiled(t, "report", ""), compiled(t, "report", "#/$defs/finding"), compiled(t, "report", "#/$defs/coverage")
 	files := captures(t)
 	runs := [][]string{files, {files[0], files[len(files)-1]}}
@@ -121,6 +124,9 @@ func TestReportsFollowTheirSchema(t *testing.T) {
 }
 
 func TestObserveFollowsItsSchema(t *testing.T) {
+	if raced {
+		t.Skip("one goroutine does all")
+	}
 	s := compiled(t, "observe", "")
 	kinds := map[string]int{}
 	lines := bufio.NewScanner(bytes.NewReader(stdout(t, append([]string{"observe", "--quiet", "--header", "Accept"}, captures(t)...)...)))
