@@ -23,10 +23,13 @@ type flood struct {
 	peak uint64 // of the heap in use, in bytes
 }
 
-const floodBlock = 256
+const (
+	floodBlock = 256 // packets
+	floodLooks = 16  // blocks between two looks at the heap
+)
 
 func (f *flood) Next(_ context.Context, b *capture.Block) error {
-	if f.at%(64*floodBlock) == 0 || f.at >= f.n {
+	if f.at%(floodLooks*floodBlock) == 0 || f.at >= f.n {
 		f.measure()
 	}
 	if f.at >= f.n {
@@ -83,23 +86,33 @@ func strangeUDP(i, dport int, payload []byte) capture.Packet {
 }
 
 // What Observe may take beyond its tables: blocks, batches, scratch memory.
-const overhead = 16 << 20
+const overhead = 4 << 20
 
-// A million half-open flows and more fit into the memory that is promised for a million.
+// A million half-open flows and more fit into the memory that is promised for a million: 230 bytes each.
 func TestHalfOpenFlows(t *testing.T) {
-	st, heap := flooded(t, Options{}, 1_300_000, func(i int) capture.Packet { return strangeTCP(i, 443, decode.SYN, 1, nil) })
-	require.EqualValues(t, 1_300_000, st.Observer.Flows)
-	require.Greater(t, st.Observer.FlowsEvicted, uint64(1_300_000-1<<20-1))
-	require.Less(t, heap, 230<<20)
+	limit := limits.Flows
+	if testing.Short() {
+		limit /= 8
+	}
+	n := limit * 5 / 4
+	st, heap := flooded(t, Options{Observer: ObserverOptions{MaxFlows: limit}}, n, func(i int) capture.Packet {
+		return strangeTCP(i, 443, decode.SYN, 1, nil)
+	})
+	require.EqualValues(t, n, st.Observer.Flows)
+	require.GreaterOrEqual(t, st.Observer.FlowsEvicted, uint64(n-limit))
+	require.Less(t, heap, limit*230)
 }
 
-// few bounds the flows, so that what else they keep is visible.
-var few = Options{Observer: ObserverOptions{MaxFlows: 1 << 17}}
+// few bounds the flows and the bytes that wait far below the defaults: what is kept beyond them shows after some ten thousand
+// packets.
+var few = Options{Observer: ObserverOptions{MaxFlows: 1 << 15, MaxWaiting: fewWaiting}}
 
-const fewFlows = 40 << 20 // bytes that few takes at most
+const (
+	fewWaiting = 4 << 20
+	fewFlows   = 10 << 20 // bytes that few's flows take at most
+)
 
 func TestHostileFloods(t *testing.T) {
-	const waiting = limits.Waiting
 	start := clientStart(recorded(t, "v1"))[0]
 	hello := bigHello(t)
 	farPiece := dtlsRecords(smallHello(t), 60)[0]
@@ -114,35 +127,35 @@ func TestHostileFloods(t *testing.T) {
 		n    int
 		make func(i int) capture.Packet
 	}{
-		"first byte of a hello": {200_000, func(i int) capture.Packet { return strangeTCP(i, 443, decode.ACK, 1, hello[:1]) }},
-		"first part of a hello": {100_000, func(i int) capture.Packet { return strangeTCP(i, 443, decode.ACK, 1, hello[:1000]) }},
-		"early segments of one byte": {300_000, func(i int) capture.Packet {
+		"first byte of a hello": {40_000, func(i int) capture.Packet { return strangeTCP(i, 443, decode.ACK, 1, hello[:1]) }},
+		"first part of a hello": {20_000, func(i int) capture.Packet { return strangeTCP(i, 443, decode.ACK, 1, hello[:1000]) }},
+		"early segments of one byte": {75_000, func(i int) capture.Packet {
 			return strangeTCP(i/30, 443, decode.ACK, 1+2*uint32(i%30), hello[:1])
 		}},
-		"early segments": {300_000, func(i int) capture.Packet {
+		"early segments": {75_000, func(i int) capture.Packet {
 			return strangeTCP(i/30, 443, decode.ACK, 1+1001*uint32(i%30), hello[:1000])
 		}},
-		"heads that never end": {250_000, func(i int) capture.Packet {
+		"heads that never end": {60_000, func(i int) capture.Packet {
 			if i%100 == 0 {
 				return strangeTCP(i/100, 80, decode.ACK, 1, head)
 			}
 			return strangeTCP(i/100, 80, decode.ACK, 1+uint32(i%100)*uint32(len(head)), head[19:])
 		}},
-		"one byte a segment": {300_000, func(i int) capture.Packet {
+		"one byte a segment": {75_000, func(i int) capture.Packet {
 			return strangeTCP(i/100_000, 443, decode.ACK, 1+uint32(i%100_000), []byte{[]byte{22, 3, 1, 64, 0, 1, 0, 63, 252}[min(i%100_000, 8)]})
 		}},
-		"QUIC Initials that stay alone": {60_000, func(i int) capture.Packet { return strangeUDP(i, 443, start) }},
-		"DTLS pieces far behind":        {60_000, func(i int) capture.Packet { return strangeUDP(i, 4433, farPiece) }},
-		"HTTP/2 without end": {120_000, func(i int) capture.Packet {
+		"QUIC Initials that stay alone": {20_000, func(i int) capture.Packet { return strangeUDP(i, 443, start) }},
+		"DTLS pieces far behind":        {20_000, func(i int) capture.Packet { return strangeUDP(i, 4433, farPiece) }},
+		"HTTP/2 without end": {40_000, func(i int) capture.Packet {
 			return strangeTCP(i, 80, decode.ACK, 1, append([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 0, 0xff, 0, 1, 0, 0, 0, 0, 1, 0x40, 0x7f, 0x80, 0x70, 1))
 		}},
-		"DNS over TCP, too long": {100_000, func(i int) capture.Packet {
+		"DNS over TCP, too long": {20_000, func(i int) capture.Packet {
 			return strangeTCP(i, 53, decode.ACK, 1, join([]byte{0xff, 0xff}, make([]byte, 900)))
 		}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			_, heap := flooded(t, few, c.n, c.make)
-			require.Less(t, heap, waiting*3/2+fewFlows+overhead)
+			require.Less(t, heap, fewWaiting*3/2+fewFlows+overhead)
 		})
 	}
 }
