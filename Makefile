@@ -85,7 +85,8 @@ bench-beacon: ## Precision and recall of our beacon score and of the reference o
 	$(GO) run ./cmd/bench-beacon
 
 bench-siem: ## Alerts a second per format and through the durable store to each kind of receiver, on one core
-	$(GO) run ./cmd/bench-siem
+	$(GO) test -run '^$$' -bench BenchmarkEncode -benchtime 0.3s -cpu 1 ./internal/siem
+	$(GO) test -run '^$$' -bench BenchmarkDeliver -benchtime 30000x -cpu 1 -timeout 0 ./internal/outbox
 
 bench: build ## Speed, allocations and memory beside a bare read loop and tcpdump (SIZE=full for the large captures)
 	$(GO) build -o .cache/bin/mkbench ./cmd/mkbench

@@ -129,7 +129,7 @@ func (s *Store) flush(ctx context.Context, now time.Time, more func(*tx) error) 
 		s.mu.Unlock()
 		return nil
 	}
-	s.waiting, s.inFlight = s.newBatch(), b.alerts.count
+	s.waiting, s.inFlight, s.out.keep = s.newBatch(), b.alerts.count, max(mostRecent, b.alerts.count)
 	s.mu.Unlock()
 	var err error
 	alerts := b.alerts.sorted()

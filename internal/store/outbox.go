@@ -35,6 +35,7 @@ type outbox struct {
 	backlog   map[int64]tally  // alerts behind the slowest sink, by block of sequences
 	waiting   tally            // sum of backlog: at most a block more than the slowest sink lacks
 	recent    []Outgoing       // the last alerts, without a gap: sinks that keep up need not read and decode them
+	keep      int              // as many recent: mostRecent, or what one flush wrote, which was in memory anyway
 	counters  OutboxStats
 	stored    chan struct{} // closed when alerts were stored
 }
@@ -326,7 +327,7 @@ func (o *outbox) commit(x *stagedOutbox) {
 	}
 	o.counters.Stored += uint64(len(x.recent))
 	o.recent = append(o.recent, x.recent...)
-	if most := len(o.recent) - mostRecent; most > 0 {
+	if most := len(o.recent) - o.keep; most > 0 {
 		o.recent = slices.Delete(o.recent, 0, most)
 	}
 	if x.purged != [severities]uint64{} || len(o.positions) == 0 { // there are gaps, or nobody reads
