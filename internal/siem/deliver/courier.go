@@ -27,11 +27,18 @@ type courier struct {
 	most   int // alerts in a part
 	limit  int // bytes in a part, unless it is a single alert
 	send   sender
+	end    func() // closes the connection
 }
 
-// deliver implements Sink.Deliver. A rejected part is sent again in halves, in order, down to a single alert. Only an alert
+// Close closes the connection. What is not acknowledged is sent again after the next start.
+func (c *courier) Close() error {
+	c.end()
+	return nil
+}
+
+// Deliver implements alert.Sink. A rejected part is sent again in halves, in order, down to a single alert. Only an alert
 // that was rejected by itself is refused: no alert is lost because of its neighbours.
-func (c *courier) deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
+func (c *courier) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
 	items, refused := c.encodeAll(batch)
 	for step := c.most; len(items) > 0; {
 		part := items[:c.fit(items, step)]
@@ -97,9 +104,12 @@ func stopped(rest []item, size int, refused []alert.Refusal) (int, []alert.Refus
 	return n, refused
 }
 
-// maxReason is the longest reason of a Refusal, in bytes.
-const maxReason = 1 << 10
-
 func refuse(index int, reason string) alert.Refusal {
-	return alert.Refusal{Index: index, Reason: strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")}
+	return alert.Refusal{Index: index, Reason: bounded(reason)}
+}
+
+// bounded cuts a reason to what alert.Refusal allows.
+func bounded(reason string) string {
+	const most = 1 << 10
+	return strings.ToValidUTF8(reason[:min(len(reason), most)], "")
 }

@@ -65,19 +65,8 @@ func (w *Elastic) Open(s Setup) (alert.Sink, error) {
 	query := e.to.Query()
 	query.Set("filter_path", "errors,error,items.*.status,items.*.error") // the whole answer to a large batch is large
 	e.to.RawQuery = query.Encode()
-	e.courier = courier{encode: encode, most: cmp.Or(s.Batch, elasticBatch), limit: elasticBytes, send: e.post}
+	e.courier = courier{encode: encode, most: cmp.Or(s.Batch, elasticBatch), limit: elasticBytes, send: e.post, end: client.close}
 	return e, nil
-}
-
-// Deliver posts a batch.
-func (e *elastic) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
-	return e.deliver(ctx, batch)
-}
-
-// Close closes the connection.
-func (e *elastic) Close() error {
-	e.http.close()
-	return nil
 }
 
 func (e *elastic) post(ctx context.Context, part []item) (int, []alert.Refusal, error) {

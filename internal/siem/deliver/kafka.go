@@ -90,7 +90,10 @@ func (c *Kafka) Open(s Setup) (alert.Sink, error) {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
 	k := &kafka{client: client, topic: c.Topic, timeout: s.Timeout, ahead: map[string]struct{}{}}
-	k.courier = courier{encode: encode, most: cmp.Or(s.Batch, kafkaBatch), limit: kafkaBytes, send: k.produce}
+	k.courier = courier{encode: encode, most: cmp.Or(s.Batch, kafkaBatch), limit: kafkaBytes, send: k.produce, end: func() {
+		client.Close()
+		k.knocks.Wait()
+	}}
 	return k, nil
 }
 
@@ -149,14 +152,7 @@ func (k *kafka) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert
 		k.keys[a.ID] = kafkaKey(a)
 	}
 	maps.DeleteFunc(k.ahead, func(id string, _ struct{}) bool { _, ok := k.keys[id]; return !ok })
-	return k.deliver(ctx, batch)
-}
-
-// Close ends the client; what is not acknowledged comes again after the next start.
-func (k *kafka) Close() error {
-	k.client.Close()
-	k.knocks.Wait()
-	return nil
+	return k.courier.Deliver(ctx, batch)
 }
 
 // kafkaKey is what stays the same for a host, so that all of its alerts go to one partition.

@@ -19,7 +19,7 @@ func (l *lines) encode(batch []*alert.Alert) ([]byte, []alert.Refusal) {
 	for i, a := range batch {
 		longer, err := l.enc.Append(l.text, a)
 		if err != nil {
-			refused = append(refused, refusal(i, err))
+			refused = append(refused, refuse(i, err.Error()))
 		} else {
 			l.text = append(longer, '\n')
 		}
@@ -35,20 +35,6 @@ func (l *lines) whole(n int) int {
 		done++
 	}
 	return done
-}
-
-// refusal is that of an alert that cannot be encoded.
-func refusal(index int, err error) alert.Refusal {
-	return alert.Refusal{Index: index, Reason: bounded(err.Error())}
-}
-
-// bounded cuts a reason to what alert.Refusal allows.
-func bounded(reason string) string {
-	const most = 1 << 10
-	if len(reason) > most {
-		reason = reason[:most]
-	}
-	return reason
 }
 
 // before returns the refusals of the first n alerts of a batch.

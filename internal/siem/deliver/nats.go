@@ -86,7 +86,7 @@ func (c *NATS) Open(s Setup) (alert.Sink, error) {
 		}
 		n.options = append(n.options, nats.Secure(trust))
 	}
-	n.courier = courier{encode: encode, most: cmp.Or(s.Batch, natsBatch), limit: natsBytes, send: n.publish}
+	n.courier = courier{encode: encode, most: cmp.Or(s.Batch, natsBatch), limit: natsBytes, send: n.publish, end: n.drop}
 	return n, nil
 }
 
@@ -96,17 +96,6 @@ func (s *natsStream) note(err error, log *zap.Logger) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.denied = err
-}
-
-// Deliver publishes a batch and waits for all acknowledgements.
-func (s *natsStream) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
-	return s.deliver(ctx, batch)
-}
-
-// Close ends the connection.
-func (s *natsStream) Close() error {
-	s.drop()
-	return nil
 }
 
 func (s *natsStream) drop() {
@@ -164,10 +153,11 @@ func (s *natsStream) connect(ctx context.Context) error {
 		return nil
 	}
 	s.drop()
-	d := newNATSDialer(ctx)
-	stop := context.AfterFunc(ctx, d.hangUp)
-	defer stop()
+	d := &natsDialer{ctx: ctx}
 	conn, err := nats.Connect(s.url, append(slices.Clip(s.options), nats.SetCustomDialer(d), nats.SkipHostLookup())...)
+	if d.stop != nil {
+		d.stop()
+	}
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
@@ -207,38 +197,18 @@ func (s *natsStream) judge(err error) error {
 	return err
 }
 
-// natsDialer opens the connection for one delivery, and closes it if that delivery ends before the connection is ready.
+// natsDialer dials for one delivery. If that ends before the library has a connection that is ready, the connection is closed, because
+// the library has no context for its handshake.
 type natsDialer struct {
-	dial func(network, address string) (net.Conn, error)
-
-	mu   sync.Mutex
-	over bool
-	conn net.Conn
+	ctx  context.Context
+	stop func() bool // of the closing of the latest connection; nil: none
 }
 
-func newNATSDialer(ctx context.Context) *natsDialer {
-	d := &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
-	return &natsDialer{dial: func(network, address string) (net.Conn, error) { return d.DialContext(ctx, network, address) }}
-}
-
-// Dial is what the library asks for.
+// Dial implements nats.CustomDialer.
 func (d *natsDialer) Dial(network, address string) (net.Conn, error) {
-	conn, err := d.dial(network, address)
-	if err != nil {
-		return nil, err
+	conn, err := (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext(d.ctx, network, address)
+	if err == nil {
+		d.stop = context.AfterFunc(d.ctx, func() { conn.Close() })
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.conn = conn; d.over {
-		conn.Close()
-	}
-	return conn, nil
-}
-
-func (d *natsDialer) hangUp() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.over = true; d.conn != nil {
-		d.conn.Close()
-	}
+	return conn, err
 }

@@ -77,7 +77,7 @@ func (s *relpSink) messages(batch []*alert.Alert) (messages [][]byte, at []int, 
 	for i, a := range batch {
 		m, err := s.enc.Append(nil, a)
 		if err != nil {
-			refused = append(refused, refusal(i, err))
+			refused = append(refused, refuse(i, err.Error()))
 			continue
 		}
 		messages, at = append(messages, m), append(at, i)

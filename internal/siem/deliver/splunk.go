@@ -72,7 +72,7 @@ func (w *Splunk) Open(s Setup) (alert.Sink, error) {
 	sink := &splunk{http: client, ack: w.Ack, wait: client.timeout, firstGap: 250 * time.Millisecond}
 	sink.to, sink.asked = collector(client.base, channel)
 	sink.header = http.Header{"Content-Type": {"application/json"}, "X-Splunk-Request-Channel": {channel}}
-	sink.courier = courier{encode: encode, most: cmp.Or(s.Batch, splunkBatch), limit: splunkBytes, send: sink.post}
+	sink.courier = courier{encode: encode, most: cmp.Or(s.Batch, splunkBatch), limit: splunkBytes, send: sink.post, end: client.close}
 	return sink, nil
 }
 
@@ -105,7 +105,7 @@ func collector(base *url.URL, channel string) (events, acks *url.URL) {
 // sent again.
 func (s *splunk) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
 	waiting := s.waiting(batch)
-	n, refused, err := s.deliver(ctx, batch[waiting:])
+	n, refused, err := s.courier.Deliver(ctx, batch[waiting:])
 	n += waiting
 	for i := range refused {
 		refused[i].Index += waiting
@@ -119,12 +119,6 @@ func (s *splunk) Deliver(ctx context.Context, batch []*alert.Alert) (int, []aler
 		return first, refused, ackErr
 	}
 	return n, refused, err
-}
-
-// Close closes the connection. Alerts without an acknowledgement are sent again after the next start.
-func (s *splunk) Close() error {
-	s.http.close()
-	return nil
 }
 
 func (s *splunk) post(ctx context.Context, part []item) (int, []alert.Refusal, error) {

@@ -185,7 +185,7 @@ func (s *syslogSink) frames(batch []*alert.Alert) ([][]byte, []alert.Refusal) {
 	for i, a := range batch {
 		message, err := s.enc.Append(s.message[:0], a)
 		if err != nil {
-			refused = append(refused, refusal(i, err))
+			refused = append(refused, refuse(i, err.Error()))
 			continue
 		}
 		s.message = message

@@ -50,11 +50,8 @@ func clientTLS(cfg TLS, log *zap.Logger) (*tls.Config, error) {
 		}
 		out.RootCAs = pool
 	}
-	switch {
-	case cfg.Cert == "" && cfg.Key == "":
+	if cfg.Cert == "" {
 		return out, nil
-	case cfg.Cert == "" || cfg.Key == "":
-		return nil, errors.New("tls.cert, tls.key: one is of no use without the other")
 	}
 	own, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
 	if err != nil {

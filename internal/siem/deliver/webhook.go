@@ -55,19 +55,8 @@ func (w *Webhook) Open(s Setup) (alert.Sink, error) {
 		return nil, err
 	}
 	sink := &webhook{http: client, key: []byte(w.HMACKey.Reveal()), text: s.Format.Text, now: time.Now}
-	sink.courier = courier{encode: encode, most: cmp.Or(s.Batch, webhookBatch), limit: webhookBytes, send: sink.post}
+	sink.courier = courier{encode: encode, most: cmp.Or(s.Batch, webhookBatch), limit: webhookBytes, send: sink.post, end: client.close}
 	return sink, nil
-}
-
-// Deliver posts a batch.
-func (w *webhook) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
-	return w.deliver(ctx, batch)
-}
-
-// Close closes the connection.
-func (w *webhook) Close() error {
-	w.http.close()
-	return nil
 }
 
 func (w *webhook) post(ctx context.Context, part []item) (int, []alert.Refusal, error) {

@@ -11,14 +11,20 @@ import (
 // known is left out, and so is an object or a list in which nothing was written.
 type Document struct {
 	dst  []byte
-	open []int // where each open object or list began, with the comma before it
-	Text int   // bytes of a text at most
-	Cut  bool  // a text was longer
+	open []opening
+	Text int  // bytes of a text at most
+	Cut  bool // a text was longer
 }
 
-// newDocument begins an object behind dst.
+// opening is an object or a list that is not closed.
+type opening struct {
+	at    int  // in dst, of the comma before it
+	close byte // its closing bracket
+}
+
+// NewDocument begins an object after dst.
 func NewDocument(dst []byte, text int) *Document {
-	return &Document{dst: append(dst, '{'), open: make([]int, 0, 8), Text: text}
+	return &Document{dst: append(dst, '{'), open: make([]opening, 0, 8), Text: text}
 }
 
 // Finish ends the outermost object.
@@ -34,43 +40,25 @@ func (d *Document) name(name string) {
 	}
 }
 
-// begin opens an object ('{') or a list ('[').
-func (d *Document) begin(name string, bracket byte) {
-	d.open = append(d.open, len(d.dst))
+func (d *Document) begin(name string, begin, end byte) {
+	d.open = append(d.open, opening{len(d.dst), end})
 	d.name(name)
-	d.dst = append(d.dst, bracket)
+	d.dst = append(d.dst, begin)
 }
 
-func (d *Document) Object(name string) { d.begin(name, '{') }
-func (d *Document) List(name string)   { d.begin(name, '[') }
+func (d *Document) Object(name string) { d.begin(name, '{', '}') }
+func (d *Document) List(name string)   { d.begin(name, '[', ']') }
 
 // End closes what was opened last.
 func (d *Document) End() {
-	began := d.open[len(d.open)-1]
+	last := d.open[len(d.open)-1]
 	d.open = d.open[:len(d.open)-1]
 	switch d.dst[len(d.dst)-1] {
 	case '{', '[':
-		d.dst = d.dst[:began]
-		return
+		d.dst = d.dst[:last.at]
+	default:
+		d.dst = append(d.dst, last.close)
 	}
-	if c := d.bracket(began); c == '{' {
-		d.dst = append(d.dst, '}')
-	} else {
-		d.dst = append(d.dst, ']')
-	}
-}
-
-// bracket finds the bracket of what began at i: the first behind the comma and the name.
-func (d *Document) bracket(i int) byte {
-	if d.dst[i] == ',' {
-		i++
-	}
-	if d.dst[i] == '"' {
-		for i++; d.dst[i] != '"'; i++ {
-		}
-		i += len(`":`)
-	}
-	return d.dst[i]
 }
 
 // Str writes a text, cleaned.

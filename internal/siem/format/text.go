@@ -3,6 +3,7 @@ package format
 import (
 	"fmt"
 	"math"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -126,16 +127,11 @@ func ParseAddress(s string) (netip.Addr, bool) {
 
 // Hardware returns a MAC address in lower case with colons; "" for anything else.
 func Hardware(s string) string {
-	if len(s) != len("00:00:00:00:00:00") {
+	mac, err := net.ParseMAC(s)
+	if err != nil || len(mac) != 6 || !strings.Contains(s, ":") {
 		return ""
 	}
-	for i := range len(s) {
-		hex := strings.IndexByte("0123456789abcdefABCDEF", s[i]) >= 0
-		if i%3 == 2 && s[i] != ':' || i%3 != 2 && !hex {
-			return ""
-		}
-	}
-	return strings.ToLower(s)
+	return mac.String()
 }
 
 // Moment is the time that a record is filed under: the packet time of the change.
