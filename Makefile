@@ -77,8 +77,8 @@ soak: ## Millions of packets of ever-new hosts, flows and names, for SOAK (45s):
 bench-live: ## The daemon on a veth pair beside a bare counter, at growing rates (root)
 	@mkdir -p .cache/bin .cache/bench
 	$(GO) build -o .cache/bin/ ./cmd/mkbench
-	.cache/bin/mkbench -size 400M -profile hs -seed 1 -o .cache/bench/live-hs.pcap >/dev/null
-	.cache/bin/mkbench -size 800M -profile bulk -seed 1 -o .cache/bench/live-bulk.pcap >/dev/null
+	.cache/bin/mkbench -size 400 -profile hs -seed 1 -o .cache/bench/live-hs.pcap >/dev/null
+	.cache/bin/mkbench -size 800 -profile bulk -seed 1 -o .cache/bench/live-bulk.pcap >/dev/null
 	AVBEACON_BENCH='$(CURDIR)/.cache/bench/live-*.pcap' $(GO) test -run '^$$' -bench BenchmarkLive -benchtime 2x -timeout 0 ./internal/daemon
 
 bench-beacon: ## Precision and recall of our beacon score and of the reference on made timelines
@@ -88,12 +88,24 @@ bench-siem: ## Alerts a second per format and through the durable store to each 
 	$(GO) test -run '^$$' -bench BenchmarkEncode -benchtime 0.3s -cpu 1 ./internal/siem
 	$(GO) test -run '^$$' -bench BenchmarkDeliver -benchtime 30000x -cpu 1 -timeout 0 ./internal/outbox
 
-bench: build ## Speed, allocations and memory beside a bare read loop and tcpdump (SIZE=full for the large captures)
-	$(GO) build -o .cache/bin/mkbench ./cmd/mkbench
-	$(GO) build -o .cache/bin/bench-files ./cmd/bench-files
-	.cache/bin/bench-files -avbeacon ./avbeacon -mkbench .cache/bin/mkbench -size $(SIZE) -runs $(RUNS) -seed $(SEED)
+bench: build $(patsubst %,.cache/bench/%-$(SIZE)-$(SEED).pcap,bulk hs flows) ## Speed, allocations and memory beside a bare read loop and tcpdump (SIZE=full for the large captures)
+	AVBEACON_BINARY=$(CURDIR)/avbeacon AVBEACON_BENCH='$(CURDIR)/.cache/bench/*-$(SIZE)-$(SEED).pcap' \
+		$(GO) test -run '^$$' -bench BenchmarkFiles -benchtime $(RUNS)x -timeout 0 ./cmd/avbeacon
 	AVBEACON_BENCH='$(CURDIR)/.cache/bench/*-$(SIZE)-$(SEED).pcap' $(GO) test -run '^$$' -bench BenchmarkCommands -benchtime 1x ./cmd/avbeacon
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime 0.3s ./capture/files ./capture/decode ./capture/observe ./capture/wire ./feeds ./classify ./classify/beacon ./internal/pipeline
+
+# mkbench's arguments by SIZE: MiB, or a number of flows.
+small_bulk = -size 256
+small_hs = -size 128
+small_flows = -flows 250000
+full_bulk = -size 1700
+full_hs = -size 512
+full_flows = -flows 1000000
+.DELETE_ON_ERROR:
+.cache/bench/%-$(SIZE)-$(SEED).pcap:
+	@mkdir -p .cache/bin .cache/bench
+	$(GO) build -o .cache/bin/ ./cmd/mkbench
+	.cache/bin/mkbench $($(SIZE)_$*) -profile $* -seed $(SEED) -o $@ >$(basename $@).json
 
 conformance: build ## Recall and precision over the real captures in CORPUS, and whom analyze accuses there
 	@test -x $(CORPUS)/compare || { echo "no captures with truth in $(CORPUS); say CORPUS=DIR"; exit 1; }

@@ -6,30 +6,25 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
+
+	"avbeacon/internal/measure"
 )
 
-func main() {
-	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "mkbench:", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(measure.Main("mkbench", run)) }
 
-func run(args []string, stdout, stderr io.Writer) error {
+func run(_ context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("mkbench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	plan := plan{}
 	flags.StringVar(&plan.profile, "profile", "hs", "bulk, hs or flows")
-	size := flags.String("size", "128M", "bytes of the file (bulk and hs); K, M and G may follow the number")
-	flags.IntVar(&plan.flows, "flows", 250_000, "number of conversations (flows)")
+	flags.Int64Var(&plan.bytes, "size", 128, "MiB of the file (bulk and hs)")
+	flags.IntVar(&plan.flows, "flows", 250_000, "number of connections (flows)")
 	flags.IntVar(&plan.clients, "clients", 20_000, "number of client hosts")
 	flags.Uint64Var(&plan.seed, "seed", 1, "seed of all that is random")
 	out := flags.String("o", "", "file to write")
@@ -40,10 +35,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if *templates != "" {
 		return recordTemplates(*templates)
 	}
-	var err error
-	if plan.bytes, err = parseSize(*size); err != nil {
-		return err
-	}
+	plan.bytes <<= 20
 	if *out == "" {
 		return errors.New("no file to write: -o FILE is missing")
 	}
@@ -52,17 +44,6 @@ func run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	return json.NewEncoder(stdout).Encode(made)
-}
-
-// parseSize reads a number of bytes: 512M.
-func parseSize(text string) (int64, error) {
-	digits := strings.TrimRight(text, "KMG")
-	n, err := strconv.ParseInt(digits, 10, 64)
-	shift, known := map[string]int{"": 0, "K": 10, "M": 20, "G": 30}[text[len(digits):]]
-	if err != nil || !known || n <= 0 || n > 1<<40>>shift {
-		return 0, fmt.Errorf("%q is not a size (such as 512M)", text)
-	}
-	return n << shift, nil
 }
 
 // write makes the capture and closes it.

@@ -57,15 +57,3 @@ func TestRecordedHandshakesCanBeTakenApart(t *testing.T) {
 		require.NotEmpty(t, h.Server, h.Name)
 	}
 }
-
-func TestSizes(t *testing.T) {
-	for text, want := range map[string]int64{"7": 7, "3K": 3 << 10, "512M": 512 << 20, "2G": 2 << 30} {
-		got, err := parseSize(text)
-		require.NoError(t, err, text)
-		require.Equal(t, want, got, text)
-	}
-	for _, text := range []string{"", "M", "-1K", "0", "1T", "1KM", "99999999999G"} {
-		_, err := parseSize(text)
-		require.Error(t, err, text)
-	}
-}

@@ -2,12 +2,7 @@
 
 package measure
 
-import (
-	"os"
-	"time"
-)
+import "time"
 
 // CPUTime returns 0: this system does not report it in a way that Go reads.
 func CPUTime() time.Duration { return 0 }
-
-func peak(*os.ProcessState) int64 { return 0 }

@@ -3,8 +3,6 @@
 package measure
 
 import (
-	"os"
-	"runtime"
 	"syscall"
 	"time"
 )
@@ -16,15 +14,4 @@ func CPUTime() time.Duration {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-func peak(state *os.ProcessState) int64 {
-	u, ok := state.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0
-	}
-	if runtime.GOOS == "darwin" { // bytes there, kilobytes elsewhere (getrusage(2))
-		return int64(u.Maxrss)
-	}
-	return int64(u.Maxrss) << 10
 }
