@@ -12,6 +12,11 @@ import (
 // can replace afterwards what was seen, and honest senders send the same bytes twice.
 //
 // A fragment that is not the last and not a multiple of 8 bytes long is cut down to one, as Linux does.
+//
+// Start reading at Decoder.fragment. A datagram waits in fragmentTable.pending until its pieces cover it, until it is older
+// than maxAge, or until the table's memory is full. One that timed out after its first fragment came becomes an orphan: its
+// beginning has the ports and perhaps a name, so Flush hands that out. One that was dropped for memory leaves nothing: a flood
+// must not gain by it.
 
 // fragment is what an IP header or fragment header says about a piece.
 type fragment struct {
@@ -46,12 +51,12 @@ type datagram struct {
 	first   Headers  // of the first fragment; valid iff begins
 	begun   int64    // packet time of the piece that came first
 	total   int      // length; -1 while unknown
-	length  uint32   // IP bytes of all its packets
-	held    int      // bytes of data
+	length  uint32   // IP bytes of all its packets, as they count for the flow
+	held    int      // bytes of data in pieces; the datagram is complete when this is total
 	packets uint64
 	memory  int
-	depth   int
-	ended   bool // complete or given up
+	depth   int  // how many tunnels it came in
+	ended   bool // complete or given up; it may still be in the table's queue
 	proto   uint8
 	begins  bool // the first fragment is there
 }
@@ -98,7 +103,7 @@ func (d *Decoder) fragment(out *Headers, f fragment, b []byte, wire int) capture
 		return d.upper(out, f.proto, b, wire)
 	}
 	if f.more {
-		b = b[:len(b)&^7]
+		b = b[:len(b)&^7] // offsets count in units of 8 bytes: the rest could not be continued
 	}
 	if len(b) == 0 || f.offset+len(b) > maxDatagram {
 		s.Bad++
@@ -114,6 +119,7 @@ func (d *Decoder) fragment(out *Headers, f fragment, b []byte, wire int) capture
 		return capture.ReasonFragmentWaiting
 	}
 	whole := d.frags.join(g)
+	// The pieces before this one were counted as waiting. They are understood now.
 	d.stats.Undecoded[capture.ReasonFragmentWaiting] -= g.packets - 1
 	out.IPLen, out.TTL = g.length, g.first.TTL
 	return d.upper(out, g.proto, whole, len(whole))
@@ -192,9 +198,9 @@ func (t *fragmentTable) add(g *datagram, f fragment, b []byte, out *Headers) {
 	added, same := t.fill(g, f.offset, b)
 	switch {
 	case added == len(b) && !odd:
-	case added == 0 && same && !odd:
+	case added == 0 && same && !odd: // the network or the tap delivered it twice
 		t.stats.Duplicate++
-	default:
+	default: // an attempt to show us and the receiver different bytes, or a broken sender
 		t.stats.Overlapping++
 	}
 }
@@ -217,6 +223,7 @@ func (t *fragmentTable) cutBehind(g *datagram) bool {
 // fill copies the bytes of b, which begin at offset at, that g does not have. It returns how many those are, and whether
 // the others equal those that g has.
 func (t *fragmentTable) fill(g *datagram, at int, b []byte) (added int, same bool) {
+	// i is the first piece that ends behind at. Each turn of the loop takes either a gap before piece i or what piece i covers.
 	i, _ := slices.BinarySearchFunc(g.pieces, at, func(p extent, at int) int { return p.end() - at - 1 })
 	same = true
 	for len(b) > 0 {

@@ -18,7 +18,8 @@ func (t *fragmentTable) expire(now int64) {
 	t.queue = nil
 }
 
-// shrink gives up the oldest until the limit holds: orphans first, g last.
+// shrink gives up the oldest until the limit holds: orphans first, which nothing can complete any more, and g, whose piece
+// has just come, last.
 func (t *fragmentTable) shrink(g *datagram) {
 	for t.memory > t.limit && len(t.orphans) > 0 {
 		t.memory -= t.orphans[0].memory
@@ -33,6 +34,7 @@ func (t *fragmentTable) shrink(g *datagram) {
 		t.stats.Dropped++
 		t.forget(oldest)
 	}
+	// Completed datagrams stay in the queue until they reach its head. Behind one that waits for long they could pile up.
 	if len(t.queue) > 64 && len(t.queue) > 4*len(t.pending) {
 		t.queue = slices.DeleteFunc(t.queue, func(g *datagram) bool { return g.ended })
 	}

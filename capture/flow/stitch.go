@@ -3,16 +3,20 @@ package flow
 // Stitcher keeps stream bytes that wait: the beginning of a message that is incomplete, and segments that came before their
 // turn. Both are bounded, per direction of a flow in bytes, and in total in memory, so that many directions with one byte
 // each cost no more than a few with many. When the total is reached, what has waited longest is dropped.
+//
+// A direction in which something waits has a Pend, which the flow's entry names by a handle. Most flows never have one: their
+// messages are read in the packet. The Stitcher does not call back: after Open, Hold, Keep and Early the caller asks Over,
+// ends what Oldest returns, and calls Evict, because only it can take the handle out of the flow's entry.
 type Stitcher struct {
-	pends  []Pend
-	free   []uint32
-	oldest uint32 // handles in order of their making
+	pends  []Pend   // by handle; 0 is no handle
+	free   []uint32 // handles to use again
+	oldest uint32   // ends of the list of Pends in use, in order of Open
 	newest uint32
 	spare  [][]byte // buffers of 2 KiB to use again
-	bytes  int
-	memory int
+	bytes  int      // stream bytes that wait
+	memory int      // what they cost: capacities and structs; this is what limit bounds
 	limit  int
-	each   int
+	each   int // most stream bytes of one direction
 	stats  StitchStats
 }
 
@@ -32,12 +36,12 @@ type Owner struct {
 
 // Pend is what waits in one direction of a flow.
 type Pend struct {
-	Buf    []byte // contiguous bytes from a message's beginning
-	Parsed int    // length of Buf when it was looked at last
-	Looks  int    // how often it was looked at
-	early  []segment
+	Buf    []byte    // contiguous bytes from a message's beginning
+	Parsed int       // length of Buf when it was looked at last
+	Looks  int       // how often it was looked at
+	early  []segment // by sequence number; they may overlap
 	owner  Owner
-	bytes  int
+	bytes  int // in Buf and early
 	memory int // all of it: capacities, and the structs themselves
 	extra  int // the part of memory that the owner keeps elsewhere; see Charge
 	prev   uint32
@@ -45,6 +49,7 @@ type Pend struct {
 	live   bool
 }
 
+// segment is one that came before its turn. data is shorter than wire, its length on the wire, where the capture cut it.
 type segment struct {
 	seq  uint32
 	wire uint32
@@ -174,7 +179,7 @@ func (s *Stitcher) Early(h uint32, seq, wire uint32, b []byte) bool {
 	}
 	at := len(p.early)
 	for i := range p.early {
-		d := int32(seq - p.early[i].seq)
+		d := int32(seq - p.early[i].seq) // signed, so that the order holds where sequence numbers wrap (RFC 9293 3.4)
 		if d == 0 {
 			if len(b) <= len(p.early[i].data) {
 				return true
@@ -218,7 +223,8 @@ func (s *Stitcher) NextEarly(h uint32) (seq, wire uint32, b []byte, ok bool) {
 	return g.seq, g.wire, g.data, true
 }
 
-// TakeEarly removes the first early segment and copies it to dst, from dst's beginning.
+// TakeEarly removes the first early segment and copies it to dst, from dst's beginning: its own buffer goes back at once,
+// and reading the segment may need one.
 func (s *Stitcher) TakeEarly(h uint32, dst []byte) (seq, wire uint32, b []byte) {
 	p := &s.pends[h]
 	g := p.early[0]
@@ -255,7 +261,7 @@ func (s *Stitcher) Close(h uint32) {
 	} else {
 		s.newest = p.prev
 	}
-	clear(p.early)
+	clear(p.early) // or the segments' buffers could not be freed
 	if cap(p.early) > 8 {
 		p.early = nil
 	}
@@ -263,6 +269,8 @@ func (s *Stitcher) Close(h uint32) {
 	s.free = append(s.free, h)
 }
 
+// buffer returns an empty buffer, for n bytes or more where that is cheap. Messages that grow settle at 2 to 8 KiB, which is
+// why those are kept for the next one (recycle) and others are left to the garbage collector.
 func (s *Stitcher) buffer(n int) []byte {
 	if k := len(s.spare); k > 0 && n <= 2*spareSize {
 		b := s.spare[k-1]

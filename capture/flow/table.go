@@ -59,14 +59,21 @@ const (
 const page = 4096
 
 // Table holds one shard's flows: open addressing over 8-byte slots, entries in chunks that never move.
+//
+// Go's map would do, but for two things that packets do millions of times. A lookup here compares 32 bits of the hash in the
+// slot before it reads the entry, so that a miss costs one cache line. And the lookup can be split in two (see Touch), so that
+// the waits for memory of a whole group of packets overlap. Entries that never move let the observer hold a pointer while it
+// reads a packet, and let the table grow without copying 192 bytes a flow.
 type Table struct {
-	slots  []uint64 // high half: hash, low half: entry number + 1
+	// slots is a power of two long, at most three quarters full. A flow lies at the low bits of its hash or in the next free
+	// slot after it. High half: hash; low half: entry number + 1, so that 0 is an empty slot.
+	slots  []uint64
 	chunks []*[chunkSize]Entry
-	used   int
-	free   []uint32 // numbers of entries, the last to be used first
-	next   uint32
+	used   int      // flows in the table
+	free   []uint32 // numbers of entries, the last to be used first: it is the likeliest to be in the cache
+	next   uint32   // number of the first entry that was never used
 	limit  int
-	hand   uint32
+	hand   uint32 // where Victim looked last
 	// Evicted counts flows that were removed because the table was full.
 	Evicted uint64
 }
@@ -89,9 +96,10 @@ func (t *Table) Find(k *Key, hash uint64) (i uint32, forward, ok bool) {
 
 // Lookup is Find for a 5-tuple in several variables.
 func (t *Table) Lookup(src, dst *[16]byte, srcPort, dstPort uint16, proto uint8, hash uint64) (i uint32, forward, ok bool) {
+	// The shard took the upper four bits of the hash (see Shard); the lower half has no bits in common with them.
 	fp := uint32(hash)
 	mask := uint32(len(t.slots) - 1)
-	for pos := fp & mask; ; pos = (pos + 1) & mask {
+	for pos := fp & mask; ; pos = (pos + 1) & mask { // ends: a quarter of the slots is empty
 		s := t.slots[pos]
 		if s == 0 {
 			return 0, false, false
@@ -137,7 +145,9 @@ func (t *Table) Near(peeked uint32, src, dst *[16]byte, srcPort, dstPort uint16,
 }
 
 // Warming brings the memory of many flows into the cache in parallel. It takes two steps, each done for all flows before the
-// next: Touch reads a flow's slot; Peek finds the entry in it, and Warm reads that.
+// next: Touch reads a flow's slot; Peek finds the entry in it, and Warm reads that. No read depends on the one before it, so
+// the processor has many under way at once, where lookups one by one would wait for memory twice a packet. Between the steps
+// nothing may change the table; after them it may, which is why LookupNear checks what it is given.
 
 // Touch returns the first slot that a lookup of hash reads, for Peek.
 func (t *Table) Touch(hash uint64) (slot uint64) {
@@ -178,7 +188,8 @@ func (t *Table) WarmAll(i uint32) int64 {
 // Full reports whether a flow must be removed before Add: remove Victim.
 func (t *Table) Full() bool { return t.used >= t.limit }
 
-// Victim picks the flow that has been silent longest among eight at a moving hand (a sampling CLOCK).
+// Victim picks the flow that has been silent longest among eight at a moving hand (a sampling CLOCK). An exact order of age
+// would have to be updated with every packet. A flood of new flows mostly evicts itself: its flows are silent after one packet.
 func (t *Table) Victim() uint32 {
 	best, oldest := uint32(0), int64(math.MaxInt64)
 	for seen := 0; seen < 8; {
@@ -248,7 +259,8 @@ func (t *Table) grow() {
 	}
 }
 
-// Remove removes flow i. Slots after it move up, so that there are no tombstones.
+// Remove removes flow i. Slots after it move up, so that there are no tombstones: they would make lookups longer with every
+// flow that ends.
 func (t *Table) Remove(i uint32) {
 	e := t.Entry(i)
 	mask := uint32(len(t.slots) - 1)
@@ -264,6 +276,8 @@ func (t *Table) Remove(i uint32) {
 			t.slots[hole] = 0
 			break
 		}
+		// s may fill the hole if its search passes there: if home, where the search begins, is not behind the hole. Distances
+		// are taken backward from pos, modulo the length, because a run of slots may wrap around the end.
 		home := uint32(s>>32) & mask
 		if (pos-home)&mask >= (pos-hole)&mask {
 			t.slots[hole] = s

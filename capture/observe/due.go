@@ -34,8 +34,10 @@ func sortDues(list, spare []ending) (sorted, room []ending) {
 	for i := range list {
 		low, high = min(low, list[i].first), max(high, list[i].first)
 	}
+	// Each round sorts by one digit and keeps the order of the rounds before among equals. Digits that are the same in all
+	// keys need no round: the keys are taken relative to the lowest.
 	for shift := 0; shift < 64 && (high-low)>>shift > 0; shift += digitBits {
-		var at [digits]int
+		var at [digits]int // first the number of keys by digit, then where the next one goes
 		for i := range list {
 			at[(list[i].first-low)>>shift%digits]++
 		}

@@ -175,6 +175,7 @@ func (o *observer) count(d *decode.Headers, e *flow.Entry, dir int) {
 // idle is how long a flow may be silent before it has ended.
 func idle(e *flow.Entry) time.Duration {
 	switch {
+	// A moment for what is still on its way: a flow that ended at once would begin again with the last ACK.
 	case e.Proto == protoTCP && e.Flags&(flowRSTA|flowRSTB) != 0, e.Flags&(flowFINA|flowFINB) == flowFINA|flowFINB:
 		return idleClosed
 	case e.Proto == protoTCP && e.Flags&flowAnswered == 0:
@@ -191,7 +192,9 @@ func idle(e *flow.Entry) time.Duration {
 	}
 }
 
-// reopened reports whether a SYN begins a new connection on the ports of an old one.
+// reopened reports whether a SYN begins a new connection on the ports of an old one. The same SYN again, from the same side
+// with the same number, is a retransmission. Where the old connection's SYN was not seen, a SYN-ACK without it shows that this
+// SYN is the one that came late.
 func reopened(d *decode.Headers, e *flow.Entry, forward bool) bool {
 	if d.Proto != protoTCP || d.TCPFlags&(decode.SYN|decode.ACK|decode.RST) != decode.SYN {
 		return false
@@ -375,7 +378,8 @@ func outcome(e *flow.Entry) capture.Outcome {
 	}
 }
 
-// quoted reads the flow that an ICMP "destination unreachable" (RFC 792; RFC 4443 3.1) quotes.
+// quoted reads the flow that an ICMP "destination unreachable" (RFC 792; RFC 4443 3.1) quotes: IP header and eight bytes at
+// least, which hold the ports. The quoted packet is the flow's own, so source and destination are as the sender wrote them.
 func quoted(d *decode.Headers) (k flow.Key, ok bool) {
 	kind := d.SrcPort >> 8
 	b := d.Payload

@@ -6,7 +6,9 @@ type cursor struct {
 	i int
 }
 
-// merge takes each block's answers from all workers and delivers them in order.
+// merge takes each block's answers from all workers and delivers them in order. Every worker answers every block, with
+// nothing if none of the packets was its own. So the fan-in knows when a block is complete, and a merge of each block's sorted
+// answers is the order of the whole run, whatever the number of workers.
 func (c *crew) merge() error {
 	cur := make([]cursor, len(c.answer))
 	for {
@@ -60,7 +62,8 @@ func (c *crew) mergeBlock(cur []cursor) error {
 	return nil
 }
 
-// settle moves a cursor to an Observation. It returns false at the end of the worker's answer to this block.
+// settle moves a cursor to an Observation. It returns false at the end of the worker's answer to this block, which comes in
+// several parts where a batch got full. It may wait for the worker.
 func (c *crew) settle(w int, k *cursor) bool {
 	for k.i >= len(k.p.obs) {
 		if k.p.end {

@@ -101,6 +101,11 @@ func (g *segment) sync(next uint32) {
 // maxEarly is how many bytes may be missing before a segment that is kept until its turn comes.
 const maxEarly = 256 << 10
 
+// The way of a segment's bytes: arrive puts them in order (advance, catchUp, gap), deliver joins them with what waits of an
+// incomplete message, consume hands them to the reader of the flow's class. Sequence numbers are compared by their signed
+// difference, because they wrap (RFC 9293 3.4). Where bytes come twice the first ones count: a later segment cannot replace
+// what was read.
+
 // arrive puts a segment into its stream: what is next is delivered, what is early waits, what is old is dropped.
 func (o *observer) arrive(g *segment, seq, wireLen uint32, b []byte) {
 	e := g.e
@@ -174,7 +179,7 @@ func (o *observer) gap(g *segment, seq uint32) {
 			g.e.Next[g.dir] = at
 			o.lost(g, uint32(missing))
 		}
-		if g.e.Pend[g.dir] == h {
+		if g.e.Pend[g.dir] == h { // lost may have closed it, and all early segments with it
 			o.takeEarly(g, h)
 		}
 	}
@@ -218,7 +223,7 @@ func (o *observer) drain(s *shard, i uint32, e *flow.Entry) {
 			continue
 		}
 		g := segment{s: s, e: e, index: i, dir: dir}
-		o.gap(&g, e.Next[dir]+1<<30)
+		o.gap(&g, e.Next[dir]+1<<30) // far ahead of anything that may wait: see maxEarly
 		o.lost(&g, 0)
 	}
 }
@@ -226,8 +231,8 @@ func (o *observer) drain(s *shard, i uint32, e *flow.Entry) {
 // deliver passes the next bytes of a stream to the reader of the flow's class. What the reader leaves waits for more.
 func (o *observer) deliver(g *segment, b []byte) {
 	h := g.e.Pend[g.dir]
-	joined := false
-	var fresh []byte
+	joined := false  // b is the Pend's buffer, not the packet
+	var fresh []byte // the packet's own bytes, where b is joined
 	if h != 0 && len(g.s.stitch.Get(h).Buf) > 0 {
 		if !g.s.stitch.Hold(h, b) {
 			o.broken(g, g.s.stitch.Get(h).Buf)
@@ -250,13 +255,13 @@ func (o *observer) deliver(g *segment, b []byte) {
 		n, more = o.consume(g, b)
 	}
 	switch {
-	case !more || n >= len(b):
+	case !more || n >= len(b): // nothing has to wait
 		if joined {
 			o.forget(g, h)
 		}
-	case joined && n == 0:
+	case joined && n == 0: // all of it goes on waiting, where it is
 		o.relieve(g.s, h)
-	default:
+	default: // the rest waits: of the packet, or of the buffer behind a message that is done
 		h = o.open(g)
 		if !g.s.stitch.Keep(h, b[n:]) {
 			o.forget(g, h)
@@ -358,7 +363,8 @@ func (o *observer) recognise(g *segment, b []byte) (more bool) {
 	return o.recogniseHTTP(g, b)
 }
 
-// broken reads what there is of a message that will never be complete.
+// broken reads what there is of a message that will never be complete. Bytes that deliver put off (see worthALook) are
+// looked at first: the message may be whole after all.
 func (o *observer) broken(g *segment, b []byte) {
 	if p := g.s.stitch.Get(g.e.Pend[g.dir]); p.Parsed < len(b) {
 		p.Parsed = len(b)

@@ -15,10 +15,14 @@ import (
 
 const blocksInFlight = 8
 
+// What keeps the result the same for any number of workers: all state belongs to one of flow.Shards shards, a shard to one
+// worker, and a worker handles its packets in their order. Sweeps are queued among the packets, so each worker meets them at
+// the same place. Start reading at observeSideBySide, then read, work and merge (merge.go), which run side by side.
+
 // item is one packet, or one sweep, on its way to a worker.
 type item struct {
 	ref     flowRef
-	at      uint64
+	at      uint64 // number of the packet or sweep in the run: the first key of order
 	sweepAt int64  // packet time to sweep at, 0 for a packet
 	n       uint32 // index of the packet among the decoded ones of its block
 	due     shardSet
@@ -50,6 +54,9 @@ type reply struct {
 
 // crew is the machinery of one run with several workers: a reader, n workers and, in the caller's goroutine, the fan-in.
 // Blocks (work) circulate between reader and workers, replies between workers and fan-in; both sets are bounded.
+//
+// Nothing can block for ever: the fan-in takes answers until it fails, and then drain takes them; workers wait only for the
+// fan-in, and the reader only for workers and its source, which ends with ctx.
 type crew struct {
 	opt    Options
 	sink   Sink

@@ -11,6 +11,11 @@ const quicFailures = 3
 
 // QUICReader decrypts the Initial packets of QUIC clients. It holds only buffers, so that one serves all connections of a
 // goroutine. It is not safe for concurrent use.
+//
+// Initial packets are encrypted with keys that follow from the connection ID in their own header (RFC 9001 5.2). Whoever sees
+// them can read them; the encryption only keeps middleboxes from depending on their content. The way of a datagram: cut takes
+// it apart into packets (quic_packet.go), open finds the keys (quic_key.go), unseal decrypts, addFrames joins the CRYPTO
+// frames to the stream of handshake messages (quic_crypto.go), and hello takes the ClientHello off that.
 type QUICReader struct {
 	derive *quicDeriver
 	header []byte // associated data: the header with its protection taken off
@@ -31,7 +36,7 @@ type QUICStream struct {
 	Version uint32 // of the last Initial that was decrypted
 
 	keys    quicKeys // valid iff Version is not 0
-	dcid    quicID   // connection id that the keys are derived from
+	dcid    quicID   // connection id that the keys are derived from: the client's first choice, which no later packet need show
 	retry   quicID   // connection id that a server's Retry asked for
 	highest int64    // highest packet number opened with keys, plus one
 	crypto  quicCrypto
@@ -145,6 +150,8 @@ func (r *QUICReader) unseal(s *QUICStream, k *quicKeys, highest int64, p *quicPa
 	if len(p.data) < p.pn+4+len(r.sample) {
 		return nil, false
 	}
+	// The mask of the header comes from a sample of the ciphertext. It lies where the payload would start if the packet number
+	// had four bytes, because how many it has is under the mask.
 	copy(r.sample[:], p.data[p.pn+4:])
 	k.hp.Encrypt(r.mask[:], r.sample[:])
 	n := int((p.data[0]^r.mask[0])&3) + 1
@@ -156,7 +163,7 @@ func (r *QUICReader) unseal(s *QUICStream, k *quicKeys, highest int64, p *quicPa
 		truncated = truncated<<8 | uint32(r.header[p.pn+i])
 	}
 	number := quicPacketNumber(highest, truncated, n)
-	r.nonce = k.iv
+	r.nonce = k.iv // the packet number is added to its last bytes (RFC 9001 5.3)
 	low := binary.BigEndian.Uint64(r.nonce[4:]) ^ uint64(number)
 	binary.BigEndian.PutUint64(r.nonce[4:], low)
 	plain, err := k.aead.Open(r.plain[:0], r.nonce[:], p.data[p.pn+n:], r.header)
@@ -171,6 +178,7 @@ func (r *QUICReader) unseal(s *QUICStream, k *quicKeys, highest int64, p *quicPa
 // quicPacketNumber completes a packet number of n bytes, expected being one more than the highest seen so far
 // (RFC 9000 A.3).
 func quicPacketNumber(expected int64, truncated uint32, n int) int64 {
+	// Of all numbers that end in these bytes it is the one closest to the expected one.
 	window := int64(1) << (8 * n)
 	candidate := expected&^(window-1) | int64(truncated)
 	switch {

@@ -7,7 +7,8 @@ import (
 
 const quicCryptoMax = 64 << 10 // bytes of one CRYPTO stream that are read
 
-// quicCrypto joins the CRYPTO stream of a client's Initials.
+// quicCrypto joins the CRYPTO stream of a client's Initials. Frames come in any order on purpose: Chromium cuts a hello into
+// pieces, shuffles them over two datagrams and puts PING and PADDING between them, so that middleboxes learn to join them.
 type quicCrypto struct {
 	pieces
 	taken int // where the next handshake message starts
@@ -28,7 +29,8 @@ const (
 	googleCRYPTO = 0x08
 )
 
-// addFrames adds the CRYPTO frames of a packet's payload and stops at the first frame that an Initial cannot hold.
+// addFrames adds the CRYPTO frames of a packet's payload and stops at the first frame that an Initial cannot hold. What came
+// before that frame counts: the packet was authenticated, but by keys that anybody can derive.
 func (c *quicCrypto) addFrames(b []byte, google bool) {
 	crypto, ping := byte(quicCRYPTO), byte(quicPing)
 	if google {
@@ -67,6 +69,7 @@ func (c *quicCrypto) addFrame(b []byte, at int) (int, bool) {
 	return at, false
 }
 
+// quicSkipAck returns where an ACK frame ends (RFC 9000 19.3). Each range takes two numbers.
 func quicSkipAck(b []byte, at int, ecn bool) (int, bool) {
 	var head [4]uint64 // largest, delay, number of ranges, first range
 	var ok bool
@@ -76,7 +79,7 @@ func quicSkipAck(b []byte, at int, ecn bool) (int, bool) {
 		}
 	}
 	more := 2 * head[2]
-	if more > uint64(len(b)) {
+	if more > uint64(len(b)) { // each takes a byte at least
 		return at, false
 	}
 	if ecn {
@@ -90,6 +93,7 @@ func quicSkipAck(b []byte, at int, ecn bool) (int, bool) {
 	return at, true
 }
 
+// quicSkipClose returns where a CONNECTION_CLOSE frame ends (RFC 9000 19.19).
 func quicSkipClose(b []byte, at int) (int, bool) {
 	var v uint64
 	var ok bool
