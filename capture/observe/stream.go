@@ -259,7 +259,7 @@ func (o *observer) deliver(g *segment, b []byte) {
 		if joined {
 			o.forget(g, h)
 		}
-	case joined && n == 0: // all of it goes on waiting, where it is
+	case joined && n == 0: // all of it still waits, where it is
 		o.relieve(g.s, h)
 	default: // the rest waits: of the packet, or of the buffer behind a message that is done
 		h = o.open(g)
