@@ -17,21 +17,6 @@ const placesName = "DB-IP City Lite extract (embedded)"
 //go:embed geo/avbeacon-places.mmdb
 var embeddedPlaces []byte
 
-// attribution is the sentence that a maker asks for where its data is shown.
-func attribution(maker string) string {
-	switch maker {
-	case "MaxMind":
-		return "This product includes GeoLite Data created by MaxMind, available from https://www.maxmind.com"
-	case "DB-IP":
-		return "IP Geolocation by DB-IP (https://db-ip.com)"
-	case "IPinfo":
-		return "IP address data powered by IPinfo (https://ipinfo.io)"
-	case "IP2Location":
-		return "This product uses IP2Location LITE data available from https://lite.ip2location.com"
-	}
-	return ""
-}
-
 // openEmbedded opens the data that is part of the program. It stays in place: nothing is copied.
 func openEmbedded() (*base, error) {
 	reader, err := maxminddb.OpenBytes(embeddedPlaces)

@@ -1,6 +1,7 @@
 package feeds
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -83,8 +85,7 @@ func describe(m maxminddb.Metadata, file string) Database {
 		d.Date = m.BuildTime().UTC().Format("2006-01-02")
 	}
 	stem := strings.TrimSuffix(filepath.Base(file), ".mmdb")
-	d.Maker = makerOf(m.DatabaseType, stem)
-	d.Attribution = attribution(d.Maker)
+	d.Maker, d.Attribution = makerOf(m.DatabaseType, stem)
 	switch {
 	case m.DatabaseType == placesType:
 		d.Extract, d.Name, d.Attribution = true, placesName, m.Description["en"]
@@ -99,30 +100,33 @@ func flat(databaseType string) bool { return flatType.MatchString(databaseType) 
 
 var flatType = regexp.MustCompile(`^(city|country|asn) ipv`)
 
-// makers are the beginnings of database types and, for repacked data, parts of file names that identify the maker.
-var makers = []struct{ begins, contains, maker string }{
-	{"GeoLite2", "geolite2", "MaxMind"},
-	{"GeoIP", "geoip2", "MaxMind"},
-	{"DBIP", "dbip", "DB-IP"},
-	{"ipinfo", "ipinfo", "IPinfo"},
-	{"IP2L", "ip2location", "IP2Location"},
-	{placesType, "avbeacon-places", "DB-IP"},
+// makers are the beginnings of database types and, for repacked data, parts of file names that identify the maker; and the sentence
+// that the maker asks for where its data is shown.
+var makers = []struct{ begins, contains, maker, attribution string }{
+	{"GeoLite2", "geolite2", "MaxMind", maxMind},
+	{"GeoIP", "geoip2", "MaxMind", maxMind},
+	{"DBIP", "dbip", "DB-IP", "IP Geolocation by DB-IP (https://db-ip.com)"},
+	{"ipinfo", "ipinfo", "IPinfo", "IP address data powered by IPinfo (https://ipinfo.io)"},
+	{"IP2L", "ip2location", "IP2Location", "This product uses IP2Location LITE data available from https://lite.ip2location.com"},
+	{placesType, "avbeacon-places", "DB-IP", ""}, // the file has its own
 }
 
+const maxMind = "This product includes GeoLite Data created by MaxMind, available from https://www.maxmind.com"
+
 // makerOf returns who made the data, or "". The file's name counts only if the type names no maker.
-func makerOf(databaseType, stem string) string {
+func makerOf(databaseType, stem string) (maker, attribution string) {
 	for _, m := range makers {
 		if strings.HasPrefix(databaseType, m.begins) {
-			return m.maker
+			return m.maker, m.attribution
 		}
 	}
 	stem = strings.ToLower(stem)
 	for _, m := range makers {
 		if strings.Contains(stem, m.contains) {
-			return m.maker
+			return m.maker, m.attribution
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // countryMeans returns the meaning of a database's countries. Makers sell files of owners, carriers and registrations too,
@@ -144,12 +148,7 @@ func countryMeans(d Database) meaning {
 }
 
 func has(s string, parts ...string) bool {
-	for _, p := range parts {
-		if strings.Contains(s, p) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(s, p) })
 }
 
 // probeRecords is how many records are read to find out what a database holds, and probeSteps how many networks, empty
@@ -196,7 +195,7 @@ func (b *base) decode(r maxminddb.Result, o *Opinion) error {
 	}
 	*o = *b.blank()
 	b.place(&f, o)
-	o.ASN, o.Owner = f.asn, firstOf(f.owner, f.isp)
+	o.ASN, o.Owner = f.asn, cmp.Or(f.owner, f.isp)
 	if b.owner && o.Owner == "" {
 		o.Owner = f.name
 	}
@@ -206,25 +205,12 @@ func (b *base) decode(r maxminddb.Result, o *Opinion) error {
 
 // networkOf reads the words that cmd/mkgeo writes.
 func networkOf(word string) Network {
-	switch word {
-	case "vendor":
-		return NetworkVendor
-	case "cdn":
-		return NetworkCDN
-	case "resolver":
-		return NetworkResolver
-	case "proxy":
-		return NetworkProxy
-	}
-	return NetworkUnknown
+	return Network(max(0, slices.Index([]string{"", "vendor", "cdn", "resolver", "proxy"}, word)))
 }
 
 // place takes over what the record says of the place, by what the database's countries mean.
 func (b *base) place(f *fields, o *Opinion) {
-	country := isoCode(f.countryCode)
-	if country == "" {
-		country = isoCode(f.country)
-	}
+	country := cmp.Or(isoCode(f.countryCode), isoCode(f.country))
 	o.Registered = isoCode(f.registered)
 	switch b.means {
 	case noCountry:
@@ -234,10 +220,7 @@ func (b *base) place(f *fields, o *Opinion) {
 		return
 	}
 	o.Country, o.City, o.Anycast = country, f.city, f.anycast
-	o.GeonameID = f.cityID
-	if o.GeonameID == 0 {
-		o.GeonameID = f.cityFlatID
-	}
+	o.GeonameID = cmp.Or(f.cityID, f.cityFlatID)
 	if f.radius >= 1 && f.radius <= maxRadius {
 		o.Radius = uint16(f.radius)
 	}
@@ -256,15 +239,6 @@ func isoCode(s string) string {
 		return ""
 	}
 	return s
-}
-
-func firstOf(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
 }
 
 var moscowName = regexp.MustCompile(`^Moscow( \(|$)`)

@@ -73,18 +73,13 @@ func (p *problems) sorted() []Problem {
 		last := p.list[len(p.list)-1].File
 		return append(p.list, Problem{File: last, Text: fmt.Sprintf("%d more problems are not shown", p.dropped)})
 	}
-	return p.list
+	return slices.Clone(p.list)
 }
 
 // err returns nil where no problem is an error.
 func (p *problems) err() error {
-	var bad []Problem
-	for _, x := range p.sorted() {
-		if !x.Warning {
-			bad = append(bad, x)
-		}
-	}
-	if bad == nil {
+	bad := slices.DeleteFunc(p.sorted(), func(x Problem) bool { return x.Warning })
+	if len(bad) == 0 {
 		return nil
 	}
 	return &LoadError{Problems: bad}

@@ -35,13 +35,7 @@ func under(name, host string) bool {
 
 // applying drops the entries whose need is not met.
 func (c *Catalog) applying(list []*Entry, p Peer) []*Entry {
-	var out []*Entry
-	for _, e := range list {
-		if c.Applies(e, p) {
-			out = append(out, e)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(list), func(e *Entry) bool { return !c.Applies(e, p) })
 }
 
 // matching returns the entries of one kind whose expression matches s.

@@ -3,6 +3,7 @@ package policy
 import (
 	"embed"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -49,14 +50,12 @@ func Load(nameOrFile string) (*Policy, error) {
 
 // LoadFile reads a policy file.
 func LoadFile(file string) (*Policy, error) {
-	info, err := os.Stat(file)
-	switch {
-	case err != nil:
+	f, err := os.Open(file)
+	if err != nil {
 		return nil, fmt.Errorf("read policy %s (built in are %s): %w", file, strings.Join(Names(), ", "), err)
-	case info.Size() > maxFile:
-		return nil, fmt.Errorf("read policy %s: larger than %d bytes", file, maxFile)
 	}
-	data, err := os.ReadFile(file)
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("read policy: %w", err)
 	}

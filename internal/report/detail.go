@@ -1,8 +1,8 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -128,10 +128,7 @@ func (g *group) needsWhy() bool {
 func framesText(r *Report, list []Frame, most int) string {
 	frames := slices.Clone(list)
 	slices.SortFunc(frames, func(a, b Frame) int {
-		if a.Input != b.Input {
-			return int(a.Input - b.Input)
-		}
-		return int(int64(a.Frame) - int64(b.Frame))
+		return cmp.Or(cmp.Compare(a.Input, b.Input), cmp.Compare(a.Frame, b.Frame))
 	})
 	frames = slices.Compact(frames)
 	if len(frames) == 0 {
@@ -200,10 +197,7 @@ func byPlace(list []Destination) []*Destination {
 	}
 	slices.SortStableFunc(out, func(a, b *Destination) int {
 		x, y := placeLine(a), placeLine(b)
-		if rank[x] != rank[y] {
-			return rank[y] - rank[x]
-		}
-		return first[x] - first[y]
+		return cmp.Or(rank[y]-rank[x], first[x]-first[y])
 	})
 	return out
 }
@@ -240,5 +234,3 @@ func destinationText(d *Destination, most int) string {
 	}
 	return s
 }
-
-func sorted(m map[string]uint64) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -151,7 +152,7 @@ func (t *writer) piece(r *Report, e *Evidence) {
 	t.para(4, "%.2f %s %s  [%s, %s, x%d]", e.Weight, strings.ReplaceAll(e.Kind, "_", " "), Clean(e.Value), e.Role, e.Strength, e.Count)
 	t.para(9, "%s", Clean(e.Why))
 	if e.Pattern != "" {
-		t.para(9, "catalogue: %s; source: %s (%s)", Clean(e.Pattern), Clean(e.Source), orWord(e.Date, "undated"))
+		t.para(9, "catalogue: %s; source: %s (%s)", Clean(e.Pattern), Clean(e.Source), cmp.Or(e.Date, "undated"))
 		if e.Entry != "" {
 			t.para(9, "entry: %s", Clean(e.Entry))
 		}
@@ -200,14 +201,14 @@ func (t *writer) places(f *Finding) {
 }
 
 func voteText(v *Vote) string {
-	s := Clean(v.Database) + " of " + orWord(v.Date, "an unknown date") + ": "
+	s := Clean(v.Database) + " of " + cmp.Or(v.Date, "an unknown date") + ": "
 	switch {
 	case v.NotRussia:
 		s += "not in Russia (no record)"
 	case v.City != "":
 		s += Clean(v.Country) + ", " + Clean(v.City)
 	default:
-		s += orWord(Clean(v.Country), "no country") + ", no city"
+		s += cmp.Or(Clean(v.Country), "no country") + ", no city"
 	}
 	if v.RadiusKM > 0 {
 		s += fmt.Sprintf(" within %d km", v.RadiusKM)

@@ -36,9 +36,13 @@ func (w *object) key(k string) {
 }
 
 func (w *object) text(k, v string) {
-	if v == "" {
-		return
+	if v != "" {
+		w.string(k, v)
 	}
+}
+
+// string writes a text that may be empty.
+func (w *object) string(k, v string) {
 	w.key(k)
 	w.b = appendText(w.b, v)
 }
@@ -93,6 +97,19 @@ func (w *object) list(k string, v []string) {
 			w.b = append(w.b, ',')
 		}
 		w.b = appendText(w.b, s)
+	}
+	w.b = append(w.b, ']')
+}
+
+// objects writes a list of objects; nothing where there are none. An object passed by pointer to write would be allocated.
+func objects[T any](w *object, k string, list []T, write func(object, *T) object) {
+	if len(list) == 0 {
+		return
+	}
+	w.key(k)
+	for i := range list {
+		in := write(object{b: append(w.b, "[,"[min(i, 1)], '{'), first: true}, &list[i])
+		w.b = append(in.b, '}')
 	}
 	w.b = append(w.b, ']')
 }

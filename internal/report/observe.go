@@ -44,25 +44,17 @@ func (l *Lines) Append(dst []byte, o *capture.Observation) []byte {
 	return w.end()
 }
 
+// kindText names the lines of a kind; false for what has no line.
 func kindText(o *capture.Observation) (string, bool) {
-	switch o.Kind {
-	case capture.Hello:
-		if o.Proto == capture.QUIC {
-			return "quic_client_hello", true
-		}
-		return "tls_client_hello", true
-	case capture.ServerHello:
-		return "tls_server_hello", true
-	case capture.Cert:
-		return "tls_certificate", true
-	case capture.Request:
-		return "http_request", true
-	case capture.Response:
-		return "http_response", true
-	case capture.Contact:
-		return "flow", o.Flow.Final
+	if o.Kind == capture.Hello && o.Proto == capture.QUIC {
+		return "quic_client_hello", true
 	}
-	return "", false
+	words := [...]string{capture.Hello: "tls_client_hello", capture.ServerHello: "tls_server_hello", capture.Cert: "tls_certificate",
+		capture.Request: "http_request", capture.Response: "http_response", capture.Contact: "flow"}
+	if int(o.Kind) >= len(words) || o.Kind == capture.Contact && !o.Flow.Final {
+		return "", false
+	}
+	return words[o.Kind], words[o.Kind] != ""
 }
 
 func (l *Lines) dns(dst []byte, o *capture.Observation) []byte {
@@ -94,49 +86,34 @@ func (l *Lines) dns(dst []byte, o *capture.Observation) []byte {
 }
 
 func dnsKind(o *capture.Observation) string {
-	answer := o.Kind == capture.Answer
-	switch {
-	case o.Proto == capture.MDNS && answer:
-		return "mdns_response"
-	case o.Proto == capture.MDNS:
-		return "mdns_query"
-	case o.Proto == capture.LLMNR && answer:
-		return "llmnr_response"
-	case o.Proto == capture.LLMNR:
-		return "llmnr_query"
-	case answer:
-		return "dns_response"
+	kinds := [2]string{"dns_query", "dns_response"}
+	switch o.Proto {
+	case capture.MDNS:
+		kinds = [2]string{"mdns_query", "mdns_response"}
+	case capture.LLMNR:
+		kinds = [2]string{"llmnr_query", "llmnr_response"}
 	}
-	return "dns_query"
+	if o.Kind == capture.Answer {
+		return kinds[1]
+	}
+	return kinds[0]
 }
 
 // opcodeUpdate marks a dynamic update, whose second section holds prerequisites, not answers (RFC 2136 2.4).
 const opcodeUpdate = 5
 
 func (w *object) answers(list []wire.DNSRecord) {
-	if len(list) == 0 {
-		return
-	}
-	w.key("answers")
-	w.b = append(w.b, '[')
-	for i := range list {
-		r := &list[i]
-		if i > 0 {
-			w.b = append(w.b, ',')
-		}
-		in := object{b: append(w.b, '{'), first: true}
+	objects(w, "answers", list, func(in object, r *wire.DNSRecord) object {
 		in.text("name", r.Name)
 		in.text("type", r.Type)
 		in.num("ttl", int64(r.TTL))
 		if r.Type == "TXT" {
 			in.list("data", r.Texts)
 		} else {
-			in.key("data")
-			in.b = appendText(in.b, r.Data)
+			in.string("data", r.Data)
 		}
-		w.b = append(in.b, '}')
-	}
-	w.b = append(w.b, ']')
+		return in
+	})
 }
 
 func (l *Lines) identity(dst []byte, o *capture.Observation) []byte {
@@ -208,26 +185,15 @@ func (w *object) link(l *capture.Link) {
 		}
 		w.b = append(w.b, ']')
 	}
-	if len(l.Tunnels) == 0 {
-		return
-	}
-	w.key("tunnel")
-	w.b = append(w.b, '[')
-	for i := range l.Tunnels {
-		t := &l.Tunnels[i]
-		if i > 0 {
-			w.b = append(w.b, ',')
-		}
-		in := object{b: append(w.b, '{'), first: true}
+	objects(w, "tunnel", l.Tunnels, func(in object, t *capture.Tunnel) object {
 		in.text("type", t.Type)
 		in.addr("src", t.Src)
 		in.addr("dst", t.Dst)
 		if t.ID != 0 {
 			in.num("id", int64(t.ID))
 		}
-		w.b = append(in.b, '}')
-	}
-	w.b = append(w.b, ']')
+		return in
+	})
 }
 
 func (w *object) hello(o *capture.Observation) {
@@ -302,22 +268,11 @@ func (w *object) request(r *wire.Request) {
 	w.text("host", r.Host)
 	w.text("uri", r.URI)
 	w.text("user_agent", r.UserAgent)
-	if len(r.Headers) == 0 {
-		return
-	}
-	w.key("headers")
-	w.b = append(w.b, '[')
-	for i, h := range r.Headers {
-		if i > 0 {
-			w.b = append(w.b, ',')
-		}
-		in := object{b: append(w.b, '{'), first: true}
+	objects(w, "headers", r.Headers, func(in object, h *wire.Header) object {
 		in.text("name", h.Name)
-		in.key("value")
-		in.b = appendText(in.b, h.Value)
-		w.b = append(in.b, '}')
-	}
-	w.b = append(w.b, ']')
+		in.string("value", h.Value)
+		return in
+	})
 }
 
 func (w *object) dhcp(d *wire.DHCP) {
@@ -348,17 +303,10 @@ func (w *object) flow(f *capture.FlowRecord) {
 
 // outcome returns how a flow ended, as one of the schema's words.
 func outcome(o capture.Outcome) string {
-	switch o {
-	case capture.Established:
-		return "established"
-	case capture.Refused:
-		return "refused"
-	case capture.NoAnswer:
-		return "no_answer"
-	case capture.Midstream:
-		return "midstream"
-	case capture.OneSided:
-		return "one_sided"
+	words := [...]string{capture.Established: "established", capture.Refused: "refused", capture.NoAnswer: "no_answer",
+		capture.Midstream: "midstream", capture.OneSided: "one_sided"}
+	if int(o) < len(words) {
+		return words[o]
 	}
 	return ""
 }

@@ -1,8 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -50,10 +52,10 @@ func (r *Report) order() []int {
 	}
 	slices.SortStableFunc(idx, func(a, b int) int {
 		x, y := &r.Findings[a], &r.Findings[b]
-		if x.Concern != y.Concern {
-			if x.Concern {
-				return -1
-			}
+		switch {
+		case x.Concern && !y.Concern:
+			return -1
+		case y.Concern && !x.Concern:
 			return 1
 		}
 		return slices.Index(rank, x.Verdict) - slices.Index(rank, y.Verdict)
@@ -165,7 +167,7 @@ func (t *writer) coverage(r *Report) {
 		t.para(2, "%s", Clean(s))
 	}
 	for _, m := range []map[string]uint64{c.Undecoded, c.Lost} {
-		for _, k := range sorted(m) {
+		for _, k := range slices.Sorted(maps.Keys(m)) {
 			t.line("    %10d  %s", m[k], Clean(k))
 		}
 	}
@@ -175,18 +177,11 @@ func (t *writer) sources(r *Report) {
 	t.line("")
 	t.para(0, "Catalogue of %s, %d entries. Policy %s.", r.Catalog.Date, r.Catalog.Entries, Clean(r.Policy))
 	for _, d := range r.PlaceData {
-		t.para(0, "Places by %s of %s. %s", Clean(d.Database), orWord(d.Date, "an unknown date"), Clean(d.Attribution))
+		t.para(0, "Places by %s of %s. %s", Clean(d.Database), cmp.Or(d.Date, "an unknown date"), Clean(d.Attribution))
 	}
 	for _, n := range r.Notes {
 		t.para(0, "%s", Clean(n))
 	}
-}
-
-func orWord(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 func queries(n uint64) string {

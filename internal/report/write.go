@@ -65,13 +65,11 @@ func (f *Finding) row() []string {
 		vlans = append(vlans, strconv.Itoa(int(v)))
 	}
 	for i := range f.Destinations {
-		d := &f.Destinations[i]
-		dests = append(dests, fmt.Sprintf("%s port %d", d.Address, d.Port))
+		d, where := &f.Destinations[i], ""
 		if d.Place != nil {
-			places = append(places, strings.TrimSpace(d.Place.Level+" "+d.Place.Country)) // X and some N have no country
-		} else {
-			places = append(places, "")
+			where = strings.TrimSpace(d.Place.Level + " " + d.Place.Country) // X and some N have no country
 		}
+		dests, places = append(dests, fmt.Sprintf("%s port %d", d.Address, d.Port)), append(places, where)
 	}
 	return []string{f.Host.Address, f.Host.MAC, f.Host.Name, strings.Join(vlans, " "), f.HostRole, f.Vendor, f.VendorName, f.Product,
 		f.ProductVersion, f.Verdict, f.State, strconv.FormatBool(f.Concern), f.FirstSeen.String(), f.LastSeen.String(),
