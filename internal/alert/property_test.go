@@ -155,7 +155,7 @@ func run(t *testing.T, steps []step, cfg Config, restart func(i int) bool, tick 
 // Neither restarts nor the interval between ticks change which alerts are sent.
 func TestRestartChangesNoAlert(t *testing.T) {
 	events := map[string]int{}
-	for seed := range uint64(rounds.Of(t, 90)) {
+	for seed := range uint64(rounds.Of(t, 30)) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		cfg, steps := anyConfig(rng), history(rng, 150)
 		want := run(t, steps, cfg, func(int) bool { return false }, 0)

@@ -99,7 +99,9 @@ func TestDeadLettersOnAFullDiskWait(t *testing.T) {
 	t.Parallel()
 	dir := smallDisk(t, "40m")
 	k := newStrict()
+	full := make(chan struct{})
 	k.answer = func(_ int, batch []*alert.Alert) (int, []alert.Refusal, error) {
+		<-full
 		return len(batch), []alert.Refusal{{Index: 0, Reason: "no"}}, nil
 	}
 	s := start(t, filepath.Join(dir, "a.db"), Options{}, nil)
@@ -107,16 +109,15 @@ func TestDeadLettersOnAFullDiskWait(t *testing.T) {
 	a.Message = strings.Repeat("m", 1<<20)
 	s.offer(a)
 	eventually(t, "stored", func() bool { return s.Stats().Stored == 1 })
-	require.NoError(t, s.Attach(t.Context(), "k", alert.Filter{}, 0, newStrict()))
-	require.NoError(t, s.Attach(t.Context(), "dead", alert.Filter{Vendors: []string{"nobody"}}, 0, newStrict()))
+	require.NoError(t, s.Attach(t.Context(), "late", alert.Filter{}, 0, k))
 	free := fill(t, dir)
 	require.NoError(t, os.Remove(filepath.Join(dir, "a.db.reserve")))
 	again := fill2(t, dir)
-	require.NoError(t, s.Attach(t.Context(), "late", alert.Filter{}, 0, k))
-	eventually(t, "it says so", func() bool { return strings.Contains(s.Stats().Sinks[2].Error, "full") })
+	close(full)
+	eventually(t, "it says so", func() bool { return strings.Contains(s.Stats().Sinks[0].Error, "full") })
 	again()
 	free()
-	eventually(t, "it is kept", func() bool { return s.Stats().Sinks[2].Rejected == 1 })
+	eventually(t, "it is kept", func() bool { return s.Stats().Sinks[0].Rejected == 1 })
 	list, err := s.store.DeadLetters(t.Context(), "late", 0, 10)
 	require.NoError(t, err)
 	require.Len(t, list, 1)

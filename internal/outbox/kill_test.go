@@ -22,6 +22,7 @@ import (
 
 	"avbeacon/internal/alert"
 	"avbeacon/internal/store"
+	"avbeacon/internal/testkit/rounds"
 )
 
 // Environment of the test binary when it runs again as a child, which is killed.
@@ -195,10 +196,8 @@ func (c *collector) read(conn net.Conn) {
 // both, in the order of its host but for what is sent again, and the store is never damaged.
 func TestKilledProcessesLoseNothing(t *testing.T) {
 	t.Parallel()
-	rounds, all := 50, 10_000
-	if testing.Short() {
-		rounds, all = 8, 2000
-	}
+	rounds := rounds.Of(t, 13)
+	all := 200 * rounds
 	dir, c := t.TempDir(), collect(t)
 	stored := map[string]bool{}
 	next := 0

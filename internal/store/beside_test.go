@@ -11,6 +11,7 @@ import (
 )
 
 func TestSuppressionsAreWrittenBesideTheProcessThatWrites(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	file := filepath.Join(t.TempDir(), "home.db")
 	_, err := OpenBeside(file)

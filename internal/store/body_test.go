@@ -16,6 +16,7 @@ import (
 )
 
 func TestBodiesArePacked(t *testing.T) {
+	t.Parallel()
 	var room []byte
 	for _, body := range []string{"", "{}", `{"id":"a","finding":"f","evidence":[]}`, strings.Repeat("x", mostBody), strings.Repeat("y", mostBody+1)} {
 		require.Equal(t, body, string(unpack(bytes.Clone(pack(&room, []byte(body))))), "%d bytes", len(body))
@@ -27,6 +28,7 @@ func TestBodiesArePacked(t *testing.T) {
 
 // Stored bodies need the dictionary that they were written with.
 func TestTheDictionaryStaysAsItIs(t *testing.T) {
+	t.Parallel()
 	sum := sha256.Sum256(bodyDict)
 	require.Equal(t, "505ff5fe9bb3b5c21f7bf67c79df283e7b8ed33e04f0fc0677e047295931d73e", hex.EncodeToString(sum[:]))
 }
@@ -46,6 +48,7 @@ func FuzzUnpack(f *testing.F) {
 // Behind is what the rows say, whatever was stored, purged and delivered, also after a restart; reading from memory gives what the
 // file would.
 func TestBehindCountsWhatIsThere(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	file := tempFile(t)
 	opt := Options{Alerts: 600 << 10}
@@ -111,6 +114,7 @@ func TestBehindCountsWhatIsThere(t *testing.T) {
 
 // Of many alerts each transaction has a part, with the findings of that part; the rest waits for the next Flush.
 func TestManyAlertsAreWrittenInParts(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	s := open(t, tempFile(t), Options{})
 	var want []string
@@ -139,6 +143,7 @@ func TestManyAlertsAreWrittenInParts(t *testing.T) {
 
 // A new sink does not get what every known sink had.
 func TestANewSinkBeginsAtWhatTheKnownOnesLack(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	file := tempFile(t)
 	s := open(t, file, Options{})

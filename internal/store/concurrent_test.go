@@ -21,6 +21,7 @@ import (
 // One goroutine keeps, Run writes, retention cleans and readers read, all at once; nothing is lost and every reader sees
 // whole transactions.
 func TestAllAtOnce(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())
 	name := tempFile(t)
 	s := open(t, name, Options{})

@@ -31,6 +31,7 @@ func crowd(t testing.TB, s *Store, n int) {
 
 // A start loads no more hosts than it may remember: first those with a sign, then those seen last.
 func TestMemoryOfSomeHosts(t *testing.T) {
+	t.Parallel()
 	s := open(t, tempFile(t), Options{})
 	s.KeepMemory([]classify.Saved{{Data: []byte{9}}}, nil)
 	crowd(t, s, 100)
@@ -57,6 +58,7 @@ func TestMemoryOfSomeHosts(t *testing.T) {
 
 // Hosts of which nothing is known but that they are there go with the detail, or before anything that shows a vendor.
 func TestHostsWithoutSignsGo(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	s := open(t, tempFile(t), Options{})
 	crowd(t, s, 100)
@@ -84,6 +86,7 @@ func TestHostsWithoutSignsGo(t *testing.T) {
 
 // What is known of rows that are written is bounded, and a finding that is not known any more is written right all the same.
 func TestWhatIsKnownOfRowsIsBounded(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	s := open(t, tempFile(t), Options{})
 	for i := range mostWritten + 500 {

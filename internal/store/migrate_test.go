@@ -96,6 +96,7 @@ func writeSchema(t *testing.T) {
 
 // A migration that fails leaves the schema as it was.
 func TestFailedMigrationChangesNothing(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "old.db")
 	require.NoError(t, os.WriteFile(file, gunzip(t, schemaFile(1)), 0o600))
 	db, err := sql.Open("sqlite3", "file:"+file)
@@ -118,6 +119,7 @@ func TestFailedMigrationChangesNothing(t *testing.T) {
 
 // Every query of queries.sql is understood, is used, and numbers its parameters as both engines do.
 func TestQueries(t *testing.T) {
+	t.Parallel()
 	require.NotEmpty(t, migrations)
 	require.Greater(t, len(queries), 40)
 	s := open(t, tempFile(t), Options{})
@@ -147,6 +149,7 @@ func TestQueries(t *testing.T) {
 
 // No statement uses what only one of the two engines understands.
 func TestSQLIsShared(t *testing.T) {
+	t.Parallel()
 	alone := regexp.MustCompile(`(?i)\b(AUTOINCREMENT|ROWID|WITHOUT ROWID|STRICT|REPLACE INTO|INSERT OR|IFNULL|GLOB|PRAGMA|SERIAL|JSONB|RETURNING|ILIKE|julianday|strftime|datetime|BLOB|::)\b`)
 	names, err := fs.Glob(scripts, "sql/*.sql")
 	require.NoError(t, err)

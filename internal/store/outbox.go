@@ -30,6 +30,7 @@ const (
 // outbox is the writer's view of those tables. Store.mu guards it.
 type outbox struct {
 	limit     int64            // bytes
+	mostDead  int64            // bytes
 	last      int64            // greatest sequence
 	positions map[string]int64 // of every sink that ever had one
 	backlog   map[int64]tally  // alerts behind the slowest sink, by block of sequences
@@ -365,7 +366,7 @@ func (s *Store) PutDead(ctx context.Context, list []DeadLetter) (lost int, err e
 				t.do("dead.put", d.Sink, d.Sequence, nanos(d.Rejected), d.Reason, string(d.Body))
 			}
 			var bytes int64
-			if err := t.each("dead.bytes", nil, func(row scanner) error { return row.Scan(&bytes) }); err != nil || bytes <= mostDead {
+			if err := t.each("dead.bytes", nil, func(row scanner) error { return row.Scan(&bytes) }); err != nil || bytes <= s.out.mostDead {
 				return err
 			}
 			var gone []DeadLetter
@@ -373,7 +374,7 @@ func (s *Store) PutDead(ctx context.Context, list []DeadLetter) (lost int, err e
 				var d DeadLetter
 				var size int64
 				err := row.Scan(&d.Sink, &d.Sequence, &size)
-				if bytes > mostDead {
+				if bytes > s.out.mostDead {
 					bytes -= size
 					gone = append(gone, d)
 				}

@@ -49,6 +49,7 @@ func everything(t *testing.T, s *Store) []string {
 }
 
 func TestAnAlertIsInTheTransactionOfItsFinding(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	file := tempFile(t)
 	s := open(t, file, Options{})
@@ -75,6 +76,7 @@ func TestAnAlertIsInTheTransactionOfItsFinding(t *testing.T) {
 
 // Of one change there is one alert: it is not sent again after it left the outbox, or after a restart.
 func TestAnAlertIsSentOnce(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	file := tempFile(t)
 	s := open(t, file, Options{})
@@ -100,6 +102,7 @@ func TestAnAlertIsSentOnce(t *testing.T) {
 
 // The order is that of Keep, across batches that could not be written, and a sequence is never used twice.
 func TestTheOutboxKeepsTheOrder(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	file := tempFile(t)
 	s := open(t, file, Options{})
@@ -147,6 +150,7 @@ func TestTheOutboxKeepsTheOrder(t *testing.T) {
 
 // A full outbox gives up what every sink had, then the least grave, never the graver one; every loss is counted.
 func TestAFullOutboxDropsTheLeast(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	s := open(t, tempFile(t), Options{Alerts: 2 << 20})
 	fill := func(from, n, severity int) OutboxStats {
@@ -197,6 +201,7 @@ func TestAFullOutboxDropsTheLeast(t *testing.T) {
 
 // The limit counts pages in use: the outbox takes about as many bytes of the file as it says, whatever the alerts' length.
 func TestTheLimitCountsPages(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	for _, size := range []int{100, 600, 1300, 2000, 3000, 5000, 20000} {
 		s := open(t, tempFile(t), Options{})
@@ -217,6 +222,7 @@ func TestTheLimitCountsPages(t *testing.T) {
 }
 
 func TestTooManyWaitingAlertsDropTheLeast(t *testing.T) {
+	t.Parallel()
 	s := open(t, tempFile(t), Options{Pending: 10})
 	for n := range 10 {
 		s.KeepAlert(toSend(n, 1+n%3, 10)) // 4 low, 3 medium, 3 high
@@ -235,9 +241,11 @@ func TestTooManyWaitingAlertsDropTheLeast(t *testing.T) {
 }
 
 func TestDeadLettersAreBounded(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	s := open(t, tempFile(t), Options{})
-	big := toSend(1, 1, 4<<20).Body
+	big := toSend(1, 1, 4<<10).Body
+	s.out.mostDead = mostDead >> 10
 	lost := 0
 	for n := range 20 {
 		gone, err := s.PutDead(ctx, []DeadLetter{{Sink: "k", Sequence: int64(n), Rejected: now.Add(time.Duration(n)), Reason: "no", Body: big}})
@@ -297,6 +305,7 @@ func filled(t *testing.T) string {
 
 // A damaged store is kept and another begun, with what can be read: identity, positions, findings and alerts.
 func TestADamagedStoreIsKeptAndAnotherBegun(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	for name, c := range map[string]struct {
 		damage func(data []byte)
@@ -347,6 +356,7 @@ func spoil(data []byte, from, n int) {
 
 // A file that is not a store is never moved, whoever opens it.
 func TestNobodysOtherFileIsMoved(t *testing.T) {
+	t.Parallel()
 	file := tempFile(t)
 	require.NoError(t, os.WriteFile(file, []byte(strings.Repeat("no database", 1000)), 0o600))
 	_, err := Open(file, Options{Steady: true})

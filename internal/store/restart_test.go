@@ -50,6 +50,7 @@ func (r *restarts) Take(*capture.Observation) bool {
 // A daemon that is stopped and started again many times within a capture, by way of the file, finds what one that runs on
 // does.
 func TestRestartsChangeNoFinding(t *testing.T) {
+	t.Parallel()
 	cat := catalog(t)
 	for _, file := range captures(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {

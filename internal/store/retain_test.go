@@ -42,6 +42,7 @@ func rows(t testing.TB, s *Store) map[string]int64 {
 }
 
 func TestRetentionByAge(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	s := open(t, tempFile(t), Options{})
 	fill(t, s, 10, 2)
@@ -76,6 +77,7 @@ func TestRetentionByAge(t *testing.T) {
 }
 
 func TestRetentionBySize(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	name := tempFile(t)
 	s := open(t, name, Options{})

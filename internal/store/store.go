@@ -94,7 +94,7 @@ func OpenTemporary(opt Options) (*Store, error) {
 func newStore(file string, opt Options) *Store {
 	s := &Store{file: file, read: opt.ReadOnly, steady: opt.Steady && !opt.ReadOnly, pending: cmp.Or(opt.Pending, defaultPending),
 		ripe: make(chan struct{}, 1), counts: map[string]counts{}, written: map[string]*written{}}
-	s.out.limit, s.out.stored = cmp.Or(opt.Alerts, defaultAlerts), make(chan struct{})
+	s.out.limit, s.out.mostDead, s.out.stored = cmp.Or(opt.Alerts, defaultAlerts), mostDead, make(chan struct{})
 	s.waiting = s.newBatch()
 	return s
 }

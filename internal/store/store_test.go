@@ -116,6 +116,7 @@ func bare(list []Kept) []*classify.Finding {
 }
 
 func TestWhatIsKeptComesBack(t *testing.T) {
+	t.Parallel()
 	ctx, cat := context.Background(), catalog(t)
 	for _, file := range captures(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
@@ -156,6 +157,7 @@ func TestWhatIsKeptComesBack(t *testing.T) {
 
 // A second writer of the same findings, which does not know what the first has written, leaves nothing of it behind.
 func TestEvidenceThatIsOverGoes(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	name := tempFile(t)
 	f := finding("k1", 3)
@@ -201,6 +203,7 @@ func addr(n int) netip.Addr {
 }
 
 func TestHoursAddUp(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	s := open(t, tempFile(t), Options{})
 	at := func(hour int, contacts, lookups uint64) {
@@ -222,6 +225,7 @@ func TestHoursAddUp(t *testing.T) {
 }
 
 func TestRecordsComeBack(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	s := open(t, tempFile(t), Options{Sensor: "hq"})
 	a := Alert{ID: "a1", Finding: "k", Rule: "r", Severity: policy.High, State: "new", Changed: now, Body: json.RawMessage(`{"x":1}`)}
@@ -260,6 +264,7 @@ func TestRecordsComeBack(t *testing.T) {
 }
 
 func TestHostsAreRememberedByWhatTheyWereCalled(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	s := open(t, tempFile(t), Options{})
 	say := func(name string, at time.Time, list ...classify.AddressSpan) {
@@ -276,6 +281,7 @@ func TestHostsAreRememberedByWhatTheyWereCalled(t *testing.T) {
 }
 
 func TestErrorsSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
 	write := func(name, text string) string {
@@ -323,6 +329,7 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 }
 
 func TestDamageIsFoundAtStart(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	name := tempFile(t)
 	s := open(t, name, Options{})
@@ -344,6 +351,7 @@ func TestDamageIsFoundAtStart(t *testing.T) {
 }
 
 func TestFullDiskLosesNothingOfWhatWaits(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	name := tempFile(t)
 	s := open(t, name, Options{})
@@ -366,6 +374,7 @@ func TestFullDiskLosesNothingOfWhatWaits(t *testing.T) {
 }
 
 func TestReadOnlyFolder(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" || os.Getuid() == 0 {
 		t.Skip("the superuser and Windows write into read-only folders")
 	}
@@ -380,6 +389,7 @@ func TestReadOnlyFolder(t *testing.T) {
 }
 
 func TestStoreIsItsOwnersAlone(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("modes are Unix's")
 	}
@@ -395,6 +405,7 @@ func TestStoreIsItsOwnersAlone(t *testing.T) {
 }
 
 func TestKeyStaysWithTheStore(t *testing.T) {
+	t.Parallel()
 	name := tempFile(t)
 	s := open(t, name, Options{})
 	key := bytes.Clone(s.IDKey())
@@ -404,6 +415,7 @@ func TestKeyStaysWithTheStore(t *testing.T) {
 }
 
 func TestBackupWhileWriting(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	name := tempFile(t)
 	s := open(t, name, Options{Sensor: "hq"})

@@ -31,7 +31,7 @@ type rotating struct {
 	last  time.Time
 	later time.Time // not rotated before, after it failed
 
-	tidying atomic.Bool // somebody compresses and deletes what was set aside
+	tidying atomic.Int32 // how often it was asked to compress and delete what was set aside, since that began; 0: it is done
 	tidiers sync.WaitGroup
 	stop    context.Context
 	cancel  context.CancelFunc
@@ -298,16 +298,17 @@ func (r *rotating) olds() ([]old, error) {
 	return all, nil
 }
 
-// tidy deletes and compresses rotated files while writing continues. It does nothing if it is already running; files rotated
-// meanwhile wait for the next call.
+// tidy deletes and compresses rotated files while writing continues. If it is already running it starts over afterwards, because a
+// file may have been rotated after it listed them.
 func (r *rotating) tidy() {
-	if !r.cfg.Gzip && r.cfg.Keep == 0 || !r.tidying.CompareAndSwap(false, true) {
+	if !r.cfg.Gzip && r.cfg.Keep == 0 || r.tidying.Add(1) > 1 {
 		return
 	}
 	r.tidiers.Go(func() {
-		defer r.tidying.Store(false)
-		if err := r.tidyOlds(); err != nil && !errors.Is(err, context.Canceled) {
-			r.log.Warn("cannot tidy rotated files", zap.String("file", r.cfg.Path), zap.Error(err))
+		for asked := int32(1); asked > 0; asked = r.tidying.Add(-asked) {
+			if err := r.tidyOlds(); err != nil && !errors.Is(err, context.Canceled) {
+				r.log.Warn("cannot tidy rotated files", zap.String("file", r.cfg.Path), zap.Error(err))
+			}
 		}
 	})
 }

@@ -217,7 +217,7 @@ func TestSyslogReceiverRefusesUs(t *testing.T) {
 	}
 }
 
-func TestSyslogReceiverIsNotTheOne(t *testing.T) {
+func TestSyslogRejectsAWrongReceiver(t *testing.T) {
 	ca, other := newAuthority(t, "site"), newAuthority(t, "elsewhere")
 	client := ca.sign(t, "sensor.test", time.Hour)
 	for name, c := range map[string]struct {
@@ -226,7 +226,7 @@ func TestSyslogReceiverIsNotTheOne(t *testing.T) {
 		want   string
 	}{
 		"expired":     {ca.sign(t, "siem.test", -time.Hour), func(*TLS) {}, "the receiver's certificate expired on 20"},
-		"wrong CA":    {ca.sign(t, "siem.test", time.Hour), func(c *TLS) { c.CA = other.file }, "of no authority that is trusted here (tls.ca)"},
+		"wrong CA":    {ca.sign(t, "siem.test", time.Hour), func(c *TLS) { c.CA = other.file }, "is not from a trusted authority (tls.ca)"},
 		"wrong name":  {ca.sign(t, "other.test", time.Hour), func(*TLS) {}, "for another name (tls.server-name)"},
 		"dialed name": {ca.sign(t, "siem.test", time.Hour), func(c *TLS) { c.ServerName = "" }, "for another name (tls.server-name)"},
 	} {

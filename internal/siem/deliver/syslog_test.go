@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/leodido/go-syslog/v4"
-	"github.com/leodido/go-syslog/v4/octetcounting"
 	"github.com/leodido/go-syslog/v4/rfc5424"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
@@ -221,17 +219,36 @@ func TestSyslogFramesAreRFC(t *testing.T) {
 	delivered(t, s, samples.Numbered(0, 20))
 	require.NoError(t, s.Close())
 	var ids []string
-	parse := octetcounting.NewParser(syslog.WithListener(func(r *syslog.Result) {
-		require.NoError(t, r.Error)
-		m := r.Message.(*rfc5424.SyslogMessage)
+	for _, text := range octetCounted(t, accepted(t, l)) {
+		parsed, err := rfc5424.NewParser().Parse([]byte(text))
+		require.NoError(t, err)
+		m := parsed.(*rfc5424.SyslogMessage)
 		require.EqualValues(t, 4, *m.Facility)
 		require.Equal(t, "tap01", *m.Hostname)
 		for _, element := range *m.StructuredData {
 			ids = append(ids, element["id"])
 		}
-	}), syslog.WithMaxMessageLength(8<<10))
-	parse.Parse(accepted(t, l))
+	}
 	require.Equal(t, idRange(0, 20), ids)
+}
+
+// octetCounted reads frames to the end (RFC 6587 section 3.4.1): a length without leading zeros, a space, and as many bytes.
+func octetCounted(t *testing.T, from io.Reader) (texts []string) {
+	t.Helper()
+	for in := bufio.NewReader(from); ; {
+		length, err := in.ReadString(' ')
+		if errors.Is(err, io.EOF) && length == "" {
+			return texts
+		}
+		require.NoError(t, err)
+		require.Regexp(t, `^[1-9][0-9]{0,4} $`, length)
+		n, err := strconv.Atoi(strings.TrimSuffix(length, " "))
+		require.NoError(t, err)
+		text := make([]byte, n)
+		_, err = io.ReadFull(in, text)
+		require.NoError(t, err)
+		texts = append(texts, string(text))
+	}
 }
 
 // A message of ours is never longer than what is said, in bytes, whatever the alert holds.

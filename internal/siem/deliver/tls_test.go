@@ -19,7 +19,7 @@ func TestTLSIsCheckedAndNew(t *testing.T) {
 }
 
 // A certificate that was renewed on the disk is shown at the next handshake; one that is too old is said at once.
-func TestTLSOwnCertificateIsReadAnew(t *testing.T) {
+func TestTLSOwnCertificateIsReadAtEachHandshake(t *testing.T) {
 	ca := newAuthority(t, "site")
 	old, renewed := ca.sign(t, "sensor.test", -time.Hour), ca.sign(t, "sensor.test", time.Hour)
 	core, logs := observer.New(zap.WarnLevel)
