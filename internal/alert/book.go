@@ -3,10 +3,10 @@ package alert
 import (
 	"container/heap"
 	"fmt"
+	"slices"
 	"time"
 
 	"avbeacon/classify"
-	"avbeacon/classify/place"
 	"avbeacon/internal/policy"
 )
 
@@ -189,17 +189,7 @@ func (b *Book) newPlace(r *record, f *classify.Finding) bool {
 		return false
 	}
 	for i := range f.Destinations {
-		if d := &f.Destinations[i]; !r.knows(&d.Place) && b.opt.Concern(f, d) {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *record) knows(p *place.Location) bool {
-	level := p.Level.String()
-	for i := range r.places {
-		if r.places[i].level == level && r.places[i].country == p.Country {
+		if d := &f.Destinations[i]; !slices.Contains(r.places, keyOf(&d.Place)) && b.opt.Concern(f, d) {
 			return true
 		}
 	}

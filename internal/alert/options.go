@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,14 +33,9 @@ const (
 )
 
 func (o *Options) complete() {
-	for _, l := range []struct {
-		limit     *int
-		otherwise int
-	}{{&o.MaxTracked, maxTracked}, {&o.MaxHeld, maxHeld}, {&o.MaxUnsaid, maxUnsaid}} {
-		if *l.limit <= 0 {
-			*l.limit = l.otherwise
-		}
-	}
+	o.MaxTracked = cmp.Or(max(o.MaxTracked, 0), maxTracked)
+	o.MaxHeld = cmp.Or(max(o.MaxHeld, 0), maxHeld)
+	o.MaxUnsaid = cmp.Or(max(o.MaxUnsaid, 0), maxUnsaid)
 	if o.Concern == nil {
 		o.Concern = inMoscow
 	}
@@ -97,18 +93,13 @@ func (r *rules) events(words []string) error {
 	return nil
 }
 
-func (r *rules) verdict(word string) error {
-	if word == "" {
-		r.atLeast = classify.Visit
-		return nil
+func (r *rules) verdict(word string) (err error) {
+	v, ok := named(cmp.Or(word, "visit"), classify.Visit, classify.Installed)
+	if !ok {
+		err = fmt.Errorf("alerts.at-least: unknown verdict %q; write visit, possible, likely or installed", word)
 	}
-	for v := classify.Visit; v <= classify.Installed; v++ {
-		if v.String() == word {
-			r.atLeast = v
-			return nil
-		}
-	}
-	return fmt.Errorf("alerts.at-least: unknown verdict %q; write visit, possible, likely or installed", word)
+	r.atLeast = v
+	return err
 }
 
 func (r *rules) times(c *Config) error {

@@ -80,12 +80,11 @@ func minutes(clock string) (int, error) {
 }
 
 func severity(word string) (policy.Severity, error) {
-	for s := policy.Info; s <= policy.Critical; s++ {
-		if s.String() == word {
-			return s, nil
-		}
+	s, ok := named(word, policy.Info, policy.Critical)
+	if !ok {
+		return 0, fmt.Errorf("unknown severity %q; write info, low, medium, high or critical", word)
 	}
-	return 0, fmt.Errorf("unknown severity %q; write info, low, medium, high or critical", word)
+	return s, nil
 }
 
 // until returns when an alert made at time t may be sent; quiet is false if that is at once. Adjoining quiet hours count as

@@ -158,15 +158,6 @@ func severityOf(d *policy.Decision) policy.Severity {
 	return d.Severity
 }
 
-func verdictOf(word string) classify.Verdict {
-	for v := classify.Visit; v <= classify.Installed; v++ {
-		if v.String() == word {
-			return v
-		}
-	}
-	return classify.NoVerdict
-}
-
 func later(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b

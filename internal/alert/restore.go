@@ -2,6 +2,7 @@ package alert
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -101,20 +102,32 @@ func (b *Book) refresh() {
 	}
 }
 
+// The words of a stored alert's finding; one that this version does not know counts as the first.
+
 func contactOf(word string) classify.State {
-	for s := classify.Active; s <= classify.Returned; s++ {
-		if s.String() == word {
-			return s
-		}
-	}
-	return classify.Active
+	s, _ := named(word, classify.Active, classify.Returned)
+	return s
 }
 
 func roleOf(word string) classify.HostRole {
-	for r := classify.HostUnknown; r <= classify.HostEndpoint; r++ {
-		if r.String() == word {
-			return r
+	r, _ := named(word, classify.HostUnknown, classify.HostEndpoint)
+	return r
+}
+
+func verdictOf(word string) classify.Verdict {
+	v, _ := named(word, classify.NoVerdict, classify.Installed)
+	return v
+}
+
+// named returns the value from first to last that has this name; first if none has.
+func named[T interface {
+	~uint8
+	fmt.Stringer
+}](word string, first, last T) (value T, ok bool) {
+	for v := first; v <= last; v++ {
+		if v.String() == word {
+			return v, true
 		}
 	}
-	return classify.HostUnknown
+	return first, false
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"avbeacon/internal/alert"
@@ -26,16 +27,9 @@ func Replay(ctx context.Context, s *store.Store, name string, batch int, to aler
 	if batch <= 0 {
 		batch = defaultBatch
 	}
-	var list []store.DeadLetter
-	for after, more := int64(-1), true; more; {
-		some, err := s.DeadLetters(ctx, name, after, batch)
-		if err != nil {
-			return out, fmt.Errorf("read dead letters: %w", err)
-		}
-		if more = len(some) == batch; len(some) > 0 {
-			after = some[len(some)-1].Sequence
-		}
-		list = append(list, some...) // bounded: the store bounds dead letters
+	list, err := s.DeadLetters(ctx, name, -1, math.MaxInt32) // the store bounds their bytes
+	if err != nil {
+		return out, fmt.Errorf("read dead letters: %w", err)
 	}
 	for len(list) > 0 {
 		n, err := replaySome(ctx, s, list[:min(batch, len(list))], to, &out)

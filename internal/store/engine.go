@@ -75,7 +75,10 @@ func (s *Store) connect() error {
 	if s.readers, err = sql.Open("sqlite3", name); err != nil { // it opens the file when it is first used
 		return plain(err)
 	}
-	return plain(s.quickCheck(there))
+	if !there {
+		return nil
+	}
+	return plain(s.check(context.Background(), "quick_check")) // damage in pages and records; it does not compare indexes with their tables
 }
 
 // relaxed runs transactions that a power cut may undo: they do not wait for the disk. The caller holds s.writing.
@@ -149,14 +152,6 @@ func (s *Store) connectReader() error {
 		}
 	}
 	return nil
-}
-
-// quickCheck looks for damage in every page and record. It does not compare indexes with their tables.
-func (s *Store) quickCheck(there bool) error {
-	if !there {
-		return nil
-	}
-	return s.check(context.Background(), "quick_check")
 }
 
 func (s *Store) check(ctx context.Context, how string) error {

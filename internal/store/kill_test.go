@@ -86,7 +86,7 @@ func TestKillNeverDamages(t *testing.T) {
 		}
 		require.NoError(t, s.Close())
 	}
-	require.Greater(t, least, kills, "children wrote hardly anything")
+	require.GreaterOrEqual(t, least, kills, "each child kept something")
 }
 
 // writeAndKill gives the last turn that the child said is written, before it was killed some time after its first.
