@@ -44,11 +44,14 @@ type Sources struct {
 // Process returns the environment and the files of this process.
 func Process() Sources { return Sources{Env: os.LookupEnv, File: readSecret} }
 
-var variable = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]{0,254})\}$`)
+var variable = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
+
+// longestVariable is in bytes. It is no part of the expression: a counted repetition takes milliseconds to compile at every start.
+const longestVariable = 255
 
 // Fetch returns the secret that a reference names. Its errors do not repeat the reference, which may be the secret itself.
 func (s Sources) Fetch(reference string) (Secret, error) {
-	if m := variable.FindStringSubmatch(reference); m != nil {
+	if m := variable.FindStringSubmatch(reference); m != nil && len(m[1]) <= longestVariable {
 		text, ok := s.Env(m[1])
 		if !ok || text == "" {
 			return "", fmt.Errorf("the environment variable %s is not set", m[1])

@@ -1,6 +1,7 @@
 package setting
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -36,5 +37,19 @@ func TestSizes(t *testing.T) {
 	for _, word := range []string{"", "B", "-1", "1.5GiB", "1M", "1mib", "9223372036854775808", "9000000TiB", "0x10", "1_000", "64MiB "} {
 		_, err := ParseSize(word)
 		require.Error(t, err, word)
+	}
+}
+
+func TestVariablesOfSecrets(t *testing.T) {
+	from := Sources{Env: func(name string) (string, bool) { return "value of " + name[:1], true }}
+	longest := strings.Repeat("a", longestVariable)
+	for _, name := range []string{"A", "_x9", longest} {
+		got, err := from.Fetch("${" + name + "}")
+		require.NoError(t, err, name)
+		require.Equal(t, Secret("value of "+name[:1]), got)
+	}
+	for _, reference := range []string{"${" + longest + "a}", "${}", "${9}", "${a-b}", "${a", "a", "x${a}", "${a}\n"} {
+		_, err := from.Fetch(reference)
+		require.ErrorContains(t, err, "a secret must not be written in plain text", reference)
 	}
 }
