@@ -35,6 +35,9 @@ func run(_ context.Context, args []string, _ io.Reader, stdout, stderr io.Writer
 	if *templates != "" {
 		return recordTemplates(*templates)
 	}
+	if plan.bytes < 1 || plan.bytes > 1<<20 {
+		return errors.New("-size must be from 1 to 1048576 MiB")
+	}
 	plan.bytes <<= 20
 	if *out == "" {
 		return errors.New("no file to write: -o FILE is missing")

@@ -57,3 +57,11 @@ func TestRecordedHandshakesCanBeTakenApart(t *testing.T) {
 		require.NotEmpty(t, h.Server, h.Name)
 	}
 }
+
+func TestSizesOutOfRange(t *testing.T) {
+	for _, size := range []string{"0", "-1", "1048577", "9223372036854775807", "512M"} {
+		name := filepath.Join(t.TempDir(), "a.pcap")
+		require.ErrorContains(t, run(t.Context(), []string{"-size", size, "-o", name}, nil, io.Discard, io.Discard), "-size", size)
+		require.NoFileExists(t, name)
+	}
+}
