@@ -65,7 +65,7 @@ const page = 4096
 // the waits for memory of a whole group of packets overlap. Entries that never move let the observer hold a pointer while it
 // reads a packet, and let the table grow without copying 192 bytes a flow.
 type Table struct {
-	// slots is a power of two long, at most three quarters full. A flow lies at the low bits of its hash or in the next free
+	// slots is a power of two long, at most three quarters full. A flow is stored at the low bits of its hash or in the next free
 	// slot after it. High half: hash; low half: entry number + 1, so that 0 is an empty slot.
 	slots  []uint64
 	chunks []*[chunkSize]Entry

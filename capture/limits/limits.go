@@ -4,7 +4,7 @@
 package limits
 
 // Defaults. A run over captures ends, so that it may take more memory than a daemon that shares its machine.
-// avbeacon_table_entries and avbeacon_table_evicted_total count the first five by table.
+// avbeacon_table_entries and avbeacon_table_evictions_total count the tables that Flows, Hosts and Names bound.
 const (
 	Flows        = 1 << 20 // open TCP, UDP and ICMP flows; of eight candidates the longest silent one ends early
 	Hosts        = 1 << 17 // hosts, in internal/hosts and in classify, and findings that alerts remember; of a sample the longest unseen is forgotten

@@ -150,7 +150,7 @@ func (r *QUICReader) unseal(s *QUICStream, k *quicKeys, highest int64, p *quicPa
 	if len(p.data) < p.pn+4+len(r.sample) {
 		return nil, false
 	}
-	// The mask of the header comes from a sample of the ciphertext. It lies where the payload would start if the packet number
+	// The mask of the header comes from a sample of the ciphertext. It begins where the payload would start if the packet number
 	// had four bytes, because how many it has is under the mask.
 	copy(r.sample[:], p.data[p.pn+4:])
 	k.hp.Encrypt(r.mask[:], r.sample[:])

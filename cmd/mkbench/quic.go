@@ -22,7 +22,7 @@ type initialKeys struct {
 	head cipher.Block
 }
 
-// sure returns v. It panics on an error, which only a wrong constant in this program can cause.
+// sure returns v. It panics on an error, which only a wrong constant or name in this program can cause.
 func sure[T any](v T, err error) T {
 	if err != nil {
 		panic(err)

@@ -17,8 +17,8 @@ const maxItems = 100_000
 
 // Decoder fills structs from YAML. It continues after an error, and knows the position of every value.
 //
-// The tag yaml of a field is its key; embedded structs add theirs. A field with the tag in belongs to the sections that the tag
-// lists, and is unknown in all others. An unknown key, one that is there twice, a value of the wrong kind, an anchor, an alias, a
+// The tag yaml of a field is its key; embedded structs add theirs. A field with the tag in belongs only to the sections that the tag
+// lists; in all others its key is unknown. An unknown key, a repeated one, a value of the wrong kind, an anchor, an alias, a
 // tag or a merge is a problem. An encoding.TextUnmarshaler gets the word as it is written; an ast.Node is kept as it is.
 type Decoder struct {
 	Problems []Problem
@@ -41,7 +41,7 @@ type sectionType struct {
 }
 
 // Decode reads a file of at most so many bytes over what into points to. It returns false where there is nothing to read: the
-// file holds nothing but comments, or it is no YAML, which is a problem.
+// file holds nothing but comments, or it is not YAML, which is a problem.
 func (d *Decoder) Decode(data []byte, most int, into any) bool {
 	body, wrong := parse(data, most)
 	if wrong != nil {
@@ -256,7 +256,7 @@ func (d *Decoder) table(key string, n ast.Node, v reflect.Value) {
 	v.Set(out)
 }
 
-// plain puts texts, numbers and truth. None is made of another.
+// plain puts texts, numbers, true and false. It converts none of them into another.
 func (d *Decoder) plain(n ast.Node, v reflect.Value) error {
 	text, ok := "", false
 	switch x := n.(type) {

@@ -4,7 +4,6 @@ package daemon
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -92,10 +91,11 @@ func monitorPackets(ctx context.Context, ready func()) (got heard, err error) {
 	c.Capture.Interfaces, c.Capture.Workers, c.Listen.Address = []string{tapEnd}, 1, ""
 	log := zapcore.NewCore(zapcore.NewJSONEncoder(zapcore.EncoderConfig{MessageKey: "message"}), logLines(func(b []byte) error {
 		var line struct {
-			Message        string
-			Packets, Drops uint64
+			Message string
+			Packets uint64
+			Drops   uint64 `json:"kernel_drops"`
 		}
-		err := json.Unmarshal(bytes.ReplaceAll(b, []byte("kernel_drops"), []byte("drops")), &line)
+		err := json.Unmarshal(b, &line)
 		switch line.Message {
 		case Watching:
 			got.CPU = -measure.CPUTime()

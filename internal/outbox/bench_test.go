@@ -81,7 +81,9 @@ func throughStore(tb testing.TB, k kind, n int) (wall, cpu time.Duration) {
 	got := func() int { return n }
 	if k.open != nil {
 		k.sink.Name = "bench"
-		k.sink.File.Path = filepath.Join(dir, "alerts.ndjson")
+		if k.sink.Type == "file" {
+			k.sink.File.Path = filepath.Join(dir, "alerts.ndjson")
+		}
 		got = k.open(tb, &k.sink)
 		sink, err := siem.Open(k.sink, siem.Options{Hostname: "sensor", Version: "0.4.0"})
 		require.NoError(tb, err)
@@ -132,7 +134,6 @@ func toSyslog(tb testing.TB, sink *siem.Sink) func() int {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(tb, err)
 	tb.Cleanup(func() { l.Close() })
-	sink.File.Path = ""
 	sink.Syslog.Network, sink.Syslog.Address = "tcp", l.Addr().String()
 	var got atomic.Int64
 	go func() {
@@ -193,7 +194,6 @@ func toHTTP(tb testing.TB, sink *siem.Sink, answer string, count func(*json.Deco
 		_, _ = io.WriteString(w, answer) // if the client is gone, it reports that itself
 	}))
 	tb.Cleanup(server.Close)
-	sink.File.Path = ""
 	sink.HTTP.URL = server.URL
 	return func() int { return int(got.Load()) }
 }

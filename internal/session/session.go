@@ -5,7 +5,7 @@
 //
 // Start reading at New, which makes the parts, then Resume, which fills them from a store. alerts.go shows how a finding becomes
 // an alert, outbox.go how alerts reach the sinks, report.go what is reported at the end. acknowledge.go, suppress.go and sinks.go
-// are what commands do with a store and with sinks beside a run; steady.go fits the Go runtime to a run over files.
+// are what commands do with a store and with sinks beside a run; steady.go tunes the Go runtime for a run over files.
 package session
 
 import (

@@ -18,7 +18,7 @@ func BlockSize(workers int) int {
 	return 0
 }
 
-// Steady fits the Go runtime to one run over files. The collector runs in steps of tens of megabytes rather than when the heap has
+// Steady tunes the Go runtime for one run over files. The collector runs in steps of tens of megabytes rather than when the heap has
 // doubled: the tables are large and hold few pointers, so that collecting is cheap, and a ballast that is never touched
 // (and takes no memory for that) keeps it from running at every megabyte while the heap is small. One worker keeps to one
 // processor: what others would do in the meantime costs more than it saves. GOGC, GOMEMLIMIT and GOMAXPROCS of the environment win.

@@ -1,6 +1,6 @@
 // Package siem is the one table of alert formats and receivers: the configuration of a sink goes in, an alert.Sink that
 // brings alerts to its receiver comes out. The encoders are the packages below format, the deliveries are in package
-// deliver. A new format is a folder and a line in Formats; a new receiver is a file in deliver and a line in receivers,
+// deliver. A new format is a folder and a line in formats; a new receiver is a file in deliver and a line in receivers,
 // with a field of Sink if it has a section of its own. docs has a guide for each kind of receiver, and every field of every
 // format. Start reading at receivers.
 package siem

@@ -116,7 +116,7 @@ func (s *Store) Flush(ctx context.Context, now time.Time) error {
 	return s.flush(ctx, now, nil)
 }
 
-// lot is how many alerts are written in a transaction.
+// lot is how many alerts are written in a transaction, and how many are looked up at once when some must be dropped.
 const lot = 1024
 
 // flush writes the batch. With more, all of it and more are one transaction.

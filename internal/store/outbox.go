@@ -291,7 +291,6 @@ func (w *writer) bound() error {
 
 // drop deletes alerts of a severity, the oldest first, until the outbox has at most most bytes.
 func (w *writer) drop(severity int, most int64) error {
-	const lot = 1024
 	for after := w.floor; w.out.bytes > most; {
 		var list []change
 		err := w.tx.each("outbox.least", []any{severity, after, lot}, func(r scanner) error {
