@@ -50,7 +50,8 @@ func (x *addrIndex) mark(a netip.Addr) {
 func (x *addrIndex) home(a netip.Addr) uint64 {
 	first, second := capture.AddrWords(a)
 	high, low := bits.Mul64(first^x.seed[0], second^x.seed[1])
-	return (high ^ low) & uint64(len(x.slots)-1)
+	// The product alone is linear in some differences of addresses, and its lower bits hang on few of theirs: mix, and take the middle.
+	return (high ^ low) * 0x9e3779b97f4a7c15 >> 32 & uint64(len(x.slots)-1)
 }
 
 // find returns the slot of an address, or the empty one where it would go.

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -50,5 +51,23 @@ func TestAddrIndexAgainstMap(t *testing.T) {
 	require.Zero(t, x.used)
 	for i := range x.slots {
 		require.Nil(t, x.slots[i].host)
+	}
+}
+
+// Addresses whose halves differ by the same bits, or by bits moved between the halves, spread over the slots as any others do, for
+// any seed: nobody who owns a network of IPv6 can make them share one.
+func TestAddressesSpread(t *testing.T) {
+	for range 4 {
+		x := newAddrIndex()
+		for _, shift := range []int{0, 8, 17, 32, 40, 48} {
+			slots := map[uint64]bool{}
+			for n := range uint64(len(x.slots)) {
+				var a [16]byte
+				binary.LittleEndian.PutUint64(a[:], 0x120+n<<(64-12))
+				binary.LittleEndian.PutUint64(a[8:], n<<shift)
+				slots[x.home(netip.AddrFrom16(a))] = true
+			}
+			require.Greater(t, len(slots), len(x.slots)/2, "shift %d; a fair draw takes 63 %%", shift)
+		}
 	}
 }

@@ -17,14 +17,15 @@ type Key struct {
 	Proto            uint8 // IP protocol number
 }
 
-// Seed makes a process's hashes differ from another's, so that nobody can aim all their packets at one shard.
-type Seed [3]uint64
+// Seed makes a process's hashes differ from another's, so that nobody can aim their packets at one shard or one slot.
+type Seed [4]uint64
 
-// FixedSeed is for reading files: the same capture gets the same shards.
-var FixedSeed = Seed{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb}
+// FixedSeed is for reading files: the same capture gets the same shards, so that what is evicted at a limit is the same in each run.
+var FixedSeed = Seed{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 0xd6e8feb86659fd93}
 
-// Hash returns the same value for both directions of a flow. It is a multiply-and-fold hash (as in wyhash) of each end,
-// combined by operations that ignore their order.
+// Hash returns the same value for both directions of a flow. It is a multiply-and-fold hash (as in wyhash) of each end, combined by
+// operations that ignore their order. An address is folded before its port joins it: a sender who owns a /64 of IPv6 could otherwise
+// choose addresses that cancel the ports, and all such flows would collide under every seed.
 func (k *Key) Hash(s *Seed) uint64 {
 	return Hash(&k.Src, &k.Dst, k.SrcPort, k.DstPort, k.Proto, s)
 }
@@ -39,7 +40,7 @@ func Hash(src, dst *[16]byte, srcPort, dstPort uint16, proto uint8, s *Seed) uin
 func end(addr *[16]byte, port uint16, s *Seed) uint64 {
 	hi := binary.LittleEndian.Uint64(addr[:8])
 	lo := binary.LittleEndian.Uint64(addr[8:])
-	return fold(hi^s[0]^uint64(port)<<17, lo^s[1]^uint64(port)<<40)
+	return fold(fold(hi^s[0], lo^s[1])^uint64(port), s[3])
 }
 
 func fold(a, b uint64) uint64 {
