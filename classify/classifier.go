@@ -30,15 +30,14 @@ type Options struct {
 
 // Stats counts what a Classifier did and lost.
 type Stats struct {
-	Observations     uint64
-	Hosts            int    // remembered now
-	HostsEvicted     uint64 // the longest unseen of a sample of 32; those without a finding go first
-	FlowsEvicted     uint64 // the oldest; such a flow may count twice
-	PendingEvicted   uint64 // the oldest; judged without its answer
-	EvidenceDropped  uint64 // the newest beyond MaxEvidence; it counts for the verdict all the same
-	DestDropped      uint64 // the newest beyond MaxDestinations
-	InboundIgnored   uint64 // connections from outside
-	ChangesDiscarded uint64 // changes that nobody fetched with Next
+	Observations    uint64
+	Hosts           int    // remembered now
+	HostsEvicted    uint64 // the longest unseen of a sample of 32; those without a finding go first
+	FlowsEvicted    uint64 // the oldest; such a flow may count twice
+	PendingEvicted  uint64 // the oldest; judged without its answer
+	EvidenceDropped uint64 // the newest beyond MaxEvidence; it counts for the verdict all the same
+	DestDropped     uint64 // the newest beyond MaxDestinations
+	InboundIgnored  uint64 // connections from outside
 }
 
 // Classifier holds all state. It is not safe for concurrent use: one goroutine owns it.
@@ -105,9 +104,9 @@ func limit(v *int, otherwise int) {
 	}
 }
 
-// Observe takes one Observation into account and returns the finding that it changed: a new verdict, new evidence or a new hour.
-// If it changed several findings, Next returns the others. The Observation is not kept.
-func (c *Classifier) Observe(obs *capture.Observation) (f *Finding, changed bool) {
+// Observe takes one Observation into account. Next returns the findings that it changed: a new verdict, a new state or a new hour.
+// The Observation is not kept.
+func (c *Classifier) Observe(obs *capture.Observation) {
 	c.stats.Observations++
 	c.discard()
 	c.advance(obs.Time)
@@ -129,10 +128,10 @@ func (c *Classifier) Observe(obs *capture.Observation) (f *Finding, changed bool
 	case capture.Identity:
 		c.identity(obs)
 	}
-	return c.Next()
 }
 
-// Next returns one more finding that the last Observe or Tick changed; false if there is none.
+// Next returns one of the findings that the last Observe or Tick changed, each once; false if no more did. Nobody need ask: building a
+// finding costs far more than what changed it.
 func (c *Classifier) Next() (*Finding, bool) {
 	for len(c.changed) > 0 {
 		t := c.changed[0]
@@ -165,7 +164,6 @@ func (c *Classifier) changes(t *track) bool {
 func (c *Classifier) discard() {
 	for _, t := range c.changed {
 		t.queued = false
-		c.stats.ChangesDiscarded++
 	}
 	c.changed = c.changed[:0]
 }

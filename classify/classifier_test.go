@@ -105,17 +105,17 @@ func TestPacketsTwice(t *testing.T) {
 func TestChanges(t *testing.T) {
 	c := New(Options{Catalog: embedded(t)})
 	host := addrOf(1)
-	f, changed := c.Observe(helloFrom(host, "ds.kaspersky.com", day))
+	f, changed := observed(c, helloFrom(host, "ds.kaspersky.com", day))
 	require.True(t, changed)
 	require.Equal(t, Likely, f.Verdict)
-	_, changed = c.Observe(helloFrom(host, "ds.kaspersky.com", day.Add(time.Second)))
+	_, changed = observed(c, helloFrom(host, "ds.kaspersky.com", day.Add(time.Second)))
 	require.False(t, changed)
-	f, changed = c.Observe(helloFrom(host, "ds.kaspersky.com", day.Add(2*time.Minute)))
+	f, changed = observed(c, helloFrom(host, "ds.kaspersky.com", day.Add(2*time.Minute)))
 	require.True(t, changed)
 	require.Equal(t, Installed, f.Verdict)
-	_, changed = c.Observe(helloFrom(host, "ds.kaspersky.com", day.Add(3*time.Minute)))
+	_, changed = observed(c, helloFrom(host, "ds.kaspersky.com", day.Add(3*time.Minute)))
 	require.False(t, changed)
-	_, changed = c.Observe(helloFrom(host, "ds.kaspersky.com", day.Add(70*time.Minute)))
+	_, changed = observed(c, helloFrom(host, "ds.kaspersky.com", day.Add(70*time.Minute)))
 	require.True(t, changed, "a new hour")
 }
 
@@ -166,7 +166,7 @@ func TestFindingIDs(t *testing.T) {
 // A snapshot does not change when more is seen.
 func TestSnapshots(t *testing.T) {
 	c := New(Options{Catalog: embedded(t)})
-	f, _ := c.Observe(helloFrom(addrOf(1), "ds.kaspersky.com", day))
+	f, _ := observed(c, helloFrom(addrOf(1), "ds.kaspersky.com", day))
 	want := show([]*Finding{f})
 	for i := range 50 {
 		c.Observe(helloFrom(addrOf(1), "s07.upd.kaspersky.com", day.Add(time.Duration(i)*time.Minute)))
@@ -256,4 +256,10 @@ func BenchmarkConcern(b *testing.B) {
 		c.Observe(h)
 		i++
 	}
+}
+
+// observed returns the first finding that an Observation changed.
+func observed(c *Classifier, obs *capture.Observation) (f *Finding, changed bool) {
+	c.Observe(obs)
+	return c.Next()
 }

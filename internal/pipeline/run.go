@@ -71,7 +71,7 @@ func (p *Pipeline) tick(now int64, st capture.Stats) error {
 		}
 	}()
 	p.Classifier.Tick(at)
-	if err := p.passOn(p.Classifier.Next()); err != nil {
+	if err := p.passOn(); err != nil {
 		return err
 	}
 	return p.Tick(at, st)
@@ -115,18 +115,24 @@ func (p *Pipeline) take(obs *capture.Observation) error {
 	if p.Watch != nil {
 		p.Watch.Note(obs)
 	}
-	return p.passOn(p.Classifier.Observe(obs))
+	p.Classifier.Observe(obs)
+	return p.passOn()
 }
 
-// passOn passes on a finding that changed, and those that changed with it.
-func (p *Pipeline) passOn(finding *classify.Finding, changed bool) error {
-	for changed && p.Changed != nil {
+// passOn passes on the findings that changed.
+func (p *Pipeline) passOn() error {
+	if p.Changed == nil {
+		return nil
+	}
+	for {
+		finding, changed := p.Classifier.Next()
+		if !changed {
+			return nil
+		}
 		if err := p.Changed(finding); err != nil {
 			return err
 		}
-		finding, changed = p.Classifier.Next()
 	}
-	return nil
 }
 
 // hidesDNS reports whether a name is that of a DNS over HTTPS resolver.

@@ -93,8 +93,10 @@ func New(opt Options, know *Knowledge) (*Session, error) {
 		Capture:  s.opt.Capture,
 		Hosts:    hosts.New(hosts.Options{MaxHosts: opt.Hosts}),
 		Names:    names.New(names.Options{MaxPairs: opt.Names, Interest: latest{s}}),
-		Changed:  s.changed,
 		Panicked: opt.Panicked,
+	}
+	if opt.Store != nil || opt.Alerts != nil || opt.Changed != nil {
+		s.Pipeline.Changed = s.changed
 	}
 	if opt.Tick != nil || opt.Alerts != nil {
 		s.Pipeline.Tick = s.tick

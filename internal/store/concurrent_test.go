@@ -98,7 +98,8 @@ func BenchmarkSecond(b *testing.B) {
 	second := func(turn int) {
 		for i := range rate {
 			obs := hello(i%1000, turn*rate+i, at.Add(time.Duration(i)*time.Second/rate))
-			for f, more := c.Observe(obs); more; f, more = c.Next() {
+			c.Observe(obs)
+			for f, more := c.Next(); more; f, more = c.Next() {
 				s.Keep(f, decide(f))
 			}
 		}
