@@ -57,7 +57,10 @@ type learned struct {
 	name       string  // "" once unlearned
 	machine    uint32  // whose DNS query it was, if kept by address; 0 if unknown
 	host       addrKey // the address that sent the query
+	addr       addrKey
 	from, till int64
+	at         int   // index in the list of its part
+	part       uint8 // see partOf
 }
 
 // Names holds all state. One goroutine owns it.
@@ -70,7 +73,9 @@ type Names struct {
 	hot   hotSet
 	stats Stats
 
-	changed [parts]bool // since Changed was last called
+	parts   [parts][]*learned // all pairs, so that Changed looks at no part that did not change
+	changed [parts]bool       // since Changed was last called
+	looked  uint64            // pairs that Changed looked at, ever
 }
 
 // New makes an empty memory.
@@ -185,14 +190,15 @@ func ttlOf(m *wire.DNS) uint32 {
 }
 
 func (n *Names) learn(p pair, what learned) {
-	n.changed[partOf(what.host, p.addr)] = true
+	what.addr = p.addr
 	if l := n.pairs[p]; l != nil {
-		n.changed[partOf(l.host, p.addr)] = true
-		if l.name == what.name && what.from <= l.till {
-			l.till, l.machine, l.host = max(l.till, what.till), what.machine, what.host // queried again while still known
-		} else {
-			*l = what
+		if l.name == what.name && what.from <= l.till { // queried again while still known
+			what.from, what.till = l.from, max(l.till, what.till)
 		}
+		n.changed[l.part] = true
+		n.take(l)
+		*l = what
+		n.put(l)
 		n.last[p.addr] = l
 		return
 	}
@@ -200,6 +206,25 @@ func (n *Names) learn(p pair, what learned) {
 	n.remember(p)
 	n.hot.add(p.addr)
 	n.pairs[p], n.last[p.addr] = l, l
+	n.put(l)
+}
+
+// put adds what was learned to its part, which has changed.
+func (n *Names) put(l *learned) {
+	l.part = partOf(l.host, l.addr)
+	l.at = len(n.parts[l.part])
+	n.parts[l.part] = append(n.parts[l.part], l)
+	n.changed[l.part] = true
+}
+
+// take removes what was learned from its part. What is forgotten may stay saved: that is no change.
+func (n *Names) take(l *learned) {
+	list := n.parts[l.part]
+	end := len(list) - 1
+	list[l.at] = list[end]
+	list[l.at].at = l.at
+	list[end] = nil
+	n.parts[l.part] = list[:end]
 }
 
 func (n *Names) remember(p pair) {
@@ -208,9 +233,11 @@ func (n *Names) remember(p pair) {
 		return
 	}
 	old := n.order[n.next]
-	if l := n.pairs[old]; l != nil && n.last[old.addr] == l {
+	l := n.pairs[old]
+	if n.last[old.addr] == l {
 		delete(n.last, old.addr)
 	}
+	n.take(l)
 	delete(n.pairs, old)
 	n.stats.Evicted++
 	n.order[n.next] = p
@@ -230,7 +257,7 @@ func (n *Names) unlearn(p pair, machine uint32) {
 		return
 	}
 	l.name = ""
-	n.changed[partOf(l.host, p.addr)] = true
+	n.changed[l.part] = true
 	n.stats.Unlearned++
 	if n.last[p.addr] == l {
 		delete(n.last, p.addr)

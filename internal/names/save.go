@@ -23,30 +23,29 @@ const (
 // partOf spreads what was learned over the parts, by the address that sent the query: machine numbers are of this run only.
 func partOf(host, addr addrKey) uint8 { return addr[15] ^ addr[14] ^ host[15] }
 
-// Changed returns the parts that changed since it was last called, whole, without names that have expired at packet time now.
-func (n *Names) Changed(now time.Time) []Piece {
-	if n.changed == [parts]bool{} {
-		return nil
-	}
-	var data [parts][]byte
-	for p, l := range n.pairs {
-		if i := partOf(l.host, p.addr); n.changed[i] && l.till >= now.UnixNano() {
-			data[i] = l.append(data[i], p)
+// Changed returns the parts that changed since it was last called, whole, without names that have expired at packet time now. It looks
+// at the pairs of these parts alone.
+func (n *Names) Changed(now time.Time) (out []Piece) {
+	for i, list := range n.parts {
+		if !n.changed[i] {
+			continue
 		}
-	}
-	var out []Piece
-	for i := range n.changed {
-		if n.changed[i] {
-			out = append(out, Piece{Part: uint8(i), Data: append([]byte{savedForm}, data[i]...)})
+		n.changed[i] = false
+		n.looked += uint64(len(list))
+		data := []byte{savedForm}
+		for _, l := range list {
+			if l.till >= now.UnixNano() {
+				data = l.append(data)
+			}
 		}
+		out = append(out, Piece{Part: uint8(i), Data: data})
 	}
-	n.changed = [parts]bool{}
 	return out
 }
 
 // append writes one pair, under the address that sent the query.
-func (l *learned) append(b []byte, p pair) []byte {
-	b = append(append(b, l.host[:]...), p.addr[:]...)
+func (l *learned) append(b []byte) []byte {
+	b = append(append(b, l.host[:]...), l.addr[:]...)
 	b = binary.AppendVarint(b, l.from)
 	b = binary.AppendVarint(b, l.till-l.from)
 	b = append(b, uint8(min(len(l.name), longest)))
@@ -55,29 +54,24 @@ func (l *learned) append(b []byte, p pair) []byte {
 
 var errSaved = errors.New("what was learned from DNS cannot be read")
 
-// saved is one pair as it is read back.
-type saved struct {
-	pair
-	learned
-}
-
 // Restore restores the parts of an earlier run, before the first Observation. It skips what is unreadable and then returns an error. Data
 // may be hostile.
 func (n *Names) Restore(pieces []Piece) (err error) {
-	var all []saved
+	var all []learned
 	for _, p := range pieces {
 		list, ok := readPiece(p.Data)
 		if all = append(all, list...); !ok {
 			err = errSaved
 		}
 	}
-	slices.SortFunc(all, func(a, b saved) int {
-		return cmp.Or(cmp.Compare(a.till, b.till), slices.Compare(a.pair.host[:], b.pair.host[:]), slices.Compare(a.addr[:], b.addr[:]))
+	slices.SortFunc(all, func(a, b learned) int {
+		return cmp.Or(cmp.Compare(a.till, b.till), slices.Compare(a.host[:], b.host[:]), slices.Compare(a.addr[:], b.addr[:]))
 	})
 	for _, s := range all[max(0, len(all)-n.opt.MaxPairs):] {
-		n.learn(s.pair, s.learned)
-		if l := n.pairs[s.pair]; l.name == "" && n.last[s.addr] == l {
-			delete(n.last, s.addr)
+		p := pair{s.host, s.addr}
+		n.learn(p, s)
+		if l := n.pairs[p]; l.name == "" && n.last[p.addr] == l {
+			delete(n.last, p.addr)
 		}
 	}
 	n.changed = [parts]bool{}
@@ -85,7 +79,7 @@ func (n *Names) Restore(pieces []Piece) (err error) {
 }
 
 // readPiece reads as far as it can be read.
-func readPiece(b []byte) (list []saved, ok bool) {
+func readPiece(b []byte) (list []learned, ok bool) {
 	if len(b) == 0 || b[0] != savedForm {
 		return nil, false
 	}
@@ -99,15 +93,14 @@ func readPiece(b []byte) (list []saved, ok bool) {
 	return list, true
 }
 
-// readSaved reads one pair and returns its length in bytes; 0 if it is damaged.
-func readSaved(b []byte) (s saved, size int) {
+// readSaved reads what was learned of one pair and returns its length in bytes; 0 if it is damaged.
+func readSaved(b []byte) (s learned, size int) {
 	const fixed = 32
 	if len(b) < fixed {
 		return s, 0
 	}
-	copy(s.pair.host[:], b)
+	copy(s.host[:], b)
 	copy(s.addr[:], b[16:])
-	s.learned.host = s.pair.host
 	from, n := binary.Varint(b[fixed:])
 	if n <= 0 {
 		return s, 0

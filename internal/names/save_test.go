@@ -89,6 +89,43 @@ func TestSavedNamesAreBounded(t *testing.T) {
 	require.Equal(t, 501, all.Stats().Pairs)
 }
 
+// Changed is asked about once a second, by the goroutine that packets wait for.
+func TestChangedLooksAtWhatChangedAlone(t *testing.T) {
+	const all = 1 << 14
+	n := New(Options{})
+	for i := range all {
+		n.Stamp(answer(one, "ds.kaspersky.com", 300, noon, netip.AddrFrom4([4]byte{203, 0, byte(i >> 8), byte(i)})))
+	}
+	require.Len(t, n.Changed(noon), parts)
+	require.EqualValues(t, all, n.looked)
+	n.Stamp(answer(one, "ds.kaspersky.com", 300, noon.Add(time.Minute), netip.AddrFrom4([4]byte{203, 0, 1, 1})))
+	require.Len(t, n.Changed(noon), 1)
+	require.EqualValues(t, all+all/parts, n.looked)
+	require.Empty(t, n.Changed(noon))
+	require.EqualValues(t, all+all/parts, n.looked)
+}
+
+// The parts hold every pair once, whoever queries again, unlearns or is evicted.
+func TestPartsHoldEveryPair(t *testing.T) {
+	n := New(Options{MaxPairs: 50})
+	for i := range 2000 {
+		server := netip.AddrFrom4([4]byte{203, 0, 113, byte(i * 7 % 61)})
+		host := []netip.Addr{one, two}[i%2]
+		a := answer(host, []string{"ds.kaspersky.com", "", "www.example.org"}[i%3], 300, noon.Add(time.Duration(i)*time.Second), server)
+		a.Host.Machine = uint32(i % 5)
+		n.Stamp(a)
+		count := 0
+		for part, list := range n.parts {
+			for at, l := range list {
+				require.Equal(t, at, l.at)
+				require.EqualValues(t, part, partOf(l.host, l.addr))
+				count++
+			}
+		}
+		require.Equal(t, len(n.pairs), count)
+	}
+}
+
 func FuzzRestore(f *testing.F) {
 	n := New(Options{})
 	n.Stamp(answer(one, "ds.kaspersky.com", 300, noon, there))
