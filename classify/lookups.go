@@ -120,7 +120,7 @@ const (
 
 // searchList grades a name that matches entry e. The labels before the vendor's domain end in a public suffix if they are a
 // site's name. Products use labels that are suffixes too (ru, eu, app, info), so one such label proves little: it takes
-// "www." in front, a suffix of several labels (co.uk, github.io), or one that is neither a word nor a country. Otherwise the answer
+// "www." in front, a suffix of several labels (co.uk, github.io), or one of the first generic TLDs. Otherwise the answer
 // decides: a name that a search list made does not exist.
 func searchList(e *feeds.Entry, name string) appended {
 	if e.Match != feeds.Suffix || e.Strength == feeds.Strong {
@@ -139,7 +139,7 @@ func searchList(e *feeds.Entry, name string) appended {
 	}
 	top := front[at+1:]
 	switch top {
-	case "com", "net", "org", "edu", "gov", "mil", "arpa", "local", "lan", "localdomain":
+	case "local", "lan", "localdomain": // in no public registry (RFC 6762 3 and appendix G)
 		return surelyAppended
 	}
 	if _, known := publicsuffix.PublicSuffix(top); !known {
@@ -147,6 +147,8 @@ func searchList(e *feeds.Entry, name string) appended {
 	}
 	suffix, icann := publicsuffix.PublicSuffix(front)
 	switch {
+	case category(top):
+		return surelyAppended
 	case front == suffix && icann: // co.uk alone is nobody's name; github.io is
 		return notAppended
 	case strings.Contains(suffix, ".") && !wildcard(top):
@@ -157,6 +159,14 @@ func searchList(e *feeds.Entry, name string) appended {
 		return mayBeAppended
 	}
 	return notAppended
+}
+
+// category reports whether a TLD is one of the first generic ones (RFC 920: com, edu, gov, mil, org, and net), which no product has as a
+// label. The public suffix list does not say which TLDs are generic. But countries repeat these as second-level domains, and under cn
+// these alone are suffixes of more than two letters.
+func category(top string) bool {
+	suffix, _ := publicsuffix.PublicSuffix(top + ".cn")
+	return len(top) > 2 && suffix != "cn"
 }
 
 // wildcard reports whether any label under a TLD is a public suffix (*.bd): then two labels prove no more than one.
