@@ -5,6 +5,9 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -161,6 +164,36 @@ func TestUseReplacesKnowledgeAndKeepsFindings(t *testing.T) {
 		require.Equal(t, conclusions(before)[id].Contacts, f.Contacts)
 	}
 	require.NotEmpty(t, after.Findings)
+}
+
+// Workers ask what is of interest while the owner replaces it, and nothing orders the two. Every worker has asked in each round, and asks
+// on: under the race detector (.ci/run) this fails if the owner writes to what they may read.
+func TestInterestIsReplacedWhileWorkersAsk(t *testing.T) {
+	k := know(t, policy.Default)
+	s, err := session.New(session.Options{}, k)
+	require.NoError(t, err)
+	var end atomic.Bool
+	var asked [3]atomic.Uint64
+	var workers sync.WaitGroup
+	for i := range asked {
+		workers.Go(func() {
+			for !end.Load() {
+				s.Interest().Name([]byte("ds.kaspersky.com"))
+				asked[i].Add(1)
+			}
+		})
+	}
+	for range 20 {
+		for i := range asked {
+			for before := asked[i].Load(); asked[i].Load() < before+2; {
+				runtime.Gosched()
+			}
+		}
+		_, err := s.Use(background, k, 10)
+		require.NoError(t, err)
+	}
+	end.Store(true)
+	workers.Wait()
 }
 
 // An alert is in the store only together with its finding, and goes to Sent once.
