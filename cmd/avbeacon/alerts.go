@@ -133,7 +133,7 @@ func (x *alertOutput) tick() func(time.Time, capture.Stats) error {
 	if x.out == nil {
 		return nil
 	}
-	return func(time.Time, capture.Stats) error { return x.err }
+	return func(time.Time, capture.Stats) error { return x.out.failed(x.err) }
 }
 
 // finish makes the file visible, and waits until the sinks have all alerts.
@@ -149,13 +149,7 @@ func (x *alertOutput) written() error {
 			_, x.err = x.out.Write(append(b, '\n'))
 		}
 	}
-	if x.err != nil {
-		return fmt.Errorf("write alerts: %w", errors.Join(x.err, x.out.discard()))
-	}
-	if err := x.out.commit(); err != nil {
-		return fmt.Errorf("write alerts: %w", err)
-	}
-	return nil
+	return x.out.finish(x.err)
 }
 
 // delivered ends the outbox. An alert that a sink does not have is an error; a store keeps it for the next run.

@@ -208,10 +208,7 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 		return errors.Join(o.ofDB(err), out.discard(), to.discard())
 	}
 	undelivered := to.finish() // the store has the alerts now
-	if err := errors.Join(o.write(r, out), out.commit()); err != nil {
-		return o.verdict(facts, s.err, errors.Join(undelivered, fmt.Errorf("write report: %w", err)))
-	}
-	return o.verdict(facts, s.err, undelivered)
+	return o.verdict(facts, s.err, errors.Join(undelivered, out.finish(o.write(r, out))))
 }
 
 // openStore opens the store that --db names; nil where it names none.

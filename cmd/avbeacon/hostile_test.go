@@ -93,7 +93,7 @@ func TestOutputAppearsWhole(t *testing.T) {
 	require.NoError(t, err)
 	_, err = out.WriteString("new")
 	require.NoError(t, err)
-	require.NoError(t, out.commit())
+	require.NoError(t, out.finish(nil))
 	require.Equal(t, "new", read())
 	files, err := os.ReadDir(filepath.Dir(name))
 	require.NoError(t, err)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"io"
 	"os"
 
@@ -65,7 +64,10 @@ func printObservations(cmd *cobra.Command, s *streams, o *observeOptions, args [
 		return err
 	}})
 	bar.finish()
-	if err := errors.Join(err, out.Flush()); err != nil {
+	if flushed := out.Flush(); err == nil { // after a failed write it would fail with the same error
+		err = flushed
+	}
+	if err != nil {
 		return err
 	}
 	return inputErrors(src.Inputs(), o.quiet, s.err)

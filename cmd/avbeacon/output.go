@@ -15,8 +15,9 @@ import (
 // output is the destination of a report: standard output, or a file that appears complete or not at all.
 type output struct {
 	*bufio.Writer
-	file *os.File // nil if the writer is not a file
-	name string   // final name of the file; "" if it is written in place
+	asked string   // the option and the name that the user gave, for errors
+	file  *os.File // nil if the writer is not a file
+	name  string   // final name of the file; "" if it is written in place
 }
 
 // openOutput opens the file that an option (--output, --alerts) names before anything is read, so that a bad name is
@@ -24,57 +25,74 @@ type output struct {
 func openOutput(option, name string, stdout io.Writer) (*output, error) {
 	if name == "" || name == "-" {
 		f, _ := stdout.(*os.File)
-		return &output{Writer: bufio.NewWriter(stdout), file: f}, nil
+		return &output{Writer: bufio.NewWriter(stdout), asked: "standard output", file: f}, nil
 	}
+	asked := option + " " + name
 	mode := os.FileMode(0o666) // less the umask
 	if at, err := filepath.EvalSymlinks(name); err == nil {
 		name = at
 	}
 	if st, err := os.Stat(name); err == nil {
 		if st.IsDir() {
-			return nil, fmt.Errorf("%s %s: is a folder", option, name)
+			return nil, fmt.Errorf("%s: is a folder", asked)
 		}
 		if !st.Mode().IsRegular() {
 			f, err := os.OpenFile(name, os.O_WRONLY, 0)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", option, err)
+				return nil, fmt.Errorf("%s: %w", asked, reason(err))
 			}
-			return &output{Writer: bufio.NewWriter(f), file: f}, nil
+			return &output{Writer: bufio.NewWriter(f), asked: asked, file: f}, nil
 		}
 		mode = st.Mode().Perm()
 	}
 	beside := fmt.Sprintf(".%s.%.8s", filepath.Base(name), rand.Text())
 	f, err := os.OpenFile(filepath.Join(filepath.Dir(name), beside), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", option, name, reason(err))
+		return nil, fmt.Errorf("%s: %w", asked, reason(err))
 	}
-	return &output{Writer: bufio.NewWriter(f), file: f, name: name}, nil
+	return &output{Writer: bufio.NewWriter(f), asked: asked, file: f, name: name}, nil
 }
 
 // reason returns a file error without the file's name, which may differ from the one that the user gave.
 func reason(err error) error {
 	var p *os.PathError
-	if errors.As(err, &p) {
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p):
 		return p.Err
+	case errors.As(err, &l):
+		return l.Err
 	}
 	return err
 }
 
-// commit gives the written file its final name.
-func (o *output) commit() error {
-	if err := o.Flush(); err != nil {
-		return errors.Join(err, o.discard())
+// finish ends an output after everything was written to it, or writing failed: the file gets its final name, or nothing of it stays.
+func (o *output) finish(written error) error {
+	err := written
+	if err == nil {
+		err = o.Flush() // after a failed write it would fail with the same error
 	}
 	if o.name == "" {
+		return o.failed(err)
+	}
+	if closed := o.file.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(o.file.Name(), o.name)
+	}
+	if err != nil {
+		_ = os.Remove(o.file.Name()) // the first error is the one to act on
+	}
+	return o.failed(err)
+}
+
+// failed says which output an error is about; nil for nil.
+func (o *output) failed(err error) error {
+	if err == nil {
 		return nil
 	}
-	if err := o.file.Close(); err != nil {
-		return errors.Join(err, os.Remove(o.file.Name()))
-	}
-	if err := os.Rename(o.file.Name(), o.name); err != nil {
-		return errors.Join(err, os.Remove(o.file.Name()))
-	}
-	return nil
+	return fmt.Errorf("%s: %w", o.asked, reason(err))
 }
 
 // discard deletes what was written.

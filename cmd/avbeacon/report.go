@@ -64,8 +64,8 @@ func reportStore(ctx context.Context, s *streams, o *analyzeOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(o.write(r, out), out.commit()); err != nil {
-		return fmt.Errorf("write report: %w", err)
+	if err := out.finish(o.write(r, out)); err != nil {
+		return err
 	}
 	return o.concern(r)
 }
