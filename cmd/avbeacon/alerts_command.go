@@ -39,20 +39,24 @@ func newAlertsList(s *streams) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return writeAlerts(s.out, list, format)
+		return writeAlerts(s.out, list, state, format)
 	})
 	c.Flags().StringVar(&state, "state", "all", "open, acknowledged, suppressed, resolved or all")
 	return c
 }
 
-func writeAlerts(w io.Writer, list []session.StoredAlert, format string) error {
+func writeAlerts(w io.Writer, list []session.StoredAlert, state, format string) error {
 	if format == "json" {
 		return writeJSON(w, struct {
 			Alerts []session.StoredAlert `json:"alerts"`
 		}{list})
 	}
 	if len(list) == 0 {
-		_, err := fmt.Fprintln(w, "There are no such alerts.")
+		text := "The store has no alerts."
+		if state != "all" {
+			text = "No alert in the store is " + state + "."
+		}
+		_, err := fmt.Fprintln(w, text)
 		return err
 	}
 	t := plainTable("Alert", "Finding", "Changed (UTC)", "Event", "State", "Severity", "Message")

@@ -79,7 +79,7 @@ func newCheck(s *streams) *cobra.Command {
 		if err := db.Check(c.Context()); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(s.out, "The store is undamaged.")
+		_, err := fmt.Fprintf(s.out, "The store %s is undamaged.\n", c.Flag("db").Value)
 		return err
 	})
 }

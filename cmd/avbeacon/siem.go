@@ -157,11 +157,13 @@ func replay(ctx context.Context, s *streams, list []siem.Sink, file string) erro
 	errs := []error{nil}
 	for _, k := range list {
 		r, err := session.Replay(ctx, db, k, version(), warnings(s))
-		errs = append(errs, err)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("sink %s: %d dead letters stay in the store: %w", k.Name, r.Left+r.Rejected, err))
+		}
 		if r.Rejected > 0 {
 			errs = append(errs, fmt.Errorf("sink %s: %d alerts were rejected again: %s", k.Name, r.Rejected, report.Clean(r.Reason)))
 		}
-		if _, err := fmt.Fprintf(s.out, "%s: %d delivered, %d rejected again\n", k.Name, r.Delivered, r.Rejected); err != nil {
+		if _, err := fmt.Fprintf(s.out, "%s: %d delivered, %d rejected again, %d not tried\n", k.Name, r.Delivered, r.Rejected, r.Left); err != nil {
 			errs = append(errs, err)
 		}
 	}

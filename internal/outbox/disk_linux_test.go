@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -74,6 +75,7 @@ func TestADiskThatFillsUp(t *testing.T) {
 		s.offer(big(n))
 	}
 	eventually(t, "alerts wait", func() bool { return errors.Is(s.failed(), store.ErrFull) })
+	require.Equal(t, 1, strings.Count(s.failed().Error(), store.ErrFull.Error()), "said once: %v", s.failed())
 	require.NotZero(t, s.Stats().Waiting)
 	again()
 	free()
@@ -122,4 +124,20 @@ func TestDeadLettersOnAFullDiskWait(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list, 1)
 	require.NoError(t, s.stop())
+}
+
+// Wherever the disk fills up while a store is made, the error says so once.
+func TestAFullDiskIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	for pages := 1; ; pages++ {
+		file := filepath.Join(smallDisk(t, strconv.Itoa(pages*4096)), "a.db")
+		s, err := store.Open(file, store.Options{Steady: true})
+		if err == nil {
+			require.NoError(t, s.Close())
+			require.Greater(t, pages, 10)
+			return
+		}
+		require.ErrorIs(t, err, store.ErrFull)
+		require.Equal(t, 1, strings.Count(err.Error(), store.ErrFull.Error()), "%d pages: %v", pages, err)
+	}
 }

@@ -10,7 +10,7 @@ import (
 
 // What can be wrong with a store. Callers test with errors.Is.
 var (
-	ErrMissing     = errors.New("there is no such file")
+	ErrMissing     = errors.New("there is no such file, or it is empty")
 	ErrLocked      = errors.New("another process writes it")
 	ErrNewer       = errors.New("a newer avbeacon has written it; use that one, or another file")
 	ErrOlder       = errors.New("an older avbeacon has written it, and it has to be brought up to date before it is read: open it for writing once")

@@ -56,7 +56,7 @@ func (r *reserve) giveUp(now time.Time) bool {
 // full adds ErrFull to a failed write if the disk is full: the engine often reports no more than an I/O error. It tries a write,
 // because free bytes do not show a quota.
 func (s *Store) full(err error) error {
-	if !errors.Is(err, sqlite3.IOERR) {
+	if !errors.Is(err, sqlite3.IOERR) || errors.Is(err, ErrFull) {
 		return err
 	}
 	name := s.file + ".probe"
