@@ -254,6 +254,24 @@ func TestGroups(t *testing.T) {
 			13m   restart   ->
 			14m   judge c   ->
 			14m   tick      ->`},
+		"a summary is not sent again when the store has forgotten it": {cfg: Config{Group: few}, script: `
+			0m    judge a          -> new a
+			1m    judge b          -> new b
+			2m    judge c          -> [grouped new c]
+			12m   tick             -> summary 1
+			12m   judge e vendor=drweb -> new e
+			13m   forget summary   ->
+			14m   restart          ->
+			14m   tick             ->`},
+		"nor when no alert came after it": {cfg: Config{Group: few}, script: `
+			0m    judge a          -> new a
+			1m    judge b          -> new b
+			2m    judge c          -> [grouped new c]
+			12m   tick             -> summary 1
+			13m   judge c          ->
+			13m   forget summary   ->
+			14m   restart          ->
+			14m   tick             ->`},
 		"the end of quiet hours is no storm": {cfg: Config{Group: few, Quiet: []Quiet{{From: "09:00", To: "10:00"}}}, script: `
 			1m    judge a   -> [held new a]
 			2m    judge b   -> [held new b]

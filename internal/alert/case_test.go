@@ -1,8 +1,10 @@
 package alert
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"testing"
@@ -65,6 +67,7 @@ func (m *memory) restart(t *testing.T, cfg Config, opt Options) *Book {
 //	state ID         outcome: the state
 //	restart          makes a new Book from what the old one returned
 //	suppress         removes all suppressions
+//	forget EVENT     the store forgets its alerts of this event, as it does with old ones
 type scene struct {
 	cfg    Config
 	opt    Options
@@ -108,6 +111,8 @@ func (s scene) play(t *testing.T) *Book {
 			}
 		case "restart":
 			b = m.restart(t, s.cfg, s.opt)
+		case "forget":
+			maps.DeleteFunc(m.alerts, func(_ string, body []byte) bool { return bytes.Contains(body, []byte(`"event":"`+words[2]+`"`)) })
 		case "suppress":
 			require.NoError(t, b.Suppress(nil))
 		default:

@@ -32,7 +32,16 @@ func (b *Book) Restore(made []*Alert) {
 			b.reapply(a)
 		}
 	}
+	b.lapse(b.now)
 	b.stale = true
+}
+
+// lapse forgets the Summaries that were due by a time that the other Book reached: it sent them, though the store may have forgotten
+// that, since it forgets old alerts. They would be sent again at each restart.
+func (b *Book) lapse(reached time.Time) {
+	for len(b.open) > 0 && !b.open[0].end.After(reached) {
+		b.open[0].sum, b.open = nil, b.open[1:]
+	}
 }
 
 // reapply replays a restored alert into its finding's record, as deliver did when it was made.
@@ -80,6 +89,7 @@ func (b *Book) regroup(a *Alert) {
 // Recall restores what alerts do not hold: a finding as it was last judged before the restart, with the policy's decision. It
 // makes no alert. For a finding that is not recalled, quiet time counts from the restart.
 func (b *Book) Recall(f *classify.Finding, d policy.Decision) {
+	b.lapse(f.LastSeen)
 	r := b.records[f.ID]
 	if r == nil {
 		return
