@@ -15,10 +15,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every limit in ARCHITECTURE.md is the constant that its row names.
+// limitsFile is the table of limits.
+const limitsFile = "capture/limits/README.md"
+
+// Every limit in the table is the constant that its row names.
 func TestFiguresAreTheCode(t *testing.T) {
 	row := regexp.MustCompile(`(?m)^\| [^|]+ \| ([\d,]+)( MiB| KiB|) \| ([a-z/]+) (\w+) \| [^|]+ \|$`)
-	all := row.FindAllStringSubmatch(readDocument(t, "ARCHITECTURE.md"), -1)
+	all := row.FindAllStringSubmatch(readDocument(t, limitsFile), -1)
 	require.Greater(t, len(all), 20)
 	for _, m := range all {
 		want, err := strconv.ParseInt(strings.ReplaceAll(m[1], ",", ""), 10, 64)
@@ -26,7 +29,7 @@ func TestFiguresAreTheCode(t *testing.T) {
 		want <<= map[string]int{"": 0, " KiB": 10, " MiB": 20}[m[2]]
 		have, ok := constantOf(t, m[3], m[4])
 		if !ok || have != want {
-			t.Errorf("ARCHITECTURE.md says %s%s, %s in %s is %d (found: %v)", m[1], m[2], m[4], m[3], have, ok)
+			t.Errorf("%s says %s%s, %s in %s is %d (found: %v)", limitsFile, m[1], m[2], m[4], m[3], have, ok)
 		}
 	}
 }
@@ -62,7 +65,7 @@ func constantOf(t *testing.T, folder, name string) (int64, bool) {
 // Paths that the documents name exist.
 func TestDocumentsNameRealPaths(t *testing.T) {
 	named := regexp.MustCompile("`((?:capture|classify|cmd|feeds|internal|testdata|\\.ci)(?:/[\\w.*-]+)+)`")
-	for _, name := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"} {
+	for _, name := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", limitsFile} {
 		for _, m := range named.FindAllStringSubmatch(readDocument(t, name), -1) {
 			found, err := filepath.Glob(filepath.Join("..", filepath.FromSlash(m[1])))
 			require.NoError(t, err)
