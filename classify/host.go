@@ -148,11 +148,10 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// hostTable holds the hosts by address and by machine number. byMAC only finds hosts of an earlier run again, which have no
-// number yet. It is bounded: when full, the longest unseen of a sample goes, those without a finding first.
+// hostTable holds the hosts by machine number, which is the key that internal/hosts resolved, and by address, the key of those without
+// one. It is bounded: when full, the longest unseen of a sample goes, those without a finding first.
 type hostTable struct {
 	byAddr  addrIndex
-	byMAC   map[[6]byte]*host
 	byNum   map[uint32]*host
 	list    []*host
 	hand    int
@@ -176,7 +175,7 @@ func (t *touched) add(h *host) {
 }
 
 func newHostTable(most int) hostTable {
-	return hostTable{byAddr: newAddrIndex(), byMAC: map[[6]byte]*host{}, byNum: map[uint32]*host{}, max: most}
+	return hostTable{byAddr: newAddrIndex(), byNum: map[uint32]*host{}, max: most}
 }
 
 // find returns the host at an address, nil if none is known.
@@ -239,9 +238,6 @@ func (t *hostTable) drop(h *host) {
 		t.byAddr.drop(s.Address, h)
 	}
 	t.byAddr.drop(h.addr, h)
-	if h.own && t.byMAC[h.mac] == h {
-		delete(t.byMAC, h.mac)
-	}
 	if t.byNum[h.number] == h {
 		delete(t.byNum, h.number)
 	}
@@ -266,62 +262,41 @@ func macText(m [6]byte) string {
 	return string(b)
 }
 
-// numbered returns the host with the machine number in obs and indexes it by the address. A host known only by its address takes
-// the number. One with another number keeps its evidence: it was another machine.
+// numbered returns the host with the machine number in obs and indexes it by the address. h, the host at the address, takes the number
+// if only its address was known. One with another number keeps its evidence: it was another machine.
 func (t *hostTable) numbered(a netip.Addr, h *host, obs *capture.Observation) *host {
 	who := &obs.Host
 	if h == nil || h.number != who.Machine {
 		known := t.byNum[who.Machine]
-		if known == nil {
-			known = t.unnumbered(h, who)
-		}
 		switch {
+		case known == nil && h != nil && h.number == 0:
+			known = h
 		case known == nil:
 			known = t.add(&host{key: keyOfMachine(h, obs)}, a)
-		case h != nil && h != known && h.number == 0 && len(h.tracks) == 0:
+		case h != nil && h.number == 0 && len(h.tracks) == 0:
 			t.drop(h)
 		}
-		known.number = who.Machine
-		t.byNum[who.Machine] = known
+		t.number(known, who.Machine)
 		t.byAddr.set(a, known)
 		h = known
 	}
-	if who.Own && who.HasMAC && (!h.own || h.mac != who.MAC) {
+	if who.Own && who.HasMAC {
 		h.mac, h.hasMAC, h.own = who.MAC, true, true
-		t.byMAC[who.MAC] = h
 	}
 	return h
 }
 
-// unnumbered returns the host that takes a new machine number: the one with its MAC, left by an earlier run, or h, the one at its
-// address, unless h is known to be another machine; nil if there is none.
-func (t *hostTable) unnumbered(h *host, who *capture.Host) *host {
-	own := who.Own && who.HasMAC
-	if own {
-		if m := t.byMAC[who.MAC]; m != nil && m.number == 0 {
-			return m
-		}
-	}
-	if h != nil && h.number == 0 && !(own && h.own && h.mac != who.MAC) {
-		return h
-	}
-	return nil
-}
+func (t *hostTable) number(h *host, machine uint32) { h.number, t.byNum[machine] = machine, h }
 
 // withoutAddress makes a host known only by the MAC that a forwarder sent in EDNS. It reports the forwarder's address, but is not
 // indexed by it.
 func (t *hostTable) withoutAddress(obs *capture.Observation) *host {
-	if h := t.byMAC[obs.Host.MAC]; h != nil && h.number == 0 { // of an earlier run
-		h.number = obs.Host.Machine
-		t.byNum[h.number] = h
-		return h
-	}
 	if len(t.list) >= t.max {
 		t.evict()
 	}
-	h := &host{key: macText(obs.Host.MAC), addr: obs.Src.Addr(), at: len(t.list), mac: obs.Host.MAC, hasMAC: true, own: true, number: obs.Host.Machine}
+	h := &host{key: macText(obs.Host.MAC), addr: obs.Src.Addr(), at: len(t.list), mac: obs.Host.MAC, hasMAC: true, own: true}
 	t.list = append(t.list, h)
-	t.byNum[h.number], t.byMAC[h.mac] = h, h
+	t.number(h, obs.Host.Machine)
 	return h
 }
 

@@ -16,14 +16,17 @@ func (p *scenarioParser) add(after time.Duration, o capture.Observation, a *act)
 	o.Time = p.at.Add(after)
 	o.Frame = uint64(len(p.s.events) + 1)
 	o.Host = capture.Host{Addr: o.Src.Addr(), MAC: a.mac, HasMAC: a.hasMAC, Own: a.hasMAC}
-	if a.hasMAC { // a number per MAC address, as internal/hosts assigns them
-		o.Host.Machine = 1 + uint32(binary.BigEndian.Uint16(a.mac[4:]))
+	if a.hasMAC {
+		o.Host.Machine = machineOf(a.mac)
 	}
 	if !o.FromClient {
 		o.Host.Addr = o.Dst.Addr()
 	}
 	p.s.events = append(p.s.events, event{at: o.Time, obs: o})
 }
+
+// machineOf numbers MAC addresses, as internal/hosts does.
+func machineOf(mac [6]byte) uint32 { return 1 + uint32(binary.BigEndian.Uint16(mac[4:])) }
 
 func (p *scenarioParser) emit(a act) {
 	p.n++

@@ -151,11 +151,7 @@ func unpack(b []byte, read func(*coder)) error {
 func (c *Classifier) addresses(x *coder, h *host) {
 	var at []netip.Addr
 	if !x.reads {
-		for _, a := range h.known() {
-			if c.hosts.byAddr.get(a) == h {
-				at = append(at, a)
-			}
-		}
+		at = c.hosts.indexed(h)
 	}
 	list(x, &at, maxSpans+1, func(a *netip.Addr) { x.addr(a) })
 	if !x.reads || x.err != nil {
@@ -208,6 +204,11 @@ func (c *Classifier) Restore(pieces []Saved) Restored {
 		}
 	}
 	for _, h := range c.hosts.all() {
+		if h.own && c.opt.Recall != nil {
+			if n := c.opt.Recall(h.mac, c.hosts.indexed(h), h.seen()); c.hosts.byNum[n] == nil && n != 0 {
+				c.hosts.number(h, n)
+			}
+		}
 		slices.SortStableFunc(h.tracks, func(a, b *track) int {
 			return cmp.Or(a.first.Compare(b.first), cmp.Compare(a.vendor.Key, b.vendor.Key))
 		})
@@ -247,9 +248,6 @@ func (r *restorer) host(p *Saved) {
 	}
 	h.at = len(t.list)
 	t.list = append(t.list, h)
-	if h.own {
-		t.byMAC[h.mac] = h
-	}
 	r.byKey[h.key] = h
 	r.Hosts++
 }
@@ -261,7 +259,12 @@ func (t *hostTable) forget(h *host) {
 	}
 }
 
-// known returns the host's addresses. A host that was only connected to has no span.
+// indexed returns the addresses that the host is indexed by, the latest first.
+func (t *hostTable) indexed(h *host) []netip.Addr {
+	return slices.DeleteFunc(h.known(), func(a netip.Addr) bool { return t.byAddr.get(a) != h })
+}
+
+// known returns the host's addresses, the latest first. A host that was only connected to has no span.
 func (h *host) known() []netip.Addr {
 	out := []netip.Addr{h.addr}
 	for _, s := range h.spans {

@@ -3,6 +3,7 @@ package classify
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -19,7 +20,9 @@ import (
 // again returns a Classifier restored from what another one saved.
 func again(t testing.TB, c *Classifier, pieces []Saved) *Classifier {
 	t.Helper()
-	next := New(c.opt)
+	opt := c.opt
+	opt.Recall = func(mac [6]byte, _ []netip.Addr, _ time.Time) uint32 { return machineOf(mac) }
+	next := New(opt)
 	r := next.Restore(pieces)
 	require.NoError(t, r.Err)
 	require.Zero(t, r.Unread+r.Unknown+r.Beyond)

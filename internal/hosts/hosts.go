@@ -9,12 +9,13 @@
 // Start with Stamp. learn.go holds the evidence, protocol by protocol; address.go who has an address (bindings); device.go MAC
 // addresses and how routers are recognised; name.go names, and how they join addresses; recent.go the cache and the bounded map.
 //
-// A machine number is of this run only. The stable key that finding ids are made of is kept by classify: it also has to cover
-// machines known only by an address, which are not kept here, and hosts restored from an earlier run.
+// A machine number is of this run only, and is the key by which classify finds a host. Recall takes up machines of an earlier run. The
+// text that finding ids are made of is kept by classify: it also has to cover machines known only by an address, which are not kept here.
 package hosts
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"avbeacon/capture"
@@ -166,6 +167,25 @@ func (h *Hosts) Lookup(a netip.Addr, at time.Time) (Known, bool) {
 		k.MAC = unpackMAC(b.mac)
 	}
 	return k, true
+}
+
+// Recall takes up a machine of an earlier run: a MAC address of its own, the addresses that it had, the latest first, and when it was
+// last seen. It returns the machine's number, 0 if the MAC address is a router's. What is known by now stays.
+func (h *Hosts) Recall(mac [6]byte, at []netip.Addr, seen time.Time) uint32 {
+	c := claim{mac: packMAC(mac), how: bySight, vlan: noVLAN, at: seen.UnixNano()}
+	d := h.device(c.mac, c.at)
+	if d.machine != 0 || d.router || shared(c.mac) {
+		return d.machine
+	}
+	for _, a := range slices.Backward(at) {
+		if h.addrs.get(a.As16()) == nil {
+			h.bind(a, c)
+		}
+	}
+	if d.machine == 0 {
+		d.machine = h.another()
+	}
+	return d.machine
 }
 
 // Stats returns the counters.

@@ -117,7 +117,7 @@ func (s *Session) classifier() *classify.Classifier {
 	o := &s.opt
 	c := classify.Options{
 		Catalog: s.Know.Catalog, Locate: place.Locator(s.Know.Places), Home: o.Site.Home, SensorAt: o.Site.SensorAt,
-		Sensor: o.Sensor, IDKey: o.IDKey, MaxHosts: o.Hosts,
+		Recall: s.Pipeline.Hosts.Recall, Sensor: o.Sensor, IDKey: o.IDKey, MaxHosts: o.Hosts,
 	}
 	if o.Hosts > 0 {
 		c.MaxFlows = min(o.Hosts, limits.HostFlows)
