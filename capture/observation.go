@@ -52,17 +52,19 @@ const (
 	ICMP
 )
 
+// Machine is the key of a machine: the same at another address is the same machine, another one at the same address is another
+// machine. A machine that was first known by its own MAC address has that as its key, in every run; others have one of this run only.
+type Machine uint64
+
 // Host is the machine that an Observation is about, as far as the packet shows it.
 type Host struct {
-	Addr   netip.Addr
-	MAC    [6]byte // hardware address seen beside Addr, as source or destination; valid iff HasMAC
-	HasMAC bool
-	Own    bool   // set by internal/hosts: ARP or DHCP showed that MAC belongs to this address and not to a router
-	VLAN   uint16 // outermost VLAN id, 0 where untagged
-	// Machine, set by internal/hosts, numbers the machine behind Addr within one run: the same number at another address is
-	// the same machine, another number at the same address is another one. 0 if only the address is known.
-	Machine uint32
-	Name    string // set by internal/hosts
+	Addr    netip.Addr
+	MAC     [6]byte // hardware address seen beside Addr, as source or destination; valid iff HasMAC
+	HasMAC  bool
+	Own     bool    // set by internal/hosts: ARP or DHCP showed that MAC belongs to this address and not to a router
+	VLAN    uint16  // outermost VLAN id, 0 where untagged
+	Machine Machine // set by internal/hosts: the machine behind Addr; 0 if only the address is known
+	Name    string  // set by internal/hosts
 }
 
 // Observation is one thing that one host did, as seen in the capture. It aliases no packet memory. Size: at most 300 bytes.

@@ -20,9 +20,9 @@ type Options struct {
 	// SensorAt is where the tap is, nil if unknown. With it, the shortest handshake with a destination bounds its distance and
 	// can refute a place; see place.Location.Refute.
 	SensorAt *place.Point
-	// Recall tells internal/hosts, at Restore, who had a MAC address of its own, at which addresses and until when, and returns its
-	// machine number in this run, 0 if it has none; nil: restored hosts are known by their addresses alone.
-	Recall func(mac [6]byte, at []netip.Addr, seen time.Time) uint32
+	// Recall tells internal/hosts, at Restore, who had a MAC address of its own, at which addresses and until when, and returns the
+	// machine, 0 if that is not known; nil: restored hosts are known by their addresses alone.
+	Recall func(mac [6]byte, at []netip.Addr, seen time.Time) capture.Machine
 
 	MaxHosts        int // hosts remembered (limits.Hosts)
 	MaxEvidence     int // pieces of evidence per finding (64)

@@ -25,8 +25,8 @@ type host struct {
 	spans   []AddressSpan
 	mac     [6]byte
 	hasMAC  bool
-	own     bool   // mac is the machine's own
-	number  uint32 // machine number of internal/hosts; 0 if only the address is known
+	own     bool            // mac is the machine's own
+	machine capture.Machine // 0 if only the address is known
 	name    string
 	vlans   []uint16
 	remarks []*remark
@@ -148,16 +148,16 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// hostTable holds the hosts by machine number, which is the key that internal/hosts resolved, and by address, the key of those without
+// hostTable holds the hosts by the machine that internal/hosts resolved, and by address, the key of those without
 // one. It is bounded: when full, the longest unseen of a sample goes, those without a finding first.
 type hostTable struct {
-	byAddr  addrIndex
-	byNum   map[uint32]*host
-	list    []*host
-	hand    int
-	max     int
-	evicted uint64
-	touched touched
+	byAddr    addrIndex
+	byMachine map[capture.Machine]*host
+	list      []*host
+	hand      int
+	max       int
+	evicted   uint64
+	touched   touched
 }
 
 // touched lists the hosts that something may have changed since a Saver last asked, each once. Whoever hands out a host that is
@@ -175,7 +175,7 @@ func (t *touched) add(h *host) {
 }
 
 func newHostTable(most int) hostTable {
-	return hostTable{byAddr: newAddrIndex(), byNum: map[uint32]*host{}, max: most}
+	return hostTable{byAddr: newAddrIndex(), byMachine: map[capture.Machine]*host{}, max: most}
 }
 
 // find returns the host at an address, nil if none is known.
@@ -186,12 +186,12 @@ func (t *hostTable) find(a netip.Addr) *host {
 }
 
 // get returns the host at an address and makes one if none is known. internal/hosts has resolved who is behind the source
-// address of obs: its machine number decides, not what the address meant before. obs is nil if it is about somebody else.
+// address of obs: its machine decides, not what the address meant before. obs is nil if it is about somebody else.
 func (t *hostTable) get(a netip.Addr, obs *capture.Observation) *host {
 	h := t.byAddr.get(a)
 	switch {
 	case obs != nil && obs.Host.Machine != 0 && obs.Host.Addr == a:
-		h = t.numbered(a, h, obs)
+		h = t.machine(a, h, obs)
 	case h == nil:
 		h = t.add(&host{key: a.String()}, a)
 	}
@@ -238,8 +238,8 @@ func (t *hostTable) drop(h *host) {
 		t.byAddr.drop(s.Address, h)
 	}
 	t.byAddr.drop(h.addr, h)
-	if t.byNum[h.number] == h {
-		delete(t.byNum, h.number)
+	if t.byMachine[h.machine] == h {
+		delete(t.byMachine, h.machine)
 	}
 	last := len(t.list) - 1
 	t.list[h.at] = t.list[last]
@@ -262,21 +262,21 @@ func macText(m [6]byte) string {
 	return string(b)
 }
 
-// numbered returns the host with the machine number in obs and indexes it by the address. h, the host at the address, takes the number
-// if only its address was known. One with another number keeps its evidence: it was another machine.
-func (t *hostTable) numbered(a netip.Addr, h *host, obs *capture.Observation) *host {
+// machine returns the host that is the machine in obs and indexes it by the address. h, the host at the address, is that machine if only
+// its address was known. If it is another machine it keeps its evidence.
+func (t *hostTable) machine(a netip.Addr, h *host, obs *capture.Observation) *host {
 	who := &obs.Host
-	if h == nil || h.number != who.Machine {
-		known := t.byNum[who.Machine]
+	if h == nil || h.machine != who.Machine {
+		known := t.byMachine[who.Machine]
 		switch {
-		case known == nil && h != nil && h.number == 0:
+		case known == nil && h != nil && h.machine == 0:
 			known = h
 		case known == nil:
 			known = t.add(&host{key: keyOfMachine(h, obs)}, a)
-		case h != nil && h.number == 0 && len(h.tracks) == 0:
+		case h != nil && h.machine == 0 && len(h.tracks) == 0:
 			t.drop(h)
 		}
-		t.number(known, who.Machine)
+		t.is(known, who.Machine)
 		t.byAddr.set(a, known)
 		h = known
 	}
@@ -286,7 +286,8 @@ func (t *hostTable) numbered(a netip.Addr, h *host, obs *capture.Observation) *h
 	return h
 }
 
-func (t *hostTable) number(h *host, machine uint32) { h.number, t.byNum[machine] = machine, h }
+// is notes which machine a host is.
+func (t *hostTable) is(h *host, m capture.Machine) { h.machine, t.byMachine[m] = m, h }
 
 // withoutAddress makes a host known only by the MAC that a forwarder sent in EDNS. It reports the forwarder's address, but is not
 // indexed by it.
@@ -296,7 +297,7 @@ func (t *hostTable) withoutAddress(obs *capture.Observation) *host {
 	}
 	h := &host{key: macText(obs.Host.MAC), addr: obs.Src.Addr(), at: len(t.list), mac: obs.Host.MAC, hasMAC: true, own: true}
 	t.list = append(t.list, h)
-	t.number(h, obs.Host.Machine)
+	t.is(h, obs.Host.Machine)
 	return h
 }
 
@@ -324,7 +325,7 @@ func (c *Classifier) clientOf(obs *capture.Observation) *host {
 		h.see(obs, who.Addr)
 		return h
 	}
-	h := c.hosts.byNum[who.Machine]
+	h := c.hosts.byMachine[who.Machine]
 	if h == nil {
 		h = c.hosts.withoutAddress(obs)
 	}

@@ -26,7 +26,7 @@ func (c *Classifier) lookup(obs *capture.Observation) {
 	c.asked(&h.did, obs.Time)
 	c.traffic.asks(h.addr)
 	through := netip.Addr{}
-	if obs.Marks&capture.ForClient != 0 && (h.number == obs.Host.Machine && h.number != 0 || h.addr == obs.Host.Addr) {
+	if obs.Marks&capture.ForClient != 0 && (h.machine == obs.Host.Machine && h.machine != 0 || h.addr == obs.Host.Addr) {
 		through = obs.Src.Addr()
 		c.forwards(obs)
 	}

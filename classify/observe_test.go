@@ -28,7 +28,7 @@ func drawn(b []byte, at time.Time) capture.Observation {
 	}
 	o := capture.Observation{Time: at, Frame: 1, Kind: capture.Kind(b[0] % 12), Proto: capture.Proto(b[1] % 16), Transport: capture.TCP,
 		FromClient: b[2]&1 != 0, Marks: capture.Marks(b[3]), Src: addr(b[4]), Dst: addr(b[5]), Name: names[int(b[6])%len(names)]}
-	o.Host = capture.Host{Addr: o.Dst.Addr(), HasMAC: b[2]&2 != 0, Own: b[2]&4 != 0, Machine: uint32(b[2]&4) * uint32(1+b[7]&3), MAC: [6]byte{2, 0, 0, 0, 0, b[7] & 3}, VLAN: uint16(b[7])}
+	o.Host = capture.Host{Addr: o.Dst.Addr(), HasMAC: b[2]&2 != 0, Own: b[2]&4 != 0, Machine: capture.Machine(b[2]&4) * capture.Machine(1+b[7]&3), MAC: [6]byte{2, 0, 0, 0, 0, b[7] & 3}, VLAN: uint16(b[7])}
 	if o.FromClient {
 		o.Host.Addr = o.Src.Addr()
 	}

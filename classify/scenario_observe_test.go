@@ -26,7 +26,9 @@ func (p *scenarioParser) add(after time.Duration, o capture.Observation, a *act)
 }
 
 // machineOf numbers MAC addresses, as internal/hosts does.
-func machineOf(mac [6]byte) uint32 { return 1 + uint32(binary.BigEndian.Uint16(mac[4:])) }
+func machineOf(mac [6]byte) capture.Machine {
+	return 1 + capture.Machine(binary.BigEndian.Uint16(mac[4:]))
+}
 
 func (p *scenarioParser) emit(a act) {
 	p.n++

@@ -205,8 +205,8 @@ func (c *Classifier) Restore(pieces []Saved) Restored {
 	}
 	for _, h := range c.hosts.all() {
 		if h.own && c.opt.Recall != nil {
-			if n := c.opt.Recall(h.mac, c.hosts.indexed(h), h.seen()); c.hosts.byNum[n] == nil && n != 0 {
-				c.hosts.number(h, n)
+			if m := c.opt.Recall(h.mac, c.hosts.indexed(h), h.seen()); c.hosts.byMachine[m] == nil && m != 0 {
+				c.hosts.is(h, m)
 			}
 		}
 		slices.SortStableFunc(h.tracks, func(a, b *track) int {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"avbeacon/capture"
 	"avbeacon/classify/beacon"
 
 	"github.com/stretchr/testify/require"
@@ -21,7 +22,7 @@ import (
 func again(t testing.TB, c *Classifier, pieces []Saved) *Classifier {
 	t.Helper()
 	opt := c.opt
-	opt.Recall = func(mac [6]byte, _ []netip.Addr, _ time.Time) uint32 { return machineOf(mac) }
+	opt.Recall = func(mac [6]byte, _ []netip.Addr, _ time.Time) capture.Machine { return machineOf(mac) }
 	next := New(opt)
 	r := next.Restore(pieces)
 	require.NoError(t, r.Err)

@@ -4,6 +4,8 @@ import (
 	"math"
 	"net/netip"
 	"time"
+
+	"avbeacon/capture"
 )
 
 // ownership is the evidence that a MAC address is an address's own.
@@ -32,11 +34,11 @@ const noVLAN = -1
 // binding is who had an address from a time on. Times are nanoseconds since 1970.
 type binding struct {
 	from    int64
-	seen    int64   // last packet from it
-	till    int64   // end of the lease, 0 if none is known
-	mac     uint64  // valid iff own
-	owner   *device // valid iff own
-	machine uint32  // 0 if only the address is known
+	seen    int64           // last packet from it
+	till    int64           // end of the lease, 0 if none is known
+	mac     uint64          // valid iff own
+	owner   *device         // valid iff own
+	machine capture.Machine // 0 if only the address is known
 	vlan    int32
 	own     ownership
 	surety  surety
@@ -217,7 +219,7 @@ func (h *Hosts) hand(x *address, b *binding, d *device, p addrKey, c *claim) {
 		b.machine = d.machine
 	}
 	if b.machine == 0 {
-		b.machine = h.another()
+		b.machine = h.machineOf(d, c.mac)
 	}
 	d.machine = b.machine
 	d.replied = c.how == byReply

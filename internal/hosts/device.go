@@ -18,10 +18,11 @@ const (
 type device struct {
 	last    int64
 	v4      [mostV4]fronted
-	v6      []fronted // at most mostV6
-	machine uint32    // 0 until an address is known to be its own
-	owns    uint8     // addresses that were ever known to be its own
-	replied bool      // the address was claimed by an ARP reply only
+	v6      []fronted       // at most mostV6
+	machine capture.Machine // 0 until an address is known to be its own
+	keyed   bool            // a machine has the MAC address as its key
+	owns    uint8           // addresses that were ever known to be its own
+	replied bool            // the address was claimed by an ARP reply only
 	router  bool
 	surety  surety
 	name    string

@@ -1,5 +1,5 @@
 // Package hosts resolves which machine is behind a source address at a packet time, by MAC address and name, from ARP, neighbour
-// discovery, DHCP, mDNS, LLMNR and NetBIOS. Observations go in and come out with their Host completed: machine number, name, and
+// discovery, DHCP, mDNS, LLMNR and NetBIOS. Observations go in and come out with their Host completed: machine, name, and
 // whether the MAC address is the address's own.
 //
 // A MAC address counts as an address's own only on evidence that no router forwards or sends for others: the sender of an ARP
@@ -9,8 +9,8 @@
 // Start with Stamp. learn.go holds the evidence, protocol by protocol; address.go who has an address (bindings); device.go MAC
 // addresses and how routers are recognised; name.go names, and how they join addresses; recent.go the cache and the bounded map.
 //
-// A machine number is of this run only, and is the key by which classify finds a host. Recall takes up machines of an earlier run. The
-// text that finding ids are made of is kept by classify: it also has to cover machines known only by an address, which are not kept here.
+// A capture.Machine is the key by which classify finds a host. Recall takes up machines of an earlier run. The text that finding ids
+// are made of is kept by classify: it also has to cover machines known only by an address, which are not kept here.
 package hosts
 
 import (
@@ -34,7 +34,7 @@ const defaultMaxHosts = limits.Hosts
 // Known is what is known of an address at a time.
 type Known struct {
 	Name    string
-	Machine uint32  // see capture.Host
+	Machine capture.Machine
 	MAC     [6]byte // valid iff HasMAC
 	HasMAC  bool    // the MAC address is known to be this address's own
 }
@@ -59,7 +59,7 @@ type Hosts struct {
 	addrs   ring[addrKey, *address]
 	devices ring[uint64, *device]
 	called  ring[string, *title]
-	number  uint32 // the last machine's
+	number  uint32 // of machines so far
 	recent  recent
 	stats   Stats
 }
@@ -138,7 +138,7 @@ func (h *Hosts) complete(who *capture.Host, a *address, b *binding, at int64) {
 }
 
 // Machine returns which machine is behind an address now; 0 if that is not known.
-func (h *Hosts) Machine(a netip.Addr, vlan uint16) uint32 {
+func (h *Hosts) Machine(a netip.Addr, vlan uint16) capture.Machine {
 	if !a.IsValid() {
 		return 0
 	}
@@ -170,8 +170,8 @@ func (h *Hosts) Lookup(a netip.Addr, at time.Time) (Known, bool) {
 }
 
 // Recall takes up a machine of an earlier run: a MAC address of its own, the addresses that it had, the latest first, and when it was
-// last seen. It returns the machine's number, 0 if the MAC address is a router's. What is known by now stays.
-func (h *Hosts) Recall(mac [6]byte, at []netip.Addr, seen time.Time) uint32 {
+// last seen. It returns the machine's key, 0 if the MAC address is a router's. What is known by now stays.
+func (h *Hosts) Recall(mac [6]byte, at []netip.Addr, seen time.Time) capture.Machine {
 	c := claim{mac: packMAC(mac), how: bySight, vlan: noVLAN, at: seen.UnixNano()}
 	d := h.device(c.mac, c.at)
 	if d.machine != 0 || d.router || shared(c.mac) {
@@ -183,7 +183,7 @@ func (h *Hosts) Recall(mac [6]byte, at []netip.Addr, seen time.Time) uint32 {
 		}
 	}
 	if d.machine == 0 {
-		d.machine = h.another()
+		d.machine = h.machineOf(d, c.mac)
 	}
 	return d.machine
 }
@@ -195,11 +195,21 @@ func (h *Hosts) Stats() Stats {
 	return s
 }
 
-// another returns a new machine number.
-func (h *Hosts) another() uint32 {
+// another returns the key of a machine that is new and has no MAC address of its own yet.
+func (h *Hosts) another() capture.Machine {
 	h.number++
 	h.recent.change()
-	return h.number
+	return 1<<48 | capture.Machine(h.number) // no MAC address
+}
+
+// machineOf returns the key of a machine that is new and is known by a device.
+func (h *Hosts) machineOf(d *device, mac uint64) capture.Machine {
+	other := h.another()
+	if d.keyed { // it proved to be a proxy, and the machine that it had answered for has that key
+		return other
+	}
+	d.keyed = true
+	return capture.Machine(mac)
 }
 
 // forClient attributes a forwarder's DNS query to its client, if EDNS names it: by MAC address (as dnsmasq adds it), or by a client
@@ -232,7 +242,7 @@ func (h *Hosts) ofDevice(who *capture.Host, at int64) {
 		return
 	}
 	if d.machine == 0 {
-		d.machine = h.another()
+		d.machine = h.machineOf(d, mac)
 	}
 	who.Own, who.Machine, who.Name = true, d.machine, d.name
 	if !who.Addr.IsValid() && d.owns > 0 && d.at != (addrKey{}) {

@@ -86,7 +86,7 @@ func TestDHCPNameMovesWithTheMachine(t *testing.T) {
 	require.Equal(t, "alpha", p.Host.Name)
 	was, ok := h.Lookup(pc, noon.Add(30*time.Second))
 	require.True(t, ok)
-	require.Equal(t, Known{Name: "alpha", Machine: 1, MAC: macA, HasMAC: true}, was)
+	require.Equal(t, Known{Name: "alpha", Machine: capture.Machine(packMAC(macA)), MAC: macA, HasMAC: true}, was)
 	now, _ := h.Lookup(pc, noon.Add(27*time.Hour))
 	require.Equal(t, "beta", now.Name)
 	_, ok = h.Lookup(netip.MustParseAddr("10.9.9.9"), noon)

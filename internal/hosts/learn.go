@@ -232,7 +232,7 @@ func announces(name string, a, src netip.Addr, all []wire.DNSRecord) bool {
 }
 
 // sister returns the machine of another address of the same name in one message, 0 if none is known.
-func (h *Hosts) sister(name string, all []wire.DNSRecord, obs *capture.Observation) uint32 {
+func (h *Hosts) sister(name string, all []wire.DNSRecord, obs *capture.Observation) capture.Machine {
 	for i := range all {
 		if r := &all[i]; r.Addr.IsValid() && r.Name == name {
 			if m := h.Machine(r.Addr, obs.Host.VLAN); m != 0 {

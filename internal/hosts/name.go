@@ -4,11 +4,13 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"avbeacon/capture"
 )
 
 // title is a name and the machine that has it.
 type title struct {
-	machine uint32
+	machine capture.Machine
 	at      addrKey // the latest address with it
 	last    int64
 }

@@ -48,15 +48,15 @@ type Stats struct {
 // addrKey is an address as the fastest map key; IPv4 is v4-mapped.
 type addrKey = [16]byte
 
-// pair is who sent the query, and an address of the answer. Who is an address, or the number of a machine that has several: what it
+// pair is who sent the query, and an address of the answer. Who is an address, or the key of a machine that has several: what it
 // resolved at one of them explains its connections from another.
 type pair struct{ host, addr addrKey }
 
 // learned is the name of an address and its validity, nanoseconds since 1970.
 type learned struct {
-	name       string  // "" once unlearned
-	machine    uint32  // whose DNS query it was, if kept by address; 0 if unknown
-	host       addrKey // the address that sent the query
+	name       string          // "" once unlearned
+	machine    capture.Machine // whose DNS query it was, if kept by address; 0 if unknown
+	host       addrKey         // the address that sent the query
 	addr       addrKey
 	from, till int64
 	at         int   // index in the list of its part
@@ -117,13 +117,13 @@ func hidden(obs *capture.Observation) bool {
 }
 
 // whose returns the host's side of a pair: the machine if known, and the address.
-func whose(host netip.Addr, machine uint32) (as, at addrKey) {
+func whose(host netip.Addr, machine capture.Machine) (as, at addrKey) {
 	at = host.As16()
 	if machine == 0 {
 		return at, at
 	}
 	as[0] = 0xff // no host's address: multicast
-	binary.BigEndian.PutUint32(as[12:], machine)
+	binary.BigEndian.PutUint64(as[8:], uint64(machine))
 	return as, at
 }
 
@@ -251,7 +251,7 @@ func (n *Names) remember(p pair) {
 }
 
 // unlearn drops a host's name of an address, and everybody's if that host was the last to learn it: the address now serves another name.
-func (n *Names) unlearn(p pair, machine uint32) {
+func (n *Names) unlearn(p pair, machine capture.Machine) {
 	l := n.pairs[p]
 	if l == nil || l.name == "" || !l.of(machine) {
 		return
@@ -273,7 +273,7 @@ func (n *Names) flow(obs *capture.Observation) {
 	if !obs.Flow.First.IsZero() {
 		began = obs.Flow.First.UnixNano()
 	}
-	machine := uint32(0)
+	machine := capture.Machine(0)
 	if obs.Host.Addr == obs.Src.Addr() {
 		machine = obs.Host.Machine
 	}
@@ -294,7 +294,7 @@ func (n *Names) flow(obs *capture.Observation) {
 
 // own returns what this host itself learned of an address. What it learned before its machine was known is kept by its address and
 // adopted once; another machine that gets the address later does not inherit it.
-func (n *Names) own(host netip.Addr, machine uint32, server addrKey) *learned {
+func (n *Names) own(host netip.Addr, machine capture.Machine, server addrKey) *learned {
 	as, at := whose(host, machine)
 	l := n.pairs[pair{as, server}]
 	if l != nil || as == at {
@@ -309,7 +309,7 @@ func (n *Names) own(host netip.Addr, machine uint32, server addrKey) *learned {
 }
 
 // of reports whether a machine may have learned this.
-func (l *learned) of(machine uint32) bool {
+func (l *learned) of(machine capture.Machine) bool {
 	return l.machine == 0 || machine == 0 || l.machine == machine
 }
 

@@ -184,7 +184,7 @@ func TestAnswersOfEveryTransport(t *testing.T) {
 }
 
 // of returns an Observation the number of the machine behind its host.
-func of(o *capture.Observation, machine uint32) *capture.Observation {
+func of(o *capture.Observation, machine capture.Machine) *capture.Observation {
 	o.Host.Machine = machine
 	return o
 }

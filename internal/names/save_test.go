@@ -112,7 +112,7 @@ func TestPartsHoldEveryPair(t *testing.T) {
 		server := netip.AddrFrom4([4]byte{203, 0, 113, byte(i * 7 % 61)})
 		host := []netip.Addr{one, two}[i%2]
 		a := answer(host, []string{"ds.kaspersky.com", "", "www.example.org"}[i%3], 300, noon.Add(time.Duration(i)*time.Second), server)
-		a.Host.Machine = uint32(i % 5)
+		a.Host.Machine = capture.Machine(i % 5)
 		n.Stamp(a)
 		count := 0
 		for part, list := range n.parts {
