@@ -10,6 +10,10 @@ import (
 	"avbeacon/feeds"
 )
 
+// Recall tells internal/hosts, at Restore, who had a MAC address of its own, at which addresses, the latest first, and until when. It returns
+// the machine, 0 if that is not known.
+type Recall func(mac [6]byte, at []netip.Addr, seen time.Time) capture.Machine
+
 // Options configure a Classifier. Zero limits take the defaults.
 type Options struct {
 	Catalog *feeds.Catalog                    // required
@@ -20,9 +24,7 @@ type Options struct {
 	// SensorAt is where the tap is, nil if unknown. With it, the shortest handshake with a destination bounds its distance and
 	// can refute a place; see place.Location.Refute.
 	SensorAt *place.Point
-	// Recall tells internal/hosts, at Restore, who had a MAC address of its own, at which addresses and until when, and returns the
-	// machine, 0 if that is not known; nil: restored hosts are known by their addresses alone.
-	Recall func(mac [6]byte, at []netip.Addr, seen time.Time) capture.Machine
+	Recall   Recall // nil: a restored host is known by its addresses alone
 
 	MaxHosts        int // hosts remembered (limits.Hosts)
 	MaxEvidence     int // pieces of evidence per finding (64)

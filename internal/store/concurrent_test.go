@@ -92,7 +92,7 @@ func BenchmarkSecond(b *testing.B) {
 	cat, ctx := catalog(b), context.Background()
 	name := tempFile(b)
 	s := open(b, name, Options{})
-	c, decide := classifier(b, cat, s.IDKey()), judge(b)
+	c, decide := classifier(b, cat, s.IDKey(), nil), judge(b)
 	saver := c.NewSaver()
 	at := now
 	second := func(turn int) {

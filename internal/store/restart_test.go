@@ -16,7 +16,7 @@ import (
 	"avbeacon/internal/pipeline"
 )
 
-// restarts puts another classifier in the place of the pipeline's after every so many Observations: one that continues from
+// restarts puts another classifier, and hosts that know nothing, in the place of the pipeline's after every so many Observations: one that continues from
 // what the store has.
 type restarts struct {
 	t     *testing.T
@@ -38,7 +38,8 @@ func (r *restarts) Take(*capture.Observation) bool {
 	require.NoError(r.t, r.store.Flush(ctx, now))
 	pieces, err := r.store.Memory(ctx)
 	require.NoError(r.t, err)
-	c := classifier(r.t, catalog(r.t), r.store.IDKey())
+	r.p.Hosts = hosts.New(hosts.Options{})
+	c := classifier(r.t, catalog(r.t), r.store.IDKey(), r.p.Hosts.Recall)
 	done := c.Restore(pieces)
 	require.NoError(r.t, done.Err)
 	require.Zero(r.t, done.Unknown+done.Beyond)
@@ -55,12 +56,12 @@ func TestRestartsChangeNoFinding(t *testing.T) {
 	for _, file := range captures(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			s := open(t, tempFile(t), Options{})
-			whole := classifier(t, cat, s.IDKey())
+			whole := classifier(t, cat, s.IDKey(), nil)
 			total := 0
 			run(t, whole, cat, cat, counter{&total}, file, nil)
 			src := files.Open([]string{file}, files.Options{})
 			defer src.Close()
-			c := classifier(t, cat, s.IDKey())
+			c := classifier(t, cat, s.IDKey(), nil)
 			p := &pipeline.Pipeline{Source: src, Capture: observe.Options{Workers: 1, Observer: observe.ObserverOptions{Interest: cat, Headers: cat.HeaderNames()}},
 				Hosts: hosts.New(hosts.Options{}), Names: names.New(names.Options{Interest: cat}), Classifier: c, Catalog: cat}
 			r := &restarts{t: t, p: p, store: s, saver: c.NewSaver(), every: max(1, total/5)}

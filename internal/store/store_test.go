@@ -75,12 +75,12 @@ func run(t testing.TB, c *classify.Classifier, cat *feeds.Catalog, in capture.In
 	require.NoError(t, err)
 }
 
-func classifier(t testing.TB, cat *feeds.Catalog, key []byte) *classify.Classifier {
+func classifier(t testing.TB, cat *feeds.Catalog, key []byte, recall classify.Recall) *classify.Classifier {
 	t.Helper()
 	places, err := feeds.OpenPlaces(nil, true)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = places.Close() })
-	return classify.New(classify.Options{Catalog: cat, Locate: place.Locator(places), IDKey: key})
+	return classify.New(classify.Options{Catalog: cat, Locate: place.Locator(places), IDKey: key, Recall: recall})
 }
 
 func captures(t testing.TB) []string {
@@ -122,7 +122,7 @@ func TestWhatIsKeptComesBack(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			name := tempFile(t)
 			s := open(t, name, Options{})
-			c := classifier(t, cat, s.IDKey())
+			c := classifier(t, cat, s.IDKey(), nil)
 			decide := judge(t)
 			read(t, c, cat, cat, file, func(f *classify.Finding) error { s.Keep(f, decide(f)); return nil })
 			want := c.Findings()
@@ -147,7 +147,7 @@ func TestWhatIsKeptComesBack(t *testing.T) {
 			}
 			pieces, err := r.Memory(ctx)
 			require.NoError(t, err)
-			again := classifier(t, cat, s.IDKey())
+			again := classifier(t, cat, s.IDKey(), nil)
 			done := again.Restore(pieces)
 			require.NoError(t, done.Err)
 			require.Equal(t, want, again.Findings())
