@@ -20,7 +20,7 @@ const (
 	longest   = 255 // bytes of a name
 )
 
-// partOf spreads what was learned over the parts, by the address that sent the query: machine numbers are of this run only.
+// partOf spreads what was learned over the parts, by the address that sent the query: a machine may have a key of this run only.
 func partOf(host, addr addrKey) uint8 { return addr[15] ^ addr[14] ^ host[15] }
 
 // Changed returns the parts that changed since it was last called, whole, without names that have expired at packet time now. It looks
