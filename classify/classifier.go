@@ -10,7 +10,7 @@ import (
 	"avbeacon/feeds"
 )
 
-// Recall tells internal/hosts, at Restore, who had a MAC address of its own, at which addresses, the latest first, and until when. It returns
+// Recall shows internal/hosts, at Restore, who had a MAC address of its own, at which addresses, the latest first, and until when. It returns
 // the machine, 0 if that is not known.
 type Recall func(mac [6]byte, at []netip.Addr, seen time.Time) capture.Machine
 

@@ -9,7 +9,7 @@
 // Start with Stamp. learn.go holds the evidence, protocol by protocol; address.go who has an address (bindings); device.go MAC
 // addresses and how routers are recognised; name.go names, and how they join addresses; recent.go the cache and the bounded map.
 //
-// A capture.Machine is the key by which classify finds a host. Recall takes up machines of an earlier run. The text that finding ids
+// A capture.Machine is the key by which classify finds a host. Recall restores machines of an earlier run. The text that finding ids
 // are made of is kept by classify: it also has to cover machines known only by an address, which are not kept here.
 package hosts
 
@@ -169,7 +169,7 @@ func (h *Hosts) Lookup(a netip.Addr, at time.Time) (Known, bool) {
 	return k, true
 }
 
-// Recall takes up a machine of an earlier run: a MAC address of its own, the addresses that it had, the latest first, and when it was
+// Recall restores a machine of an earlier run: a MAC address of its own, the addresses that it had, the latest first, and when it was
 // last seen. It returns the machine's key, 0 if the MAC address is a router's. What is known by now stays.
 func (h *Hosts) Recall(mac [6]byte, at []netip.Addr, seen time.Time) capture.Machine {
 	c := claim{mac: packMAC(mac), how: bySight, vlan: noVLAN, at: seen.UnixNano()}
