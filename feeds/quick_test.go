@@ -33,7 +33,7 @@ func TestQuick(t *testing.T) {
 	}
 }
 
-// What quick refuses, the expression refuses too.
+// What quick rejects, the expression rejects too.
 func FuzzQuick(f *testing.F) {
 	c := mustEmbedded(f)
 	var patterns []string

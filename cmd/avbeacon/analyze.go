@@ -77,7 +77,7 @@ func (o *analyzeOptions) reportFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.policy, "policy", policy.Default, "what is of concern: "+join(policy.Names())+", or a YAML file")
 }
 
-// check refuses flags that make no sense, before anything is read.
+// check rejects flags that make no sense, before anything is read.
 func (o *analyzeOptions) check() error {
 	if err := oneOf("format", o.format, "text", "json", "jsonl", "csv"); err != nil {
 		return err
@@ -118,7 +118,7 @@ func (o *analyzeOptions) warn(w io.Writer, text string, args ...any) {
 	}
 }
 
-// checkWorkers refuses a number of workers that means nothing.
+// checkWorkers rejects a number of workers that means nothing.
 func checkWorkers(n int) error {
 	if n < 1 {
 		return fmt.Errorf("--workers %d: it is 1 or more", n)

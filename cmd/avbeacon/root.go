@@ -101,7 +101,7 @@ func (s *streams) inputs(args []string) ([]string, error) {
 	return names, nil
 }
 
-// oneOf refuses a flag's value that is none of the words.
+// oneOf rejects a flag's value that is none of the words.
 func oneOf(flag, value string, words ...string) error {
 	for _, w := range words {
 		if w == value {

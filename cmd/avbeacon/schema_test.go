@@ -143,7 +143,7 @@ func TestObserveFollowsItsSchema(t *testing.T) {
 }
 
 // A schema that lets everything through would be no test.
-func TestSchemasRefuse(t *testing.T) {
+func TestSchemasReject(t *testing.T) {
 	for name, wrong := range map[string]string{
 		"report":  `{"schema":"avbeacon/report/2"}`,
 		"observe": `{"file":"x","frame":1,"time":"2026-03-02T09:00:00.000000000Z","kind":"arp","mac":"00:00:5e:00:53:01","colour":"red"}`,

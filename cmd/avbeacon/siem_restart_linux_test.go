@@ -8,11 +8,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
+
+	"avbeacon/internal/testkit/loopback"
 )
 
 // receiver is a real one, a process of its own that may be killed.
@@ -48,16 +51,6 @@ func (r *receiver) kill() {
 	}
 }
 
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
-}
-
 // rsyslog is Debian's daemon, unpacked by .ci/run or installed. It writes each message to a file before it takes the next.
 func rsyslog(t testing.TB, global, input, sink string) *receiver {
 	t.Helper()
@@ -68,7 +61,7 @@ func rsyslog(t testing.TB, global, input, sink string) *receiver {
 			t.Skip("rsyslogd is neither unpacked in .cache/receivers (.ci/run does that) nor installed")
 		}
 	}
-	r := &receiver{port: freePort(t)}
+	r := &receiver{port: strconv.Itoa(loopback.FreePort(t))}
 	dir := t.TempDir()
 	out, conf := filepath.Join(dir, "out"), filepath.Join(dir, "conf")
 	text := fmt.Sprintf(`global(workDirectory=%q maxMessageSize="64k" %s)
@@ -129,7 +122,7 @@ func idsOf(file string) map[string]int {
 // natsd is a server with JetStream that writes to the disk at once: this test's own binary, under another name.
 func natsd(t testing.TB) *receiver {
 	t.Helper()
-	r := &receiver{port: freePort(t)}
+	r := &receiver{port: strconv.Itoa(loopback.FreePort(t))}
 	dir := t.TempDir()
 	r.sink = fmt.Sprintf(`{name: soc, type: nats, timeout: 2s, nats: {url: "nats://127.0.0.1:%s", subject: avbeacon.alerts}}`, r.port)
 	r.command = func() *exec.Cmd { return exec.Command("natsd", dir, r.port) }

@@ -113,7 +113,7 @@ func TestEvents(t *testing.T) {
 			1h    judge a installed  -> raised a
 			26h   judge a installed  -> [unasked resolved a], [unasked returned a]`},
 		"what was acknowledged is not repeated, but what is new of it is told": {cfg: Config{Repeat: day24, Resolve: 30 * day24}, script: `
-			0s    ack a              -> refused
+			0s    ack a              -> rejected
 			0s    judge a likely     -> new a
 			1h    ack a              -> ok
 			1h    state a            -> acknowledged
@@ -126,7 +126,7 @@ func TestEvents(t *testing.T) {
 			82h   state a            -> acknowledged
 			120h  judge a installed  ->
 			999h  tick               -> resolved a
-			999h  ack a              -> refused`},
+			999h  ack a              -> rejected`},
 		"a restart tells nothing again": {cfg: Config{Repeat: day24, Resolve: 7 * day24}, script: `
 			0s    judge a place=M3/RU           -> new a
 			1h    judge b possible              -> new b

@@ -63,7 +63,7 @@ func (m *memory) restart(t *testing.T, cfg Config, opt Options) *Book {
 //	judge ID WORDS   a finding with these properties: a verdict, a state, place=M3/RU (repeatable), name=, host=, mac=, vendor=,
 //	                 sign=role:strength:host.name (repeatable), does=role, severity=, first=-72h, seen=-1h, unconcerned
 //	tick
-//	ack ID           outcome: ok or refused
+//	ack ID           outcome: ok or rejected
 //	state ID         outcome: the state
 //	restart          makes a new Book from what the old one returned
 //	suppress         removes all suppressions
@@ -101,7 +101,7 @@ func (s scene) play(t *testing.T) *Book {
 			told = b.Tick(now)
 		case "ack":
 			id, ok := b.Acknowledge(words[2], now)
-			outcome = map[bool]string{true: "ok", false: "refused"}[ok]
+			outcome = map[bool]string{true: "ok", false: "rejected"}[ok]
 			if ok {
 				m.acknowledge(t, id)
 			}

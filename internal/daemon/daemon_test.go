@@ -214,11 +214,11 @@ func TestReloadReplacesKnowledge(t *testing.T) {
 	require.NotContains(t, o.out.text(), "kaspersky")
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "broken.yaml"), []byte("vendor: ["), 0o600))
-	refused := func() int { return o.logs.FilterMessage("new knowledge was rejected; the old one stays in use").Len() }
-	require.Eventually(t, func() bool { return refused() == 1 }, time.Minute, 10*time.Millisecond, "a change of the files is enough")
+	rejected := func() int { return o.logs.FilterMessage("new knowledge was rejected; the old one stays in use").Len() }
+	require.Eventually(t, func() bool { return rejected() == 1 }, time.Minute, 10*time.Millisecond, "a change of the files is enough")
 	reload <- syscall.SIGHUP
 	require.Eventually(t, func() bool { return len(reload) == 0 }, time.Minute, 10*time.Millisecond)
-	require.Equal(t, 1, refused(), "the same reason is logged once")
+	require.Equal(t, 1, rejected(), "the same reason is logged once")
 
 	require.NoError(t, os.Remove(filepath.Join(dir, "broken.yaml")))
 	catalogue(t, dir, "kaspersky")

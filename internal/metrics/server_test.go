@@ -95,7 +95,7 @@ func TestServer(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestServerRefusesLongHeaders(t *testing.T) {
+func TestServerRejectsLongHeaders(t *testing.T) {
 	s, err := New().Listen("127.0.0.1:0")
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -102,9 +102,9 @@ func TestDeadLettersOnAFullDiskWait(t *testing.T) {
 	dir := smallDisk(t, "40m")
 	k := newStrict()
 	full := make(chan struct{})
-	k.answer = func(_ int, batch []*alert.Alert) (int, []alert.Refusal, error) {
+	k.answer = func(_ int, batch []*alert.Alert) (int, []alert.Rejection, error) {
 		<-full
-		return len(batch), []alert.Refusal{{Index: 0, Reason: "no"}}, nil
+		return len(batch), []alert.Rejection{{Index: 0, Reason: "no"}}, nil
 	}
 	s := start(t, filepath.Join(dir, "a.db"), Options{}, nil)
 	a := made(1, 1)

@@ -24,7 +24,7 @@ func TestASinkThatFailsHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	dead, good := newStrict(), newStrict()
 	var works atomic.Bool
-	dead.answer = func(_ int, batch []*alert.Alert) (int, []alert.Refusal, error) {
+	dead.answer = func(_ int, batch []*alert.Alert) (int, []alert.Rejection, error) {
 		if works.Load() {
 			return len(batch), nil, nil
 		}
@@ -55,7 +55,7 @@ func TestASinkThatFailsHoldsUpNobody(t *testing.T) {
 func TestPrefixesAreKeptAndNothingComesTwice(t *testing.T) {
 	t.Parallel()
 	k := newStrict()
-	k.answer = func(call int, batch []*alert.Alert) (int, []alert.Refusal, error) {
+	k.answer = func(call int, batch []*alert.Alert) (int, []alert.Rejection, error) {
 		if call%2 == 1 && len(batch) > 3 {
 			return len(batch) / 3, nil, later{time.Millisecond}
 		}
@@ -81,7 +81,7 @@ func TestRetryAfterIsKept(t *testing.T) {
 	k := newStrict()
 	var mu sync.Mutex
 	var at []time.Time
-	k.answer = func(call int, batch []*alert.Alert) (int, []alert.Refusal, error) {
+	k.answer = func(call int, batch []*alert.Alert) (int, []alert.Rejection, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		at = append(at, time.Now())
@@ -114,7 +114,7 @@ func TestWhatIsRejectedIsKeptAndCanBeReplayed(t *testing.T) {
 	t.Parallel()
 	ctx, file := t.Context(), tempFile(t)
 	k := newStrict()
-	k.answer = refuse(3)
+	k.answer = reject(3)
 	s := start(t, file, Options{}, map[string]*strict{"k": k})
 	for n := range 100 {
 		s.offer(made(n, 1))
@@ -134,9 +134,9 @@ func TestWhatIsRejectedIsKeptAndCanBeReplayed(t *testing.T) {
 	require.NoError(t, err)
 
 	again := newStrict()
-	again.answer = func(call int, batch []*alert.Alert) (int, []alert.Refusal, error) {
+	again.answer = func(call int, batch []*alert.Alert) (int, []alert.Rejection, error) {
 		if call == 3 {
-			return 2, []alert.Refusal{{Index: 1, Reason: "still not"}}, errors.New("reset")
+			return 2, []alert.Rejection{{Index: 1, Reason: "still not"}}, errors.New("reset")
 		}
 		return len(batch), nil, nil
 	}
@@ -162,14 +162,14 @@ func TestWhatIsRejectedIsKeptAndCanBeReplayed(t *testing.T) {
 	require.NoError(t, s.stop())
 }
 
-// refuse takes every alert but each nth.
-func refuse(nth int) func(int, []*alert.Alert) (int, []alert.Refusal, error) {
-	return func(_ int, batch []*alert.Alert) (int, []alert.Refusal, error) {
-		var out []alert.Refusal
+// reject takes every alert but each nth.
+func reject(nth int) func(int, []*alert.Alert) (int, []alert.Rejection, error) {
+	return func(_ int, batch []*alert.Alert) (int, []alert.Rejection, error) {
+		var out []alert.Rejection
 		for i, a := range batch {
 			var n int
 			if _, err := fmt.Sscanf(a.ID, "a%d", &n); err == nil && n%nth == 0 {
-				out = append(out, alert.Refusal{Index: i, Reason: fmt.Sprintf("no %d", n)})
+				out = append(out, alert.Rejection{Index: i, Reason: fmt.Sprintf("no %d", n)})
 			}
 		}
 		return len(batch), out, nil
@@ -204,7 +204,7 @@ func TestFilters(t *testing.T) {
 func TestAnAwayReceiverHoldsNoAlertsOfOthers(t *testing.T) {
 	t.Parallel()
 	away := newStrict()
-	away.answer = func(int, []*alert.Alert) (int, []alert.Refusal, error) { return 0, nil, errors.New("away") }
+	away.answer = func(int, []*alert.Alert) (int, []alert.Rejection, error) { return 0, nil, errors.New("away") }
 	o := New(open(t, "", store.Options{}), Options{})
 	s := &started{Outbox: o}
 	require.NoError(t, s.Attach(t.Context(), "away", alert.Filter{Vendors: []string{"drweb"}}, 0, away))
@@ -225,7 +225,7 @@ func TestAClockThatJumpsStopsNothing(t *testing.T) {
 	var jump atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(jump.Load())) }
 	k := newStrict()
-	k.answer = func(call int, batch []*alert.Alert) (int, []alert.Refusal, error) {
+	k.answer = func(call int, batch []*alert.Alert) (int, []alert.Rejection, error) {
 		jump.Store(int64(time.Duration(call%3-1) * 1000 * time.Hour))
 		if call%2 == 1 {
 			return 0, nil, later{time.Millisecond}

@@ -97,7 +97,7 @@ func offerUntilKilled(dir string) error {
 // fileSink writes lines, and brings them to the disk before it says that they are delivered.
 type fileSink struct{ *os.File }
 
-func (f *fileSink) Deliver(_ context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
+func (f *fileSink) Deliver(_ context.Context, batch []*alert.Alert) (int, []alert.Rejection, error) {
 	var lines bytes.Buffer
 	lines.WriteByte('\n') // ends what a kill left
 	for _, a := range batch {
@@ -120,7 +120,7 @@ type tcpSink struct {
 	conn    net.Conn
 }
 
-func (c *tcpSink) Deliver(_ context.Context, batch []*alert.Alert) (n int, _ []alert.Refusal, err error) {
+func (c *tcpSink) Deliver(_ context.Context, batch []*alert.Alert) (n int, _ []alert.Rejection, err error) {
 	defer func() {
 		if err != nil {
 			_ = c.Close()

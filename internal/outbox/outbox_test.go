@@ -38,14 +38,14 @@ type strict struct {
 	closed bool
 	wrong  []string
 	got    chan struct{} // a token after each delivery
-	answer func(call int, batch []*alert.Alert) (int, []alert.Refusal, error)
+	answer func(call int, batch []*alert.Alert) (int, []alert.Rejection, error)
 }
 
 func newStrict() *strict {
 	return &strict{times: map[string]int{}, got: make(chan struct{}, 1)}
 }
 
-func (s *strict) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
+func (s *strict) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Rejection, error) {
 	s.mu.Lock()
 	if s.busy || s.closed || len(batch) == 0 {
 		s.wrong = append(s.wrong, fmt.Sprintf("busy %v, closed %v, batch of %d", s.busy, s.closed, len(batch)))
@@ -54,15 +54,15 @@ func (s *strict) Deliver(ctx context.Context, batch []*alert.Alert) (int, []aler
 	s.calls++
 	call, answer := s.calls, s.answer
 	s.mu.Unlock()
-	n, refused, err := len(batch), []alert.Refusal(nil), error(nil)
+	n, rejected, err := len(batch), []alert.Rejection(nil), error(nil)
 	if answer != nil {
-		n, refused, err = answer(call, batch)
+		n, rejected, err = answer(call, batch)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.busy = false
 	for i, a := range batch[:n] {
-		if !contains(refused, i) {
+		if !contains(rejected, i) {
 			s.ids = append(s.ids, a.ID)
 			s.times[a.ID]++
 		}
@@ -71,11 +71,11 @@ func (s *strict) Deliver(ctx context.Context, batch []*alert.Alert) (int, []aler
 	case s.got <- struct{}{}:
 	default:
 	}
-	return n, refused, err
+	return n, rejected, err
 }
 
-func contains(refused []alert.Refusal, i int) bool {
-	for _, r := range refused {
+func contains(rejected []alert.Rejection, i int) bool {
+	for _, r := range rejected {
 		if r.Index == i {
 			return true
 		}

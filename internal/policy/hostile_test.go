@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Files made to cost much are refused, or read, soon.
+// Files made to cost much are rejected, or read, soon.
 func TestHostileFilesAreCheap(t *testing.T) {
 	var deep, rules strings.Builder
 	for i := range 5000 {

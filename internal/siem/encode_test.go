@@ -231,7 +231,7 @@ func TestSameAlertSameBytes(t *testing.T) {
 	}
 }
 
-// TestUnknownWords: an event, state or verdict that a later version has is passed on, not refused.
+// TestUnknownWords: an event, state or verdict that a later version has is passed on, not rejected.
 func TestUnknownWords(t *testing.T) {
 	a := samples.New()
 	a.Event, a.State, a.Verdict, a.Severity = "moved", "parked", "hearsay", policy.Critical+7

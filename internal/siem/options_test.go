@@ -22,9 +22,9 @@ func TestFormatOptions(t *testing.T) {
 		var out strings.Builder
 		s, err := Open(Sink{Name: "a", Type: "stdout", Format: name, Options: o}, Options{Stdout: &out, Hostname: "machine"})
 		require.NoError(t, err)
-		n, refused, err := s.Deliver(t.Context(), samples.Numbered(0, 1))
+		n, rejected, err := s.Deliver(t.Context(), samples.Numbered(0, 1))
 		require.NoError(t, err)
-		require.Empty(t, refused)
+		require.Empty(t, rejected)
 		require.Equal(t, 1, n)
 		return out.String()
 	}

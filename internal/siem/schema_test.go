@@ -43,8 +43,8 @@ func TestRecordsFitTheirSchemas(t *testing.T) {
 	}
 }
 
-// TestSchemasRefuse makes sure that the schemas say no: to a field too many, a wrong time, a missing id, an empty text.
-func TestSchemasRefuse(t *testing.T) {
+// TestSchemasReject makes sure that the schemas say no: to a field too many, a wrong time, a missing id, an empty text.
+func TestSchemasReject(t *testing.T) {
 	edits := map[string][][2]string{
 		"ecs":  {{`"message":`, `"massage":`}, {`"category":["network"`, `"category":["net"`}, {`.123Z"`, `.123456Z"`}, {`"mac":"02-00`, `"mac":"02:00`}},
 		"ocsf": {{`"class_uid":2004`, `"class_uid":2003`}, {`"time":1795`, `"time":"1795`}, {`"uid":"a3f1`, `"uid":"","x":"a3f1`}},

@@ -9,11 +9,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"avbeacon/internal/testkit/loopback"
 )
 
 // daemon is a syslog daemon as a distribution ships it, run by a test on loopback. It writes each message that it gets
@@ -127,23 +130,12 @@ func (r *daemon) got(t *testing.T) []string {
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
-// freePort gives a port of loopback that nobody listened on a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
-}
-
 // rsyslog makes a receiver of rsyslogd: its input as the configuration's statements, with %s for the port. An input that
 // names the ruleset "at once" writes a message before it acknowledges it; others have a queue in memory.
 func rsyslog(t *testing.T, global, input string) *daemon {
 	t.Helper()
 	r := findDaemon(t, "rsyslogd")
-	r.dir, r.port = t.TempDir(), freePort(t)
+	r.dir, r.port = t.TempDir(), strconv.Itoa(loopback.FreePort(t))
 	r.out = filepath.Join(r.dir, "out")
 	conf := fmt.Sprintf(`global(workDirectory=%q maxMessageSize="64k" %s)
 template(name="raw" type="string" string="%%rawmsg%%\n")
@@ -200,7 +192,7 @@ func withPort(input, port string) string { return strings.ReplaceAll(input, "%s"
 func syslogNG(t *testing.T, input string) *daemon {
 	t.Helper()
 	r := findDaemon(t, "syslog-ng")
-	r.dir, r.port = t.TempDir(), freePort(t)
+	r.dir, r.port = t.TempDir(), strconv.Itoa(loopback.FreePort(t))
 	r.out = filepath.Join(r.dir, "out")
 	conf := fmt.Sprintf(`@version: 3.35
 options { log-msg-size(65536); };

@@ -69,7 +69,7 @@ func (w *Elastic) Open(s Setup) (alert.Sink, error) {
 	return e, nil
 }
 
-func (e *elastic) post(ctx context.Context, part []item) (int, []alert.Refusal, error) {
+func (e *elastic) post(ctx context.Context, part []item) (int, []alert.Rejection, error) {
 	body, err := e.lines(part)
 	if err != nil {
 		return 0, nil, err
@@ -114,7 +114,7 @@ type bulkResult struct {
 }
 
 // read goes through the lines of a 200, which alone says nothing yet, up to the first alert that has to come again.
-func (e *elastic) read(part []item, r reply) (int, []alert.Refusal, error) {
+func (e *elastic) read(part []item, r reply) (int, []alert.Rejection, error) {
 	var answer bulkAnswer
 	if r.cut {
 		return 0, nil, fmt.Errorf("%s: the answer is longer than %d bytes", e.http.base.Host, maxReply)
@@ -125,18 +125,18 @@ func (e *elastic) read(part []item, r reply) (int, []alert.Refusal, error) {
 	if len(answer.Items) != len(part) {
 		return 0, nil, fmt.Errorf("%s: answers for %d of %d alerts", e.http.base.Host, len(answer.Items), len(part))
 	}
-	var refused []alert.Refusal
+	var rejected []alert.Rejection
 	for i, one := range part {
 		err := e.result(answer.Items[i]["create"], r)
-		var bad *rejected
+		var bad *partRejected
 		switch {
 		case errors.As(err, &bad):
-			refused = append(refused, refuse(one.index, bad.reason))
+			rejected = append(rejected, reject(one.index, bad.reason))
 		case err != nil:
-			return i, refused, err
+			return i, rejected, err
 		}
 	}
-	return len(part), refused, nil
+	return len(part), rejected, nil
 }
 
 // result judges one alert's line. Status 409 says that the id is there already. Errors about the index, our
@@ -154,7 +154,7 @@ func (e *elastic) result(b bulkResult, r reply) error {
 	case b.Status == http.StatusUnauthorized, b.Status == http.StatusForbidden, cause.Type == "index_not_found_exception":
 		return &Denied{said}
 	case b.Status >= 400:
-		return &rejected{at: -1, reason: said.Error()}
+		return &partRejected{at: -1, reason: said.Error()}
 	}
 	return said // no status that the protocol knows
 }

@@ -61,7 +61,7 @@ func (r *httpReceiver) create(action, document []byte) (int, map[string]string) 
 	if ok, _ := path.Match(template.Patterns[0], act.Create.Index); !ok {
 		r.t.Errorf("data stream %s does not fit the template", act.Create.Index)
 	}
-	if r.refuses(act.Create.ID) {
+	if r.rejects(act.Create.ID) {
 		return 400, map[string]string{"type": "document_parsing_exception", "reason": "failed to parse field [source.ip]"}
 	}
 	var source map[string]any

@@ -54,7 +54,7 @@ func TestElasticTemplate(t *testing.T) {
 	require.Equal(t, byte('{'), ElasticTemplate()[0], "a copy")
 }
 
-// Each alert's own line decides: up to the first that has to come again, with those on the way that are refused.
+// Each alert's own line decides: up to the first that has to come again, with those on the way that are rejected.
 func TestElasticPartialFailures(t *testing.T) {
 	ok, there := `{"status":201}`, `{"status":409,"error":{"type":"version_conflict_engine_exception"}}`
 	bad := `{"status":400,"error":{"type":"document_parsing_exception","reason":"failed to parse field [source.ip]"}}`
@@ -67,10 +67,10 @@ func TestElasticPartialFailures(t *testing.T) {
 	strange := `{"status":0}`
 	busy, denied := new(*Busy), new(*Denied)
 	for _, c := range []struct {
-		items   []string
-		n       int
-		refused []int
-		want    any
+		items    []string
+		n        int
+		rejected []int
+		want     any
 	}{
 		{[]string{ok, there, ok}, 3, nil, nil},
 		{[]string{bad, ok, gone}, 3, []int{0, 2}, nil},
@@ -89,13 +89,13 @@ func TestElasticPartialFailures(t *testing.T) {
 			}
 			answer(w, http.StatusOK, text+"]}")
 		}))
-		n, refused, err := opened(t, sinkFor("elastic", server.URL), Options{}).Deliver(t.Context(), samples.Numbered(0, len(c.items)))
+		n, rejected, err := opened(t, sinkFor("elastic", server.URL), Options{}).Deliver(t.Context(), samples.Numbered(0, len(c.items)))
 		require.Equal(t, c.n, n, "%v", c.items)
 		var at []int
-		for _, one := range refused {
+		for _, one := range rejected {
 			at = append(at, one.Index)
 		}
-		require.Equal(t, c.refused, at, "%v", c.items)
+		require.Equal(t, c.rejected, at, "%v", c.items)
 		if c.want == nil {
 			require.NoError(t, err)
 			continue
@@ -113,10 +113,10 @@ func TestElasticStrangeAnswers(t *testing.T) {
 		`{"errors":false,"items":[{"create":{"status":201}}]}`, `{"errors":false,"items":[{"index":{"status":201}},{"index":{"status":201}}]}`,
 		`{"errors":false,"items":[{},{}]}`, `{"errors":false,"items":[null,null]}`} {
 		server := served(t, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { answer(w, http.StatusOK, body) }))
-		n, refused, err := opened(t, sinkFor("elastic", server.URL), Options{}).Deliver(t.Context(), samples.Numbered(0, 2))
+		n, rejected, err := opened(t, sinkFor("elastic", server.URL), Options{}).Deliver(t.Context(), samples.Numbered(0, 2))
 		require.Error(t, err, body)
 		require.Zero(t, n, body)
-		require.Empty(t, refused, body)
+		require.Empty(t, rejected, body)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"avbeacon/internal/alert"
 	"avbeacon/internal/siem/samples"
+	"avbeacon/internal/testkit/loopback"
 )
 
 // victoriaLogs starts a VictoriaLogs, which speaks the bulk API, and gives its URL. It is the only such server that the Go
@@ -30,7 +32,7 @@ func victoriaLogs(t *testing.T) string {
 	if err != nil {
 		t.Skip("victoria-logs is neither in PATH nor named by AVBEACON_VICTORIALOGS (.ci/run builds it)")
 	}
-	address := "127.0.0.1:" + freePort(t)
+	address := "127.0.0.1:" + strconv.Itoa(loopback.FreePort(t))
 	var said bytes.Buffer
 	// What lies outside of its retention it acknowledges and drops.
 	run := exec.Command(path, "-storageDataPath="+t.TempDir(), "-httpListenAddr="+address, "-retentionPeriod=100y", "-futureRetention=100y", "-loggerLevel=WARN")

@@ -49,15 +49,15 @@ type fileSink struct {
 	out   *rotating
 }
 
-func (s *fileSink) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
+func (s *fileSink) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Rejection, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, nil, err
 	}
-	text, refused := s.lines.encode(batch)
+	text, rejected := s.lines.encode(batch)
 	if err := s.out.append(text); err != nil {
 		return 0, nil, fmt.Errorf("write to %s: %w", s.out.cfg.Path, err)
 	}
-	return len(batch), refused, nil
+	return len(batch), rejected, nil
 }
 
 // Reopen makes the next batch go to the file that has the name by then, after the old file was moved away, as logrotate

@@ -11,7 +11,7 @@ import (
 	"avbeacon/internal/siem/samples"
 )
 
-// A full disk is an error that says so, leaves a file of whole lines, and what was refused arrives once there is room.
+// A full disk is an error that says so, leaves a file of whole lines, and what was rejected arrives once there is room.
 func TestFileOnAFullDisk(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root, to mount a small file system")
@@ -27,11 +27,11 @@ func TestFileOnAFullDisk(t *testing.T) {
 	s := opened(t, Sink{Type: "file", File: File{Path: path, Sync: true}}, Options{})
 	next := 0
 	for ; next < 1000; next += 7 {
-		n, refused, err := s.Deliver(t.Context(), samples.Numbered(next, next+7))
+		n, rejected, err := s.Deliver(t.Context(), samples.Numbered(next, next+7))
 		if err != nil {
 			require.ErrorIs(t, err, syscall.ENOSPC)
 			require.Zero(t, n)
-			require.Empty(t, refused)
+			require.Empty(t, rejected)
 			break
 		}
 	}

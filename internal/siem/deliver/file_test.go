@@ -43,9 +43,9 @@ func encoder(t *testing.T, name string) format.Encoder {
 
 func delivered(t *testing.T, s alert.Sink, batch []*alert.Alert) {
 	t.Helper()
-	n, refused, err := s.Deliver(t.Context(), batch)
+	n, rejected, err := s.Deliver(t.Context(), batch)
 	require.NoError(t, err)
-	require.Empty(t, refused)
+	require.Empty(t, rejected)
 	require.Equal(t, len(batch), n)
 }
 

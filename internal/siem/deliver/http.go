@@ -297,8 +297,8 @@ func (c *httpClient) failure(err error) error {
 		err = of.Err
 	}
 	var untrusted *tls.CertificateVerificationError
-	var refused tls.AlertError
-	denied := errors.As(err, &untrusted) || errors.As(err, &refused)
+	var rejected tls.AlertError
+	denied := errors.As(err, &untrusted) || errors.As(err, &rejected)
 	err = explainTLS(err)
 	if text := err.Error(); c.scrub(text) != text {
 		err = errors.New(c.scrub(text))
@@ -344,13 +344,13 @@ func (d *Denied) Error() string { return d.Err.Error() }
 // Unwrap returns what the receiver said.
 func (d *Denied) Unwrap() error { return d.Err }
 
-// rejected is a request that the receiver will never take as it is: something in it is bad, or it is too large.
-type rejected struct {
+// partRejected is a request that the receiver will never take as it is: something in it is bad, or it is too large.
+type partRejected struct {
 	at     int // which of the part is bad; -1 where that was not said
 	reason string
 }
 
-func (r *rejected) Error() string { return r.reason }
+func (r *partRejected) Error() string { return r.reason }
 
 // maxAfter bounds what a receiver can ask for: a wrong date must not silence a sink for a year.
 const maxAfter = 15 * time.Minute
@@ -387,7 +387,7 @@ func (c *httpClient) judge(r reply) error {
 	case speaksOfURL(r.status):
 		return &Denied{said}
 	}
-	return &rejected{at: -1, reason: said.Error()}
+	return &partRejected{at: -1, reason: said.Error()}
 }
 
 // speaksOfURL reports the 4xx that every request of this client to this URL gets.

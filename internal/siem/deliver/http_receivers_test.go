@@ -44,7 +44,7 @@ type httpReceiver struct {
 	shelf
 	t       *testing.T
 	kind    string // Sink.Type
-	refuses func(id string) bool
+	rejects func(id string) bool
 
 	acks     bool // splunk: indexer acknowledgement
 	numbered bool // splunk: says which event is bad
@@ -68,7 +68,7 @@ const (
 )
 
 func newHTTPReceiver(t *testing.T, kind string) *httpReceiver {
-	return &httpReceiver{t: t, kind: kind, refuses: func(string) bool { return false },
+	return &httpReceiver{t: t, kind: kind, rejects: func(string) bool { return false },
 		open: map[int64]posted{}, keys: map[string]bool{}}
 }
 
@@ -202,7 +202,7 @@ func (r *httpReceiver) events(w http.ResponseWriter, q *http.Request) {
 			r.t.Errorf("event: time %s, index %s, %d bytes", e.Time, e.Index, len(e.Event))
 		}
 		id := alertID(e.Event)
-		if r.refuses(id) {
+		if r.rejects(id) {
 			number := ""
 			if r.numbered {
 				number = `,"invalid-event-number":` + strconv.Itoa(len(ids))
@@ -279,7 +279,7 @@ func (r *httpReceiver) webhook(w http.ResponseWriter, q *http.Request) {
 	for _, one := range list {
 		ids = append(ids, alertID(one))
 	}
-	if slices.ContainsFunc(ids, r.refuses) {
+	if slices.ContainsFunc(ids, r.rejects) {
 		answer(w, http.StatusUnprocessableEntity, `{"error":"one of them is bad"}`)
 		return
 	}

@@ -29,10 +29,10 @@ func everyKind(t *testing.T, test func(t *testing.T, kind string)) {
 	}
 }
 
-// untilDone offers a batch again and again, as the spool does, and gives all refusals by their index in it.
-func untilDone(t *testing.T, s alert.Sink, batch []*alert.Alert) []alert.Refusal {
+// untilDone offers a batch again and again, as the spool does, and gives all rejections by their index in it.
+func untilDone(t *testing.T, s alert.Sink, batch []*alert.Alert) []alert.Rejection {
 	t.Helper()
-	var refused []alert.Refusal
+	var rejected []alert.Rejection
 	var last error
 	for from, tries := 0, 0; from < len(batch); tries++ {
 		require.Less(t, tries, 200, "last: %v", last)
@@ -42,11 +42,11 @@ func untilDone(t *testing.T, s alert.Sink, batch []*alert.Alert) []alert.Refusal
 		}
 		for _, r := range bad {
 			require.Less(t, r.Index, n)
-			refused = append(refused, alert.Refusal{Index: from + r.Index, Reason: r.Reason})
+			rejected = append(rejected, alert.Rejection{Index: from + r.Index, Reason: r.Reason})
 		}
 		from += n
 	}
-	return refused
+	return rejected
 }
 
 func TestHTTPDelivers(t *testing.T) {
@@ -59,27 +59,27 @@ func TestHTTPDelivers(t *testing.T) {
 	})
 }
 
-// One bad alert is refused alone, and its neighbours arrive once, in order, however the receiver names it.
-func TestHTTPRefusesOneAlone(t *testing.T) {
+// One bad alert is rejected alone, and its neighbours arrive once, in order, however the receiver names it.
+func TestHTTPRejectsOneAlone(t *testing.T) {
 	everyKind(t, func(t *testing.T, kind string) {
 		for _, numbers := range []bool{false, true} {
 			r := newHTTPReceiver(t, kind)
 			r.numbered = numbers
-			r.refuses = func(id string) bool { return id == "a0000" || id == "a0037" || id == "a0038" || id == "a0299" }
+			r.rejects = func(id string) bool { return id == "a0000" || id == "a0037" || id == "a0038" || id == "a0299" }
 			var requests atomic.Int32
 			counted := http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 				requests.Add(1)
 				r.ServeHTTP(w, q)
 			})
 			s := opened(t, sinkFor(kind, served(t, counted).URL), Options{})
-			n, refused, err := s.Deliver(t.Context(), samples.Numbered(0, 300))
+			n, rejected, err := s.Deliver(t.Context(), samples.Numbered(0, 300))
 			require.NoError(t, err)
 			require.Equal(t, 300, n)
 			if kind == "elastic" || kind == "splunk" && numbers {
 				require.Less(t, requests.Load(), int32(24), "the receiver names the bad alert, so no search is needed")
 			}
 			var at []int
-			for _, one := range refused {
+			for _, one := range rejected {
 				at = append(at, one.Index)
 				require.Regexp(t, "answers (code 6: Invalid data format|400|422)", one.Reason)
 			}
@@ -132,9 +132,9 @@ func TestHTTPReceiverAsksForTime(t *testing.T) {
 				answer(w, status, `{"text":"Server is busy","code":9}`)
 				return true
 			})
-			n, refused, err := s.Deliver(t.Context(), samples.Numbered(0, 10))
+			n, rejected, err := s.Deliver(t.Context(), samples.Numbered(0, 10))
 			require.Zero(t, n)
-			require.Empty(t, refused)
+			require.Empty(t, rejected)
 			var busy *Busy
 			require.ErrorAs(t, err, &busy)
 			require.Equal(t, 7*time.Second, busy.After)
@@ -149,7 +149,7 @@ func TestHTTPReceiverAsksForTime(t *testing.T) {
 	})
 }
 
-// A body that is too large is halved until it fits; an alert that does not fit alone is refused.
+// A body that is too large is halved until it fits; an alert that does not fit alone is rejected.
 func TestHTTPTooLarge(t *testing.T) {
 	t.Parallel()
 	everyKind(t, func(t *testing.T, kind string) {
@@ -167,10 +167,10 @@ func TestHTTPTooLarge(t *testing.T) {
 		})
 		batch := samples.Numbered(0, 300)
 		batch[150].Evidence = slices.Repeat([]alert.Evidence{{Kind: "tls_sni", Value: strings.Repeat("x", 500), Strength: "strong"}}, 8)
-		refused := untilDone(t, s, batch)
-		require.Len(t, refused, 1)
-		require.Equal(t, 150, refused[0].Index)
-		require.Contains(t, refused[0].Reason, "answers 413")
+		rejected := untilDone(t, s, batch)
+		require.Len(t, rejected, 1)
+		require.Equal(t, 150, rejected[0].Index)
+		require.Contains(t, rejected[0].Reason, "answers 413")
 		require.Equal(t, append(idRange(0, 150), idRange(151, 300)...), r.all())
 	})
 }
@@ -184,10 +184,10 @@ func TestHTTPHalfAnAnswer(t *testing.T) {
 			hangUp(w, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"text\":\"Succ")
 			return true
 		})
-		n, refused, err := s.Deliver(t.Context(), samples.Numbered(0, 5))
+		n, rejected, err := s.Deliver(t.Context(), samples.Numbered(0, 5))
 		require.ErrorContains(t, err, "breaks off")
 		require.Zero(t, n)
-		require.Empty(t, refused)
+		require.Empty(t, rejected)
 		m.set(func(http.ResponseWriter, *http.Request) bool { return false })
 		delivered(t, s, samples.Numbered(0, 5))
 		if kind == "splunk" {
@@ -240,10 +240,10 @@ func TestHTTPReceiverSaysNothing(t *testing.T) {
 		cfg.Timeout = 300 * time.Millisecond
 		s := opened(t, cfg, Options{})
 		began := time.Now()
-		n, refused, err := s.Deliver(t.Context(), samples.Numbered(0, 5))
+		n, rejected, err := s.Deliver(t.Context(), samples.Numbered(0, 5))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Zero(t, n)
-		require.Empty(t, refused)
+		require.Empty(t, rejected)
 		require.Less(t, time.Since(began), slow)
 
 		cfg.Timeout = time.Hour
@@ -259,11 +259,11 @@ func TestHTTPReceiverSaysNothing(t *testing.T) {
 
 func TestHTTPNameIsGone(t *testing.T) {
 	everyKind(t, func(t *testing.T, kind string) {
-		n, refused, err := opened(t, sinkFor(kind, "http://siem.invalid:8088"), Options{}).Deliver(t.Context(), samples.Numbered(0, 5))
+		n, rejected, err := opened(t, sinkFor(kind, "http://siem.invalid:8088"), Options{}).Deliver(t.Context(), samples.Numbered(0, 5))
 		var dns *net.DNSError
 		require.ErrorAs(t, err, &dns)
 		require.Zero(t, n)
-		require.Empty(t, refused)
+		require.Empty(t, rejected)
 	})
 }
 
@@ -287,8 +287,8 @@ func TestHTTPReceiverRestarts(t *testing.T) {
 		}()
 		done := 0
 		for all := samples.Numbered(0, 2000); done < len(all); {
-			n, refused, err := s.Deliver(t.Context(), all[done:min(done+50, len(all))])
-			require.Empty(t, refused)
+			n, rejected, err := s.Deliver(t.Context(), all[done:min(done+50, len(all))])
+			require.Empty(t, rejected)
 			if done += n; err != nil {
 				break
 			}
@@ -339,19 +339,19 @@ func TestHTTPCertificates(t *testing.T) {
 					delivered(t, s, samples.Numbered(0, 3))
 					return
 				}
-				n, refused, err := s.Deliver(t.Context(), samples.Numbered(0, 3))
+				n, rejected, err := s.Deliver(t.Context(), samples.Numbered(0, 3))
 				var denied *Denied
 				require.ErrorAs(t, err, &denied)
 				require.ErrorContains(t, err, c.denied)
 				require.Zero(t, n)
-				require.Empty(t, refused)
+				require.Empty(t, rejected)
 				require.Empty(t, r.all())
 			})
 		}
 	})
 }
 
-// A token that is not taken, and a redirection, need a person: nothing is refused, nothing goes elsewhere.
+// A token that is not taken, and a redirection, need a person: nothing is rejected, nothing goes elsewhere.
 func TestHTTPDenied(t *testing.T) {
 	elsewhere := served(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("alerts go where nobody sent them") }))
 	everyKind(t, func(t *testing.T, kind string) {
@@ -362,11 +362,11 @@ func TestHTTPDenied(t *testing.T) {
 				answer(w, status, "no")
 				return true
 			})
-			n, refused, err := s.Deliver(t.Context(), samples.Numbered(0, 3))
+			n, rejected, err := s.Deliver(t.Context(), samples.Numbered(0, 3))
 			var denied *Denied
 			require.ErrorAs(t, err, &denied, "%d", status)
 			require.Zero(t, n)
-			require.Empty(t, refused)
+			require.Empty(t, rejected)
 		}
 	})
 }
@@ -387,8 +387,8 @@ func TestHTTPKeepsSecrets(t *testing.T) {
 				if cfg.HTTP.HMACKey == "" {
 					cfg.HTTP.HMACKey = hmacKey
 				}
-				_, refused, err := unchecked(t, cfg, Options{}).Deliver(t.Context(), samples.Numbered(0, 2))
-				said := fmt.Sprint(refused, err)
+				_, rejected, err := unchecked(t, cfg, Options{}).Deliver(t.Context(), samples.Numbered(0, 2))
+				said := fmt.Sprint(rejected, err)
 				for _, secret := range []string{string(cfg.HTTP.Token), hmacKey, "hook-8f3b", "header-value", "query-value", "password-of"} {
 					require.NotContains(t, said, secret)
 				}

@@ -146,7 +146,7 @@ func softwareVersion(version string) string {
 }
 
 // Deliver produces a batch and waits for all acknowledgements.
-func (k *kafka) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
+func (k *kafka) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Rejection, error) {
 	k.keys = make(map[string]string, len(batch))
 	for _, a := range batch {
 		k.keys[a.ID] = kafkaKey(a)
@@ -167,7 +167,7 @@ func kafkaKey(a *alert.Alert) string {
 }
 
 // produce hands a part to the client and waits for the fate of each record.
-func (k *kafka) produce(ctx context.Context, part []item) (int, []alert.Refusal, error) {
+func (k *kafka) produce(ctx context.Context, part []item) (int, []alert.Rejection, error) {
 	ctx, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
 	if err := k.knock(ctx); err != nil {
@@ -240,7 +240,7 @@ func (k *kafka) judge(err error) error {
 	var credentials *kgo.ErrFirstReadEOF // a broker that hangs up at once: it wants TLS or SASL, or has neither
 	switch {
 	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge), errors.Is(err, kerr.InvalidRecord):
-		return &rejected{at: -1, reason: "kafka: " + err.Error()}
+		return &partRejected{at: -1, reason: "kafka: " + err.Error()}
 	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.UnsupportedSaslMechanism),
 		errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed),
 		errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.InvalidTopicException), tlsWords(err) != "":

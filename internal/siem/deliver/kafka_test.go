@@ -18,6 +18,7 @@ import (
 	"avbeacon/internal/alert"
 	"avbeacon/internal/setting"
 	"avbeacon/internal/siem/samples"
+	"avbeacon/internal/testkit/loopback"
 )
 
 // These tests run against kfake, the stand-in for a cluster by the makers of the client. It speaks the protocol over TCP,
@@ -94,7 +95,7 @@ func TestKafkaKeys(t *testing.T) {
 	require.Equal(t, "f1", kafkaKey(&alert.Alert{Finding: "f1"}))
 }
 
-// An alert that is too large for a record is refused alone: by the client's bound, and by the topic's, which brokers tell
+// An alert that is too large for a record is rejected alone: by the client's bound, and by the topic's, which brokers tell
 // for the whole batch.
 func TestKafkaTooLarge(t *testing.T) {
 	c := kafkaCluster(t)
@@ -106,11 +107,11 @@ func TestKafkaTooLarge(t *testing.T) {
 			batch[i].Reasons = append(batch[i].Reasons, longValue())
 		}
 	}
-	n, refused, err := opened(t, kafkaSink(c), Options{}).Deliver(t.Context(), batch)
+	n, rejected, err := opened(t, kafkaSink(c), Options{}).Deliver(t.Context(), batch)
 	require.NoError(t, err)
 	require.Equal(t, 60, n)
 	var at []int
-	for _, r := range refused {
+	for _, r := range rejected {
 		at = append(at, r.Index)
 		require.Contains(t, r.Reason, "MESSAGE_TOO_LARGE")
 	}
@@ -165,11 +166,7 @@ func TestKafkaBrokersRestart(t *testing.T) {
 	dir := t.TempDir()
 	var ports []int
 	for range 3 {
-		_, port, err := net.SplitHostPort(net.JoinHostPort("", freePort(t)))
-		require.NoError(t, err)
-		number, err := net.LookupPort("tcp", port)
-		require.NoError(t, err)
-		ports = append(ports, number)
+		ports = append(ports, loopback.FreePort(t))
 	}
 	same := []kfake.Opt{kfake.Ports(ports...), kfake.DataDir(dir), kfake.SyncWrites()}
 	first := kafkaCluster(t, same...)
@@ -179,8 +176,8 @@ func TestKafkaBrokersRestart(t *testing.T) {
 	var gone atomic.Bool
 	done := 0
 	for all := ofTwoHosts(samples.Numbered(0, 2000)); done < len(all); {
-		n, refused, err := sink.Deliver(t.Context(), all[done:min(done+50, len(all))])
-		require.Empty(t, refused)
+		n, rejected, err := sink.Deliver(t.Context(), all[done:min(done+50, len(all))])
+		require.Empty(t, rejected)
 		if done += n; err != nil {
 			break
 		}
@@ -225,11 +222,11 @@ func TestKafkaDoesNotRepeatWhatIsThere(t *testing.T) {
 			sick.Store(partition)
 		}
 	}
-	n, refused, err := sink.Deliver(t.Context(), ofTwoHosts(samples.Numbered(2, 42)))
+	n, rejected, err := sink.Deliver(t.Context(), ofTwoHosts(samples.Numbered(2, 42)))
 	var denied *Denied
 	require.ErrorAs(t, err, &denied)
 	require.Zero(t, n, "the first is of the host whose partition is sick")
-	require.Empty(t, refused)
+	require.Empty(t, rejected)
 	sick.Store(-1)
 	delivered(t, sink, ofTwoHosts(samples.Numbered(2, 42))[n:])
 	require.Equal(t, idRange(0, 42), together(consumed(t, 42, kgo.SeedBrokers(c.ListenAddrs()...))))
@@ -239,11 +236,11 @@ func TestKafkaNoSuchTopic(t *testing.T) {
 	t.Parallel()
 	cfg := kafkaSink(kafkaCluster(t))
 	cfg.Kafka.Topic = "elsewhere"
-	n, refused, err := opened(t, cfg, Options{}).Deliver(t.Context(), samples.Numbered(0, 3))
+	n, rejected, err := opened(t, cfg, Options{}).Deliver(t.Context(), samples.Numbered(0, 3))
 	var denied *Denied
 	require.ErrorAs(t, err, &denied)
 	require.Zero(t, n)
-	require.Empty(t, refused)
+	require.Empty(t, rejected)
 }
 
 func TestKafkaSASLAndTLS(t *testing.T) {

@@ -107,7 +107,7 @@ func (s *natsStream) drop() {
 
 // publish sends a part and returns how many of its first alerts are acknowledged. A connection on which something failed is
 // closed: messages still in flight on it could otherwise overtake the next attempt.
-func (s *natsStream) publish(ctx context.Context, part []item) (int, []alert.Refusal, error) {
+func (s *natsStream) publish(ctx context.Context, part []item) (int, []alert.Rejection, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	s.mu.Lock()
@@ -190,7 +190,7 @@ func (s *natsStream) judge(err error) error {
 	err = fmt.Errorf("nats: subject %s: %w", s.subject, err)
 	switch {
 	case tooLarge:
-		return &rejected{at: -1, reason: err.Error()}
+		return &partRejected{at: -1, reason: err.Error()}
 	case person:
 		return &Denied{err}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"avbeacon/internal/alert"
 	"avbeacon/internal/siem/samples"
+	"avbeacon/internal/testkit/loopback"
 )
 
 // natsServer runs a real server with JetStream on a port of loopback.
@@ -82,7 +83,7 @@ func TestNATSStoresEachOnce(t *testing.T) {
 
 // The server goes in mid-stream and comes back with its store: what was under way comes again and is known.
 func TestNATSServerRestarts(t *testing.T) {
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), strconv.Itoa(loopback.FreePort(t))
 	number, err := strconv.Atoi(port)
 	require.NoError(t, err)
 	same := func(o *server.Options) { o.StoreDir, o.Port = dir, number }
@@ -94,8 +95,8 @@ func TestNATSServerRestarts(t *testing.T) {
 	gone := make(chan struct{})
 	done := 0
 	for all := samples.Numbered(0, 3000); done < len(all); {
-		n, refused, err := sink.Deliver(t.Context(), all[done:min(done+100, len(all))])
-		require.Empty(t, refused)
+		n, rejected, err := sink.Deliver(t.Context(), all[done:min(done+100, len(all))])
+		require.Empty(t, rejected)
 		if done += n; err != nil {
 			break
 		}
@@ -118,7 +119,7 @@ func TestNATSServerRestarts(t *testing.T) {
 	require.Equal(t, idRange(0, 3000), stored(t, stream))
 }
 
-// A message that the stream or the server never takes is refused alone; a full stream is waited for.
+// A message that the stream or the server never takes is rejected alone; a full stream is waited for.
 func TestNATSLimits(t *testing.T) {
 	large := func() []*alert.Alert {
 		batch := samples.Numbered(0, 10)
@@ -135,31 +136,31 @@ func TestNATSLimits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := natsServer(t, c.server)
 			stream := alertStream(t, s, c.stream)
-			n, refused, err := opened(t, natsSink(s), Options{}).Deliver(t.Context(), large())
+			n, rejected, err := opened(t, natsSink(s), Options{}).Deliver(t.Context(), large())
 			require.NoError(t, err)
 			require.Equal(t, 10, n)
-			require.Len(t, refused, 1)
-			require.Equal(t, 4, refused[0].Index)
+			require.Len(t, rejected, 1)
+			require.Equal(t, 4, rejected[0].Index)
 			require.Equal(t, append(idRange(0, 4), idRange(5, 10)...), sorted(stored(t, stream)))
 		})
 	}
 	s := natsServer(t, nil)
 	stream := alertStream(t, s, jetstream.StreamConfig{MaxMsgs: 5, Discard: jetstream.DiscardNew})
 	sink := opened(t, natsSink(s), Options{})
-	n, refused, err := sink.Deliver(t.Context(), samples.Numbered(0, 10))
+	n, rejected, err := sink.Deliver(t.Context(), samples.Numbered(0, 10))
 	require.ErrorContains(t, err, "maximum messages exceeded")
 	require.Equal(t, 5, n)
-	require.Empty(t, refused)
+	require.Empty(t, rejected)
 	require.NoError(t, stream.Purge(t.Context()))
 	delivered(t, sink, samples.Numbered(5, 10))
 }
 
 func TestNATSNobodyKeepsTheSubject(t *testing.T) {
 	s := natsServer(t, nil)
-	n, refused, err := opened(t, natsSink(s), Options{}).Deliver(t.Context(), samples.Numbered(0, 10))
+	n, rejected, err := opened(t, natsSink(s), Options{}).Deliver(t.Context(), samples.Numbered(0, 10))
 	require.ErrorContains(t, err, "no stream captures the subject")
 	require.Zero(t, n)
-	require.Empty(t, refused)
+	require.Empty(t, rejected)
 }
 
 // Wrong passwords and forbidden subjects need a person.
@@ -176,12 +177,12 @@ func TestNATSDenied(t *testing.T) {
 		cfg := natsSink(s)
 		cfg.NATS.URL = "nats://" + user + "@" + s.Addr().String()
 		cfg.Timeout = time.Second
-		n, refused, err := unchecked(t, cfg, Options{}).Deliver(t.Context(), samples.Numbered(0, 3))
+		n, rejected, err := unchecked(t, cfg, Options{}).Deliver(t.Context(), samples.Numbered(0, 3))
 		var denied *Denied
 		require.ErrorAs(t, err, &denied)
 		require.Regexp(t, said, err.Error())
 		require.Zero(t, n)
-		require.Empty(t, refused)
+		require.Empty(t, rejected)
 	}
 	cfg := natsSink(s)
 	cfg.NATS.URL = "nats://root:r@" + s.Addr().String()

@@ -29,23 +29,23 @@ type relpSink struct {
 	session *relp // nil: not connected
 }
 
-func (s *relpSink) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
+func (s *relpSink) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Rejection, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	if err := s.connect(ctx); err != nil {
 		return 0, nil, err
 	}
-	messages, at, refused := s.messages(batch)
+	messages, at, rejected := s.messages(batch)
 	if len(messages) == 0 {
-		return len(batch), refused, nil
+		return len(batch), rejected, nil
 	}
 	done, err := s.session.deliver(ctx, messages)
 	if err == nil {
-		return len(batch), refused, nil
+		return len(batch), rejected, nil
 	}
 	s.drop()
 	n := at[done]
-	return n, before(n, refused), fmt.Errorf("connection to %s: %w", s.cfg.Address, err)
+	return n, before(n, rejected), fmt.Errorf("connection to %s: %w", s.cfg.Address, err)
 }
 
 // connect sees to it that there is a session whose end is not known.
@@ -73,16 +73,16 @@ func (s *relpSink) connect(ctx context.Context) error {
 }
 
 // messages encodes a batch; at has the index in the batch of each message.
-func (s *relpSink) messages(batch []*alert.Alert) (messages [][]byte, at []int, refused []alert.Refusal) {
+func (s *relpSink) messages(batch []*alert.Alert) (messages [][]byte, at []int, rejected []alert.Rejection) {
 	for i, a := range batch {
 		m, err := s.enc.Append(nil, a)
 		if err != nil {
-			refused = append(refused, refuse(i, err.Error()))
+			rejected = append(rejected, reject(i, err.Error()))
 			continue
 		}
 		messages, at = append(messages, m), append(at, i)
 	}
-	return messages, at, refused
+	return messages, at, rejected
 }
 
 func (s *relpSink) drop() {

@@ -74,9 +74,9 @@ func TestRELPReceiverIsKilled(t *testing.T) {
 		} else {
 			close(dead)
 		}
-		n, refused, err := s.Deliver(t.Context(), samples.Numbered(next, min(next+at, all)))
+		n, rejected, err := s.Deliver(t.Context(), samples.Numbered(next, min(next+at, all)))
 		<-dead
-		require.Empty(t, refused)
+		require.Empty(t, rejected)
 		if next += n; err != nil {
 			failed++
 			r.kill()
@@ -126,9 +126,9 @@ func TestRELPAnswers(t *testing.T) {
 			}()
 			cfg := tcpSink(l)
 			cfg.Syslog.Network = "relp"
-			n, refused, err := opened(t, cfg, Options{}).Deliver(t.Context(), samples.Numbered(0, 3))
+			n, rejected, err := opened(t, cfg, Options{}).Deliver(t.Context(), samples.Numbered(0, 3))
 			require.Equal(t, c.done, n)
-			require.Empty(t, refused)
+			require.Empty(t, rejected)
 			if c.err == "" {
 				require.NoError(t, err)
 				return

@@ -103,25 +103,25 @@ func collector(base *url.URL, channel string) (events, acks *url.URL) {
 
 // Deliver posts a batch. Alerts at its front that are only waiting for their acknowledgement since the last call are not
 // sent again.
-func (s *splunk) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
+func (s *splunk) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Rejection, error) {
 	waiting := s.waiting(batch)
-	n, refused, err := s.courier.Deliver(ctx, batch[waiting:])
+	n, rejected, err := s.courier.Deliver(ctx, batch[waiting:])
 	n += waiting
-	for i := range refused {
-		refused[i].Index += waiting
+	for i := range rejected {
+		rejected[i].Index += waiting
 	}
 	if !s.ack {
-		return n, refused, err
+		return n, rejected, err
 	}
 	first, ackErr := s.await(ctx, batch, n)
 	if ackErr != nil {
-		_, refused = stopped([]item{{index: first}}, len(batch), refused)
-		return first, refused, ackErr
+		_, rejected = stopped([]item{{index: first}}, len(batch), rejected)
+		return first, rejected, ackErr
 	}
-	return n, refused, err
+	return n, rejected, err
 }
 
-func (s *splunk) post(ctx context.Context, part []item) (int, []alert.Refusal, error) {
+func (s *splunk) post(ctx context.Context, part []item) (int, []alert.Rejection, error) {
 	var body []byte
 	for _, one := range part {
 		body = append(append(body, one.body...), '\n')
@@ -195,7 +195,7 @@ func (s *splunk) read(r reply) (hecAnswer, error) {
 		if said.At != nil {
 			at = *said.At
 		}
-		return said, &rejected{at: at, reason: words.Error()}
+		return said, &partRejected{at: at, reason: words.Error()}
 	}
 	return said, &Busy{After: pauseAsked(r.header), Err: words}
 }
@@ -302,7 +302,7 @@ func (s *splunk) ask(ctx context.Context) error {
 
 // notRejected keeps an answer to a question from counting as one to alerts.
 func notRejected(err error) error {
-	if r, ok := err.(*rejected); ok {
+	if r, ok := err.(*partRejected); ok {
 		return fmt.Errorf("the query for acknowledgements: %s", r.reason)
 	}
 	return err

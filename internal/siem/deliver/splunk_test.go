@@ -39,10 +39,10 @@ func TestSplunkAsksOnInTheNextDelivery(t *testing.T) {
 	cfg.HTTP.Ack, cfg.Batch, cfg.Timeout = true, 10, 100*time.Millisecond
 	s := openedSplunk(t, cfg, 5*time.Millisecond)
 	for range 2 {
-		n, refused, err := s.Deliver(t.Context(), samples.Numbered(0, 20))
+		n, rejected, err := s.Deliver(t.Context(), samples.Numbered(0, 20))
 		require.ErrorContains(t, err, "has not acknowledged 2 requests")
 		require.Zero(t, n)
-		require.Empty(t, refused)
+		require.Empty(t, rejected)
 	}
 	r.mu.Lock()
 	require.Len(t, r.open, 2, "sent once")
@@ -69,26 +69,26 @@ func TestSplunkSendsAgainWhatWasLost(t *testing.T) {
 	require.Equal(t, idRange(0, 5), r.all())
 }
 
-// A refused alert between two that wait: the first waits, the others are not done with.
-func TestSplunkRefusesBesideWaiting(t *testing.T) {
+// A rejected alert between two that wait: the first waits, the others are not done with.
+func TestSplunkRejectsBesideWaiting(t *testing.T) {
 	r := newHTTPReceiver(t, "splunk")
 	r.acks, r.polls, r.numbered = true, 1<<30, true
-	r.refuses = func(id string) bool { return id == "a0003" }
+	r.rejects = func(id string) bool { return id == "a0003" }
 	cfg := sinkFor("splunk", served(t, r).URL)
 	cfg.HTTP.Ack, cfg.Timeout = true, 200*time.Millisecond
 	s := openedSplunk(t, cfg, 5*time.Millisecond)
-	n, refused, err := s.Deliver(t.Context(), samples.Numbered(0, 8))
+	n, rejected, err := s.Deliver(t.Context(), samples.Numbered(0, 8))
 	require.Error(t, err)
 	require.Zero(t, n)
-	require.Empty(t, refused)
+	require.Empty(t, rejected)
 	r.mu.Lock()
 	r.polls = 0
 	r.mu.Unlock()
-	n, refused, err = s.Deliver(t.Context(), samples.Numbered(0, 8))
+	n, rejected, err = s.Deliver(t.Context(), samples.Numbered(0, 8))
 	require.NoError(t, err)
 	require.Equal(t, 8, n)
-	require.Len(t, refused, 1)
-	require.Equal(t, 3, refused[0].Index)
+	require.Len(t, rejected, 1)
+	require.Equal(t, 3, rejected[0].Index)
 	require.Subset(t, r.all(), append(idRange(0, 3), idRange(4, 8)...))
 	require.NotContains(t, r.all(), "a0003")
 }
@@ -97,17 +97,17 @@ func TestSplunkAckIsOff(t *testing.T) {
 	r := newHTTPReceiver(t, "splunk")
 	cfg := sinkFor("splunk", served(t, r).URL)
 	cfg.HTTP.Ack = true
-	n, refused, err := openedSplunk(t, cfg, time.Millisecond).Deliver(t.Context(), samples.Numbered(0, 5))
+	n, rejected, err := openedSplunk(t, cfg, time.Millisecond).Deliver(t.Context(), samples.Numbered(0, 5))
 	var denied *Denied
 	require.ErrorAs(t, err, &denied)
 	require.ErrorContains(t, err, "ack: false")
 	require.Zero(t, n)
-	require.Empty(t, refused)
+	require.Empty(t, rejected)
 }
 
-// Every reply code: who has to do something, and that nothing but a bad event is refused.
+// Every reply code: who has to do something, and that nothing but a bad event is rejected.
 func TestSplunkReplyCodes(t *testing.T) {
-	person, again, refusal := new(*Denied), new(*Busy), "refused"
+	person, again, rejection := new(*Denied), new(*Busy), "rejected"
 	for _, c := range []struct {
 		status int
 		body   string
@@ -117,18 +117,18 @@ func TestSplunkReplyCodes(t *testing.T) {
 		{401, `{"text":"Token is required","code":2}`, person},
 		{401, `{"text":"Invalid authorization","code":3}`, person},
 		{403, `{"text":"Invalid token","code":4}`, person},
-		{400, `{"text":"No data","code":5}`, refusal},
-		{400, `{"text":"Invalid data format","code":6,"invalid-event-number":0}`, refusal},
-		{400, `{"text":"Invalid data format","code":6,"invalid-event-number":77}`, refusal},
+		{400, `{"text":"No data","code":5}`, rejection},
+		{400, `{"text":"Invalid data format","code":6,"invalid-event-number":0}`, rejection},
+		{400, `{"text":"Invalid data format","code":6,"invalid-event-number":77}`, rejection},
 		{400, `{"text":"Incorrect index","code":7,"invalid-event-number":1}`, person},
 		{500, `{"text":"Internal server error","code":8}`, again},
 		{503, `{"text":"Server is busy","code":9}`, again},
 		{400, `{"text":"Data channel is missing","code":10}`, person},
 		{400, `{"text":"Invalid data channel","code":11}`, person},
-		{400, `{"text":"Event field is required","code":12,"invalid-event-number":1}`, refusal},
-		{400, `{"text":"Event field cannot be blank","code":13,"invalid-event-number":1}`, refusal},
+		{400, `{"text":"Event field is required","code":12,"invalid-event-number":1}`, rejection},
+		{400, `{"text":"Event field cannot be blank","code":13,"invalid-event-number":1}`, rejection},
 		{400, `{"text":"ACK is disabled","code":14}`, person},
-		{400, `{"text":"Error in handling indexed fields","code":15,"invalid-event-number":0}`, refusal},
+		{400, `{"text":"Error in handling indexed fields","code":15,"invalid-event-number":0}`, rejection},
 		{400, `{"text":"Query string authorization is not enabled","code":16}`, person},
 		{503, `{"text":"HEC is unhealthy, queues are full","code":18}`, again},
 		{503, `{"text":"Server is shutting down","code":23}`, again},
@@ -140,15 +140,15 @@ func TestSplunkReplyCodes(t *testing.T) {
 		{200, ``, nil},
 	} {
 		server := served(t, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { answer(w, c.status, c.body) }))
-		n, refused, err := openedSplunk(t, sinkFor("splunk", server.URL), time.Millisecond).Deliver(t.Context(), samples.Numbered(0, 2))
-		if c.want == refusal {
+		n, rejected, err := openedSplunk(t, sinkFor("splunk", server.URL), time.Millisecond).Deliver(t.Context(), samples.Numbered(0, 2))
+		if c.want == rejection {
 			require.NoError(t, err, c.body)
 			require.Equal(t, 2, n)
-			require.Len(t, refused, 2)
+			require.Len(t, rejected, 2)
 			continue
 		}
 		require.Zero(t, n, c.body)
-		require.Empty(t, refused, c.body)
+		require.Empty(t, rejected, c.body)
 		require.Error(t, err, c.body)
 		if c.want != nil {
 			require.ErrorAs(t, err, c.want, c.body)
@@ -181,9 +181,9 @@ func TestSplunkOtherFormats(t *testing.T) {
 		cfg.Format = f.Name
 		s := opened(t, cfg, Options{})
 		for _, one := range samples.All() {
-			n, refused, err := s.Deliver(t.Context(), []*alert.Alert{one.Alert})
+			n, rejected, err := s.Deliver(t.Context(), []*alert.Alert{one.Alert})
 			require.NoError(t, err)
-			require.Empty(t, refused)
+			require.Empty(t, rejected)
 			require.Equal(t, 1, n)
 		}
 		require.Len(t, r.all(), len(samples.All()))

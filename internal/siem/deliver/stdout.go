@@ -48,7 +48,7 @@ type written struct {
 	err error
 }
 
-func (s *stdoutSink) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
+func (s *stdoutSink) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Rejection, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	if err := s.settle(ctx); err != nil {
@@ -60,17 +60,17 @@ func (s *stdoutSink) Deliver(ctx context.Context, batch []*alert.Alert) (int, []
 		}
 		s.cut = false
 	}
-	text, refused := s.lines.encode(batch)
+	text, rejected := s.lines.encode(batch)
 	w, err := s.write(ctx, text)
 	if err != nil {
 		return 0, nil, err
 	}
 	if w.err == nil {
-		return len(batch), refused, nil
+		return len(batch), rejected, nil
 	}
 	s.cut = w.cut
 	n := min(s.lines.whole(w.n), len(batch)-1)
-	return n, before(n, refused), broken(w.err)
+	return n, before(n, rejected), broken(w.err)
 }
 
 // write writes in a goroutine of its own, so that a reader who sleeps cannot hold us beyond ctx. The text then belongs to

@@ -29,10 +29,10 @@ func TestStdoutClosed(t *testing.T) {
 	defer w.Close()
 	s := opened(t, Sink{Type: "stdout"}, Options{Stdout: w})
 	require.NoError(t, r.Close())
-	n, refused, err := s.Deliver(t.Context(), samples.Numbered(0, 3))
+	n, rejected, err := s.Deliver(t.Context(), samples.Numbered(0, 3))
 	require.ErrorContains(t, err, "standard output is closed: its reader is gone")
 	require.Zero(t, n)
-	require.Empty(t, refused)
+	require.Empty(t, rejected)
 }
 
 // Somebody who never reads costs the time of the delivery, and what was under way is not mixed with what comes after.

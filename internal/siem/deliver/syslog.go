@@ -121,18 +121,18 @@ func (s *Syslog) Open(with Setup) (alert.Sink, error) {
 // Resent counts the messages that were sent again because they may have been lost.
 func (s *syslogSink) Resent() uint64 { return s.resent.Load() }
 
-func (s *syslogSink) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Refusal, error) {
+func (s *syslogSink) Deliver(ctx context.Context, batch []*alert.Alert) (int, []alert.Rejection, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	if err := s.connect(ctx); err != nil {
 		return 0, nil, err
 	}
-	frames, refused := s.frames(batch)
+	frames, rejected := s.frames(batch)
 	if err := s.peer.send(ctx, frames); err != nil {
 		return 0, nil, s.broke(err)
 	}
 	s.kept.add(frames, time.Now())
-	return len(batch), refused, nil
+	return len(batch), rejected, nil
 }
 
 // connect sees to it that there is a connection that has not been closed yet, as far as can be known, and that what the
@@ -179,19 +179,19 @@ func (s *syslogSink) drop() {
 }
 
 // frames returns the messages of a batch as they go over the connection.
-func (s *syslogSink) frames(batch []*alert.Alert) ([][]byte, []alert.Refusal) {
-	var refused []alert.Refusal
+func (s *syslogSink) frames(batch []*alert.Alert) ([][]byte, []alert.Rejection) {
+	var rejected []alert.Rejection
 	frames := make([][]byte, 0, len(batch))
 	for i, a := range batch {
 		message, err := s.enc.Append(s.message[:0], a)
 		if err != nil {
-			refused = append(refused, refuse(i, err.Error()))
+			rejected = append(rejected, reject(i, err.Error()))
 			continue
 		}
 		s.message = message
 		frames = append(frames, s.frame(message))
 	}
-	return frames, refused
+	return frames, rejected
 }
 
 // frame copies a message into the form of RFC 6587 section 3.4 or, for UDP, as it is.

@@ -116,8 +116,8 @@ func TestSyslogReceiverIsKilled(t *testing.T) {
 			const all, at = 6000, 50
 			restarted := make(chan struct{})
 			for next := 0; next < all; {
-				n, refused, err := s.Deliver(t.Context(), samples.Numbered(next, next+at))
-				require.Empty(t, refused)
+				n, rejected, err := s.Deliver(t.Context(), samples.Numbered(next, next+at))
+				require.Empty(t, rejected)
 				if next += n; err != nil {
 					time.Sleep(20 * time.Millisecond) // as the spool waits between attempts
 				}
@@ -174,7 +174,7 @@ func startsOne(want []string, m string) bool {
 
 // The receiver looks at our certificate only after the handshake, and closes: that is an error of the delivery, not
 // alerts that are gone.
-func TestSyslogReceiverRefusesUs(t *testing.T) {
+func TestSyslogReceiverRejectsUs(t *testing.T) {
 	ca, other := newAuthority(t, "site"), newAuthority(t, "elsewhere")
 	server := ca.sign(t, "siem.test", time.Hour)
 	expired := other.sign(t, "sensor.test", -time.Hour)

@@ -140,7 +140,7 @@ func validity(c *x509.Certificate) string {
 	return "the receiver's certificate expired on " + c.NotAfter.UTC().Format(time.RFC3339)
 }
 
-// saidWords explains the alerts of RFC 8446 section 6.2 by which a receiver refuses a client's certificate. Their type is
+// saidWords explains the alerts of RFC 8446 section 6.2 by which a receiver rejects a client's certificate. Their type is
 // crypto/tls's own, so they are recognised by their text.
 func saidWords(said error) string {
 	const (

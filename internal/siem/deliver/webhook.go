@@ -59,7 +59,7 @@ func (w *Webhook) Open(s Setup) (alert.Sink, error) {
 	return sink, nil
 }
 
-func (w *webhook) post(ctx context.Context, part []item) (int, []alert.Refusal, error) {
+func (w *webhook) post(ctx context.Context, part []item) (int, []alert.Rejection, error) {
 	body, err := w.array(part)
 	if err != nil {
 		return 0, nil, err
