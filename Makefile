@@ -12,7 +12,7 @@ SEED ?= 1
 # `make lines`: the most lines allowed (0: any), and how many elements of a path a sum is for.
 MAX ?= 0
 BY ?= 1
-# How long `make soak` goes on.
+# How long `make soak` runs.
 SOAK ?= 45s
 # `make geo`: where the databases lie that cmd/mkgeo reads (feeds/geo/SOURCES names each with its hash).
 GEO ?= .cache/geo
@@ -56,10 +56,10 @@ dead: ## List functions that no command can reach
 fuzz: ## Run every fuzz target for FUZZTIME (30s)
 	GO=$(GO) .ci/fuzz $(FUZZTIME)
 
-golden: ## Write the golden files anew from what the program prints now; look at the difference before committing
+golden: ## Write the golden files again from what the program prints now; look at the difference before committing
 	UPDATE_GOLDEN=1 $(GO) test -count=1 ./...
 
-testdata: ## Make testdata/pcap anew; the same captures each time
+testdata: ## Make testdata/pcap again; the same captures each time
 	$(GO) run ./cmd/mktestdata
 
 catalog: ## Write feeds/catalog.snapshot from the files in feeds/vendors
@@ -68,7 +68,7 @@ catalog: ## Write feeds/catalog.snapshot from the files in feeds/vendors
 catalog-coverage: ## Count by vendor which documented names the catalogue knows
 	$(GO) run ./cmd/avbeacon feeds coverage feeds/testdata/documented-names.tsv
 
-geo: ## Make the embedded place data anew from the databases in GEO (.cache/geo)
+geo: ## Make the embedded place data again from the databases in GEO (.cache/geo)
 	$(GO) run ./cmd/mkgeo -from $(GEO)
 
 soak: ## Millions of packets of ever-new hosts, flows and names, for SOAK (45s): memory is flat, tables are full

@@ -101,7 +101,7 @@ func TestPacketsTwice(t *testing.T) {
 	require.Equal(t, uint64(1), c.Findings()[0].Lookups)
 }
 
-// Observe returns changes: new evidence, a surer verdict, another hour; and of nothing else.
+// Observe returns changes: new evidence, a stronger verdict, another hour; and of nothing else.
 func TestChanges(t *testing.T) {
 	c := New(Options{Catalog: embedded(t)})
 	host := addrOf(1)

@@ -27,7 +27,7 @@ import (
 	"avbeacon/feeds"
 )
 
-// Verdict is how sure it is that the host itself runs the vendor's product. Greater is surer.
+// Verdict is how sure it is that the host itself runs the vendor's product. A greater value is more certain.
 type Verdict uint8
 
 // The verdicts.

@@ -136,7 +136,7 @@ func (p *scenarioParser) line(n int, w []string) error {
 		}
 		times, err := strconv.Atoi(w[3])
 		if err != nil || times < 1 || times > 10000 {
-			return fmt.Errorf("%q is no number of times", w[3])
+			return fmt.Errorf("%q is not a number of times", w[3])
 		}
 		return p.act(w[4:], p.at, step, times)
 	}

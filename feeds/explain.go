@@ -119,9 +119,9 @@ func addressWhy(e *Entry, a netip.Addr) string {
 			continue
 		}
 		if e.Signal == SignalASN {
-			return fmt.Sprintf("%s lies in %s of %s (%s)", a, p, e.Pattern, e.Owner)
+			return fmt.Sprintf("%s is in %s of %s (%s)", a, p, e.Pattern, e.Owner)
 		}
-		return fmt.Sprintf("%s lies in %s", a, p)
+		return fmt.Sprintf("%s is in %s", a, p)
 	}
 	return ""
 }
@@ -161,9 +161,9 @@ func (x *explainer) name(name string) {
 		case e.Match == Suffix && name == e.Pattern:
 			why = fmt.Sprintf("the name is %s", e.Pattern)
 		case e.Match == Suffix:
-			why = fmt.Sprintf("the name lies under %s", e.Pattern)
+			why = fmt.Sprintf("the name is under %s", e.Pattern)
 		case e.Match == Regexp:
-			why = fmt.Sprintf("the name fits %s", e.Pattern)
+			why = fmt.Sprintf("the name matches %s", e.Pattern)
 		}
 		decides := i < len(deciding)
 		if !decides {
@@ -205,8 +205,8 @@ func (x *explainer) text(q string) {
 	kinds := []struct {
 		signal Signal
 		words  string
-	}{{SignalUserAgent, "the User-Agent fits"}, {SignalIssuer, "the issuer fits"}, {SignalBody, "the body begins as"},
-		{SignalPayload, "the payload begins as"}, {SignalQuery, "the query fits"}}
+	}{{SignalUserAgent, "the User-Agent matches"}, {SignalIssuer, "the issuer matches"}, {SignalBody, "the body begins as"},
+		{SignalPayload, "the payload begins as"}, {SignalQuery, "the query matches"}}
 	for _, k := range kinds {
 		if k.signal == SignalQuery && strings.ContainsAny(q, "/ ") {
 			continue

@@ -12,19 +12,19 @@ func TestExplain(t *testing.T) {
 	for _, tc := range []struct{ query, vendor, signal, match, why string }{
 		{"update.drweb.com", "drweb", "name", "exact", "the name is exactly update.drweb.com"},
 		{"Update.DrWeb.com.", "drweb", "name", "exact", "the name is exactly update.drweb.com"},
-		{"dnl-03.geo.kaspersky.com", "kaspersky", "name", "regexp", `the name fits ^dnl-\d\d\.geo\.kaspersky\.com$`},
-		{"x.upd.kaspersky.com", "kaspersky", "name", "suffix", "the name lies under upd.kaspersky.com"},
-		{"77.74.178.1", "kaspersky", "asn", "prefix", "77.74.178.1 lies in 77.74.176.0/21 of AS200107 (Kaspersky Lab Switzerland GmbH)"},
+		{"dnl-03.geo.kaspersky.com", "kaspersky", "name", "regexp", `the name matches ^dnl-\d\d\.geo\.kaspersky\.com$`},
+		{"x.upd.kaspersky.com", "kaspersky", "name", "suffix", "the name is under upd.kaspersky.com"},
+		{"77.74.178.1", "kaspersky", "asn", "prefix", "77.74.178.1 is in 77.74.176.0/21 of AS200107 (Kaspersky Lab Switzerland GmbH)"},
 		{"AS59446", "drweb", "asn", "prefix", "AS59446 is registered to Doctor Web Ltd, with 1 prefixes here"},
-		{"223.6.6.6", "", "resolver", "prefix", "223.6.6.6 lies in 223.6.6.6/32; Kaspersky products fall back to it, as number 3 of 5"},
+		{"223.6.6.6", "", "resolver", "prefix", "223.6.6.6 is in 223.6.6.6/32; Kaspersky products fall back to it, as number 3 of 5"},
 		{"TCP 23150", "kaspersky", "port", "exact", "port tcp 23150 on the Internet"},
 		{"tcp/13000", "kaspersky", "lan-port", "exact", "port tcp 13000 inside the site"},
 		{"/updaters/updater.xml", "kaspersky", "path", "regexp", `the path matches ^/updaters/updater\.xml(\.dif|\.klz)?$`},
 		{"http://94.75.236.123/updaters/updater.xml", "kaspersky", "path", "regexp", `the path matches ^/updaters/updater\.xml(\.dif|\.klz)?$`},
 		{"https://redirect.kaspersky.com:443/?act-pid=kis", "kaspersky", "name", "exact", "the name is exactly redirect.kaspersky.com"},
-		{"DrWebUpdate-12.0", "drweb", "user-agent", "regexp", `the User-Agent fits ^DrWebUpdate-\d`},
+		{"DrWebUpdate-12.0", "drweb", "user-agent", "regexp", `the User-Agent matches ^DrWebUpdate-\d`},
 		{"x-eset-updateid", "eset", "header", "exact", "a request header is named X-ESET-UpdateID"},
-		{"Sophos MCS Root CA3", "sophos", "issuer", "regexp", "the issuer fits ^Sophos .*MCS Root CA"},
+		{"Sophos MCS Root CA3", "sophos", "issuer", "regexp", "the issuer matches ^Sophos .*MCS Root CA"},
 	} {
 		x := c.Explain(tc.query)
 		require.Equal(t, tc.query, x.Query)

@@ -1,6 +1,7 @@
 package internal_test
 
 import (
+	"cmp"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -8,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,99 +16,100 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// banned is a word that prose here once used in a sense of its own.
+// banned is a word that prose here once used in a sense of its own, and the word to use.
 type banned struct {
-	word, unless string // expressions; unless looks at what follows the word
-	instead      string
+	word    *regexp.Regexp
+	unless  *regexp.Regexp // what follows the word where it is right; nil: it never is
+	instead string
 }
 
-// dialect lists what a native reader stumbles over. CONTRIBUTING.md lists the words that are used.
-func dialect() []banned {
-	return []banned{
-		{`told`, `^,? (apart|from)`, "reported, logged, sent, shown"},
-		{`tells`, `^[^.]{0,60} (apart|from)\b`, "reports, returns, shows, says"},
-		{`look-ups?`, ``, "DNS query"},
-		{`ways? out`, `^ of`, "Internet edge"},
-		{`anew`, ``, "again, new"},
-		{`(takes?|took|taken|taking) up`, `^ (room|space|time)`, "reloads, reads"},
-		{`(speaks?|spoken|speaking|spoke) of`, ``, "is about, mentions"},
-		{`stands`, `^ for`, "is, lies, is written"},
-		{`of concern to`, ``, "of concern (policy NAME)"},
-		{`names? alone`, ``, "DNS queries only"},
-		{`(that|which|it|what) (is|are) none`, `^ of`, "say what it is not"},
-		{`is over`, `^ \d`, "has ended, has expired"},
-		{`of late`, ``, "recently"},
-		{`goes on`, ``, "continues"},
+// bans are the last column of CONTRIBUTING.md's table of words.
+func bans(t *testing.T) (all []banned) {
+	t.Helper()
+	right := map[string]string{
+		"told": `^,? (apart|from)`, "tells": `^[^.]{0,60} (apart|from)\b`, "way out": `^ of`, "ways out": `^ of`, "stands": `^ for`, "is over": `^ \d`,
+		"takes up": `^ (room|space|time)`, "take up": `^ (room|space|time)`, "taken up": `^ (room|space|time)`, "took up": `^ (room|space|time)`,
+		"that is none": `^ of`, "which is none": `^ of`, "it is none": `^ of`, "what is none": `^ of`, "that are none": `^ of`,
 	}
+	_, table, found := strings.Cut(readDocument(t, "CONTRIBUTING.md"), "| word | for | not |\n| --- | --- | --- |\n")
+	require.True(t, found, "CONTRIBUTING.md has no table of words")
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		if len(cells) != 5 {
+			break
+		}
+		for word := range strings.SplitSeq(cells[3], ",") {
+			if word = strings.TrimSpace(word); word == "" {
+				continue
+			}
+			b := banned{word: regexp.MustCompile(`(?i)\b` + regexp.QuoteMeta(word) + `\b`), instead: strings.TrimSpace(cells[1])}
+			if unless := right[word]; unless != "" {
+				b.unless = regexp.MustCompile(unless)
+			}
+			all = append(all, b)
+		}
+	}
+	require.Greater(t, len(all), 30)
+	return all
 }
 
-// unedited are the folders whose prose is still to be edited.
-func unedited() []string {
-	return nil
+// wrong returns the places of a text that have a banned word, each with the word to use.
+func wrong(all []banned, text string) (out []string) {
+	for _, b := range all {
+		for _, m := range b.word.FindAllStringIndex(text, -1) {
+			if b.unless == nil || !b.unless.MatchString(text[m[1]:]) {
+				out = append(out, strconv.Quote(text[max(0, m[0]-40):min(len(text), m[1]+40)])+": write "+b.instead)
+			}
+		}
+	}
+	return out
 }
 
 func TestProseIsPlain(t *testing.T) {
 	t.Parallel()
-	type rule struct {
-		banned
-		word, unless *regexp.Regexp
-	}
-	var rules []rule
-	for _, b := range dialect() {
-		rules = append(rules, rule{b, regexp.MustCompile(`(?i)\b` + b.word + `\b`), regexp.MustCompile(b.unless)})
-	}
-	found := 0
+	all := bans(t)
+	require.Len(t, wrong(all, "It was told anew. Those can be told apart. It takes up space. This is no way out."), 3, "the test finds words")
 	for _, p := range prose(t) {
-		for _, r := range rules {
-			for _, m := range r.word.FindAllStringIndex(p.text, -1) {
-				if r.banned.unless != "" && r.unless.MatchString(p.text[m[1]:]) {
-					continue
-				}
-				found++
-				if !slices.ContainsFunc(unedited(), func(folder string) bool { return within(p.folder, folder+"/...") }) {
-					around := p.text[max(0, m[0]-40):min(len(p.text), m[1]+40)]
-					t.Errorf("%s: %q: write %s", p.at, around, r.instead)
-				}
-			}
+		for _, one := range wrong(all, p.text) {
+			t.Errorf("%s: %s", p.at, one)
 		}
 	}
-	t.Logf("%d words to exchange", found)
 }
 
-// passage is a piece of prose: a comment, a text of the program, a note of the catalogue, or a Markdown file without its code.
+// passage is a piece of prose: a comment, a text of the program, a note of the catalogue, a script's comments, or a Markdown file
+// without its code.
 type passage struct {
-	folder, at, text string
+	at, text string
 }
 
 // prose returns what people read in this repository. Names of fields, options and keys are no prose: they have no space in them.
 func prose(t *testing.T) (all []passage) {
 	t.Helper()
-	fenced := regexp.MustCompile("(?ms)^```.*?^```|`[^`]*`")
-	note := regexp.MustCompile(`(?m)(?:note: *|# )(.*)$`)
+	fenced := regexp.MustCompile("(?ms)^```.*?^```|`[^`]*`|^\\| word \\| for \\| not \\|$.*?^$")
+	note := regexp.MustCompile(`(?m)(?:note: *|#+ )(.*)$`)
 	err := filepath.WalkDir("..", func(name string, d fs.DirEntry, err error) error {
 		require.NoError(t, err)
-		base := d.Name()
+		at := filepath.ToSlash(strings.TrimPrefix(name, ".."+string(filepath.Separator)))
 		if d.IsDir() {
-			if base == "testdata" || name != ".." && strings.HasPrefix(base, ".") {
+			if name != ".." && strings.HasPrefix(d.Name(), ".") && d.Name() != ".ci" || d.Name() == "testdata" && at != "cmd/avbeacon/testdata" {
 				return fs.SkipDir
 			}
 			return nil
 		}
-		at := filepath.ToSlash(strings.TrimPrefix(name, ".."+string(filepath.Separator)))
-		folder := strings.TrimSuffix(at, "/"+base)
-		add := func(at, text string) { all = append(all, passage{folder, at, text}) }
-		switch filepath.Ext(base) {
+		add := func(at, text string) { all = append(all, passage{at, text}) }
+		kind := cmp.Or(filepath.Ext(name), d.Name())
+		switch kind {
 		case ".go":
-			if base != "prose_test.go" {
+			if d.Name() != "prose_test.go" {
 				goProse(t, name, add)
 			}
-		case ".md":
+		case ".md", ".yaml", ".txtar", "Makefile", "run":
 			text, err := os.ReadFile(name)
 			require.NoError(t, err)
-			add(at, strings.Join(strings.Fields(fenced.ReplaceAllString(string(text), "")), " "))
-		case ".yaml":
-			text, err := os.ReadFile(name)
-			require.NoError(t, err)
+			if kind == ".md" {
+				add(at, strings.Join(strings.Fields(fenced.ReplaceAllString(string(text), "")), " "))
+				break
+			}
 			for _, m := range note.FindAllStringSubmatch(string(text), -1) {
 				add(at, m[1])
 			}

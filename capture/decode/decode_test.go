@@ -16,7 +16,7 @@ func decode(link capture.LinkType, b []byte) (Headers, capture.DecodeStats) {
 	return out, d.Stats()
 }
 
-// refusal is the only reason that s counts, ReasonNone where there is none.
+// rejection is the only reason that s counts, ReasonNone where there is none.
 func refusal(t *testing.T, s capture.DecodeStats) capture.Reason {
 	t.Helper()
 	why := capture.ReasonNone

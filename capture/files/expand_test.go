@@ -67,7 +67,7 @@ func TestExpandInputsPattern(t *testing.T) {
 	got, err = Expand([]string{filepath.Join(dir, "*")})
 	require.NoError(t, err)
 	require.Equal(t, names[:4], got[:4])
-	require.Len(t, got, len(names)+3, "what is no capture is there too, the folder is not")
+	require.Len(t, got, len(names)+3, "a file that is not a capture is there too, the folder is not")
 }
 
 // A file whose name reads like a pattern is that file.

@@ -131,7 +131,7 @@ func FuzzParseFilter(f *testing.F) {
 		require.True(t, ok)
 		vm, err := bpf.NewVM(program)
 		if err != nil {
-			return // the kernel refuses more, such as a division by 0
+			return // the kernel rejects more, such as a division by 0
 		}
 		_, _ = vm.Run(make([]byte, 100))
 	})

@@ -32,7 +32,7 @@ func TestOutcomes(t *testing.T) {
 	serverOnly := newTalk(40005, 443)
 	serverOnly.say(server, []byte("y"))
 	established := opened(40006, 443).closed()
-	reset := opened(40007, 443) // later than the opening: no refusal
+	reset := opened(40007, 443) // later than the opening: not refused
 	reset.put(server, decode.RST, 5000, nil)
 	half := newTalk(40008, 443) // the SYN was not seen
 	half.put(server, decode.SYN|decode.ACK, 9, nil)
@@ -63,7 +63,7 @@ func TestUnreachable(t *testing.T) {
 	k.put(client, decode.SYN, 9, nil)
 	var u datagrams
 	u.put(client, 40002, 9999, []byte("hello"))
-	exceeded := newTalk(40003, 443) // time exceeded is no refusal
+	exceeded := newTalk(40003, 443) // time exceeded does not mean refused
 	exceeded.put(client, decode.SYN, 9, nil)
 	stranger := newTalk(40004, 443)
 	stranger.put(client, decode.SYN, 9, nil)

@@ -226,7 +226,7 @@ func TestQUICKeysOfLaterInitials(t *testing.T) {
 		require.Equal(t, More, feed(&s, first.packet(t, 0, a)))
 		require.Equal(t, Whole, feed(&s, second.packet(t, 1, b)))
 	})
-	t.Run("after a Retry the hello begins anew", func(t *testing.T) {
+	t.Run("after a Retry the hello begins again", func(t *testing.T) {
 		var s QUICStream
 		require.Equal(t, More, feed(&s, first.packet(t, 0, a)))
 		again := quicSealer{version: quicV1, dcid: []byte("retry"), token: []byte("t")}

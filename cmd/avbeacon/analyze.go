@@ -73,7 +73,7 @@ func (o *analyzeOptions) reportFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.format, "format", "text", "text, json, jsonl or csv")
 	f.StringVarP(&o.output, "output", "o", "", "write the report to this file, not to standard output")
 	f.StringVar(&o.explain, "explain", "", "explain one host in full: an address, MAC address or name")
-	f.StringVar(&o.failOn, "fail-on", "", "exit with 1 if a finding of concern has this verdict or a surer one: installed, likely or possible")
+	f.StringVar(&o.failOn, "fail-on", "", "exit with 1 if a finding of concern has this verdict or a stronger one: installed, likely or possible")
 	f.StringVar(&o.policy, "policy", policy.Default, "what is of concern: "+join(policy.Names())+", or a YAML file")
 }
 

@@ -84,7 +84,7 @@ Exit codes: 0 ended on request or at the end of its input; 2 something could not
 // configuration is the file's, or the default, with the flags that were given over it.
 func (o *monitorOptions) configuration(given *pflag.FlagSet) (c config.Config, err error) {
 	if given.Changed("nats") {
-		return c, errors.New("--nats is gone: alerts wait in the store (--db); a sink of type nats sends them to a NATS server")
+		return c, errors.New("--nats was removed: alerts wait in the store (--db); a sink of type nats sends them to a NATS server")
 	}
 	c = config.Default()
 	if o.file != "" {

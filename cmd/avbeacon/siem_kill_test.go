@@ -123,7 +123,7 @@ func packets(t testing.TB, c *crowd, told *bulk) map[string]int {
 		at, found := slices.BinarySearchFunc(c.records, changed, func(r []byte, when time.Time) int {
 			return c.timeOf(r).Compare(when)
 		})
-		require.True(t, found, "%v is no packet's time", changed)
+		require.True(t, found, "no packet has the time %v", changed)
 		out[id] = at
 	}
 	return out

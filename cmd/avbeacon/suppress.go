@@ -115,7 +115,7 @@ rule again changes its reason, author and end.`,
 	f.StringVar(&o.rule.Reason, "reason", "", "why these alerts are not to be sent")
 	f.StringVar(&o.rule.Author, "author", "", "who decided this")
 	f.StringVar(&o.expires, "expires", "", "when it ends: 2026-12-31 (00:00 UTC), 2026-12-31T18:00:00Z, 90d or 36h (default: never)")
-	f.BoolVar(&o.dryRun, "dry-run", false, "add nothing, show what it would silence")
+	f.BoolVar(&o.dryRun, "dry-run", false, "add nothing, show what it would suppress")
 	return c
 }
 
@@ -199,7 +199,7 @@ func (o *suppressOptions) try(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	return o.show(ctx, s, db, rule, "would silence")
+	return o.show(ctx, s, db, rule, "would suppress")
 }
 
 func (o *suppressOptions) add(ctx context.Context, s *streams) error {
@@ -215,7 +215,7 @@ func (o *suppressOptions) add(ctx context.Context, s *streams) error {
 	if err := session.AddSuppression(ctx, db, rule, now); err != nil {
 		return errors.Join(fmt.Errorf("--db %s: %w", o.db, err), db.Close())
 	}
-	return o.show(ctx, s, db, rule, "silences")
+	return o.show(ctx, s, db, rule, "suppresses")
 }
 
 // show prints what a rule matches, and closes the store.
@@ -390,7 +390,7 @@ func listText(w io.Writer, all []session.StoredSuppression) error {
 	return err
 }
 
-// ruleWords says what a rule fits.
+// ruleWords says what a rule matches.
 func ruleWords(c *alert.SuppressionRule) string {
 	var words []string
 	for _, l := range []struct {

@@ -165,7 +165,7 @@ func (d *Decoder) section(key string, n ast.Node, v reflect.Value) {
 		}
 		text := "unknown key" + d.hint(v.Type(), p.name)
 		if old, has := v.Addr().Interface().(interface{ Retired(key string) string }); has && old.Retired(p.name) != "" {
-			text = "is gone: " + old.Retired(p.name)
+			text = "was removed: " + old.Retired(p.name)
 		}
 		d.failOf(Under(key, p.name), p.at, "%s", text)
 	}

@@ -19,7 +19,7 @@ type Event string
 // The events.
 const (
 	New        Event = "new"         // the host was not known to run this vendor's product
-	Raised     Event = "raised"      // the verdict is surer than any reported before
+	Raised     Event = "raised"      // the verdict is stronger than any reported before
 	Place      Event = "place"       // first contact with this place of concern
 	Returned   Event = "returned"    // active again after a quiet time
 	Blocked    Event = "blocked"     // all recent connection attempts failed: the product still runs

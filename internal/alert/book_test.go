@@ -26,7 +26,7 @@ func TestEvents(t *testing.T) {
 			1h   judge a likely    -> new a
 			2h   judge a possible  ->
 			3h   judge a installed -> raised a`},
-		"a surer verdict is told, the same again is not": {script: `
+		"a stronger verdict is sent, the same again is not": {script: `
 			0s   judge a possible  -> new a
 			1h   judge a installed -> raised a
 			2h   judge a likely    ->

@@ -59,7 +59,7 @@ func TestWhatIsWrong(t *testing.T) {
 		{"alerts: {suppress: [{id: a, author: b, reason: c}]}\n", "alerts.suppress[0]: it names no hosts, vendors"},
 		{"alerts: {suppress: [{id: a, author: b, reason: c, domains: ['*.x']}]}\n", `alerts.suppress[0].domains[0]: "*.x": write x`},
 		{"store: {alerts: 1KiB}\n", "store.alerts: 1KiB is too small: at least 1MiB"},
-		{"spool: {size: 16MiB}\n", "spool: is gone: alerts now wait in the store: store.file names it, store.alerts replaces spool.size"},
+		{"spool: {size: 16MiB}\n", "spool: was removed: alerts now wait in the store: store.file names it, store.alerts replaces spool.size"},
 		{"listen: {address: localhost}\n", `listen.address: "localhost" is not host:port`},
 		{"listen: {drops: 1.1}\n", "listen.drops: must be a share from 0 to 1"},
 		{"listen: {drops: .nan}\n", "listen.drops: want a number"},

@@ -161,7 +161,7 @@ func (h *Hosts) device(mac uint64, at int64) *device {
 }
 
 // shared reports whether several machines share a MAC address: that of VRRP and CARP (RFC 9568 7.3, for IPv4 and
-// IPv6), of Cisco's HSRP 1 and 2, HSRP for IPv6 and GLBP (from Cisco's documentation). It is no machine's own.
+// IPv6), of Cisco's HSRP 1 and 2, HSRP for IPv6 and GLBP (from Cisco's documentation). It belongs to no single machine.
 func shared(mac uint64) bool {
 	switch mac >> 8 {
 	case 0x00005e0001, 0x00005e0002, 0x00000c07ac:

@@ -119,7 +119,7 @@ func TestNames(t *testing.T) {
 	h.Stamp(dhcp(pc, "02:00:00:00:00:0a", "official", noon))
 	require.Equal(t, "official", name())
 	nb(wire.NBNS{Name: "LATER", Suffix: 0x20, Op: "registration"})
-	require.Equal(t, "official", name(), "a less sure name does not replace a surer")
+	require.Equal(t, "official", name(), "a less certain name does not replace a more certain one")
 }
 
 func TestBounds(t *testing.T) {

@@ -393,5 +393,5 @@ func TestNameOfASignIn(t *testing.T) {
 	s.h.Stamp(identity(capture.IdentityDetail{NBNS: &wire.NBNS{Name: "SURE-PC", Suffix: 0x20, Op: "registration"}}, pc, s.at))
 	require.Equal(t, "SURE-PC", s.flow("10.0.0.5", 0, 0).Name)
 	says("CHIP-PC")
-	require.Equal(t, "SURE-PC", s.flow("10.0.0.5", 0, 0).Name, "a name that the machine registers is surer")
+	require.Equal(t, "SURE-PC", s.flow("10.0.0.5", 0, 0).Name, "a name that the machine registers is more certain")
 }

@@ -55,7 +55,7 @@ func TestHostileFilesAreCheap(t *testing.T) {
 	require.True(t, is)
 }
 
-// The first rule that fits decides; unless is an exception; a rule may pass what fits.
+// The first rule that matches decides; unless is an exception; a rule may pass what matches.
 func TestOrderOfRules(t *testing.T) {
 	p, err := Parse("p.yaml", []byte(`
 rules:

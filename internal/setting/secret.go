@@ -46,7 +46,7 @@ func Process() Sources { return Sources{Env: os.LookupEnv, File: readSecret} }
 
 var variable = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
 
-// longestVariable is in bytes. It is no part of the expression: a counted repetition takes milliseconds to compile at every start.
+// longestVariable is in bytes. It is not in the expression: a counted repetition takes milliseconds to compile at every start.
 const longestVariable = 255
 
 // Fetch returns the secret that a reference names. Its errors do not repeat the reference, which may be the secret itself.

@@ -32,7 +32,7 @@ func pack(room *[]byte, body []byte) []byte {
 	return (*room)[:1+len(dictionary.Encode((*room)[1:cap(*room)], body))]
 }
 
-// unpack returns what pack was given. A damaged body comes back as it is: it is no JSON, and whoever reads it counts it.
+// unpack returns what pack was given. A damaged body comes back as it is: it is not JSON, and its reader counts it.
 func unpack(body []byte) []byte {
 	if len(body) == 0 || body[0] != packed {
 		return body

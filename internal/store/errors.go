@@ -14,7 +14,7 @@ var (
 	ErrLocked      = errors.New("another process writes it")
 	ErrNewer       = errors.New("a newer avbeacon has written it; use that one, or another file")
 	ErrOlder       = errors.New("an older avbeacon has written it, and it has to be brought up to date before it is read: open it for writing once")
-	ErrNoStore     = errors.New("it is no avbeacon store")
+	ErrNoStore     = errors.New("it is not an avbeacon store")
 	ErrCorrupt     = errors.New("it is damaged; restore it from a backup, or begin another and keep this one for what can be read of it")
 	ErrReadOnly    = errors.New("it cannot be written: the file, its folder or the disk is read-only")
 	ErrFull        = errors.New("the disk is full")

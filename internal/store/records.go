@@ -69,7 +69,7 @@ func (s *Store) PutSuppression(ctx context.Context, x Suppression) error {
 	return s.now(ctx, "suppression.put", x.ID, nanos(x.Made), nanos(x.Until), string(x.Body))
 }
 
-// DropSuppression removes a suppression at once; it is no error if there is none.
+// DropSuppression removes a suppression at once; a missing one is not an error.
 func (s *Store) DropSuppression(ctx context.Context, id string) error {
 	return s.now(ctx, "suppression.drop", id)
 }

@@ -302,7 +302,7 @@ func exists(file string) (bool, error) {
 	case st.IsDir():
 		return false, errors.New("it is a folder")
 	case !st.Mode().IsRegular():
-		return false, errors.New("it is no regular file")
+		return false, errors.New("it is not a regular file")
 	}
 	return st.Size() > 0, nil
 }

@@ -156,7 +156,7 @@ func (w *Watch) mine(name string) bool {
 	return name != "" && !w.catalog.Name(b) && w.like(b)
 }
 
-// answers says that an answer is of interest to the catalogue, by the name asked for or one in the answer.
+// answers says that an answer is of interest to the catalogue, by the name in the query or one in the answer.
 func (w *Watch) answers(obs *capture.Observation) bool {
 	if w.catalog.Name([]byte(obs.Name)) {
 		return true

@@ -22,7 +22,7 @@ import (
 )
 
 // These tests run against kfake, the stand-in for a cluster by the makers of the client. It speaks the protocol over TCP,
-// but it is no broker: nothing here says how a real one behaves.
+// but it is not a broker: these tests do not show how a real one behaves.
 func kafkaCluster(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 	t.Helper()
 	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(3), kfake.SeedTopics(4, "alerts")}, opts...)...)

@@ -118,7 +118,7 @@ func broken(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, syscall.EPIPE), errors.Is(err, io.ErrClosedPipe):
-		return fmt.Errorf("standard output is closed: its reader is gone: %w", err)
+		return fmt.Errorf("standard output is closed: its reader ended: %w", err)
 	case errors.Is(err, os.ErrClosed):
 		return fmt.Errorf("standard output is closed: %w", err)
 	}

@@ -30,7 +30,7 @@ func TestStdoutClosed(t *testing.T) {
 	s := opened(t, Sink{Type: "stdout"}, Options{Stdout: w})
 	require.NoError(t, r.Close())
 	n, rejected, err := s.Deliver(t.Context(), samples.Numbered(0, 3))
-	require.ErrorContains(t, err, "standard output is closed: its reader is gone")
+	require.ErrorContains(t, err, "standard output is closed: its reader ended")
 	require.Zero(t, n)
 	require.Empty(t, rejected)
 }

@@ -63,7 +63,7 @@ func (s *Syslog) Plain() bool {
 // syslogSink sends RFC 5424 messages over UDP (RFC 5426), TCP (RFC 6587) or TLS (RFC 5425).
 //
 // None of the three has an acknowledgement. That a batch is done with means that the receiver's system has it (on Linux;
-// elsewhere that ours has it), not that its program has read it: what a receiver that dies had not yet worked off is gone.
+// elsewhere that ours has it), not that its program has read it: what a receiver had not processed when it died is lost.
 // So the latest messages are kept, and those that may have been lost are sent again over the next connection, with the
 // same ids. A connection that broke is noticed by the next delivery, which may be an empty one.
 type syslogSink struct {

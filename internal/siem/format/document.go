@@ -145,7 +145,7 @@ func (d *Document) Number(name string, n int64) {
 // Count writes a number of things, which receivers keep in 63 bits; 0 is left out.
 func (d *Document) Count(name string, n uint64) { d.Integer(name, int64(min(n, math.MaxInt64))) }
 
-// Real writes a number with a fraction; 0 and what is no number is left out.
+// Real writes a number with a fraction; 0, NaN and infinity are left out.
 func (d *Document) Real(name string, f float64) {
 	if f == 0 || math.IsNaN(f) || math.IsInf(f, 0) {
 		return
