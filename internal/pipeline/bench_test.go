@@ -98,7 +98,7 @@ func given(tb testing.TB, p *Pipeline, machines int) {
 		a, mac := machine(n)
 		o := capture.Observation{Kind: capture.Identity, Proto: capture.DHCP, Time: noon, Host: capture.Host{Addr: a, MAC: mac, HasMAC: true},
 			ID: &capture.IdentityDetail{DHCP: &wire.DHCP{IPVersion: 4, Message: "ACK", MAC: text(mac), Hostname: "pc-" + a.String(), Address: a, Lease: 86400}}}
-		require.NoError(tb, p.take(&o))
+		require.NoError(tb, p.Take(&o))
 	}
 }
 
@@ -127,7 +127,7 @@ func benchmark(b *testing.B, p *Pipeline, list []capture.Observation) {
 			f.First, f.Last = f.First.Add(later), f.Last.Add(later)
 			o.Flow = &f
 		}
-		if err := p.take(&o); err != nil {
+		if err := p.Take(&o); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -178,11 +178,11 @@ func TestMemory(t *testing.T) {
 	learned := heap()
 	for i := range 3 * machines {
 		o := flowOf(i%machines, i, noon.Add(time.Duration(i)*time.Millisecond))
-		require.NoError(t, p.take(&o))
+		require.NoError(t, p.Take(&o))
 	}
 	seen := heap()
 	for _, o := range concerned(machines/10, 2*4*machines/10) {
-		require.NoError(t, p.take(&o))
+		require.NoError(t, p.Take(&o))
 	}
 	judged := heap()
 	t.Logf("a machine: %d bytes in hosts and classify once its lease is known, %d with flows; a finding: %d more; in all %d MB",

@@ -26,7 +26,7 @@ func (o *office) wait(d time.Duration) { o.at = o.at.Add(d) }
 
 func (o *office) take(obs capture.Observation) {
 	obs.Time = o.at
-	require.NoError(o.t, o.p.take(&obs))
+	require.NoError(o.t, o.p.Take(&obs))
 }
 
 func mac(n byte) [6]byte { return [6]byte{2, 0, 0, 0, 0, n} }

@@ -1,5 +1,5 @@
 // Package pipeline is the one loop that joins a source of packets, the observers, hosts, names and the classifier. Packets go in; at the
-// end the classifier holds the findings, and Changed got each as it changed. Start with Pipeline.take, the whole path of one
+// end the classifier holds the findings, and Changed got each as it changed. Start with Pipeline.Take, the whole path of one
 // Observation. alerter.go makes alerts of findings.
 package pipeline
 
@@ -55,7 +55,7 @@ type Watch interface {
 
 // Run reads the source to its end, or until ctx is done. The caller's goroutine owns all stages behind the observers.
 func (p *Pipeline) Run(ctx context.Context) (capture.Stats, error) {
-	sink := observe.Sink{Observation: p.take, Ahead: p.ahead}
+	sink := observe.Sink{Observation: p.Take, Ahead: p.ahead}
 	if p.Tick != nil {
 		sink.Tick = p.tick
 	}
@@ -91,8 +91,9 @@ func (p *Pipeline) ahead(list []capture.Observation) {
 	p.Classifier.Ahead(list)
 }
 
-// take is the spine: who is it (hosts), what name did it use (names), what does it mean (classify).
-func (p *Pipeline) take(obs *capture.Observation) error {
+// Take is the spine: who is it (hosts), what name did it use (names), what does it mean (classify). Run calls it for each Observation of
+// packets, in order of time; a reader of an input without packets (a log) may do the same, from one goroutine.
+func (p *Pipeline) Take(obs *capture.Observation) error {
 	defer func() {
 		if v := recover(); v != nil {
 			p.contain(obs, v)

@@ -75,7 +75,7 @@ func TestWhatWaitsIsJudgedInSilence(t *testing.T) {
 	ticks := 0
 	o.p.Tick = func(now time.Time, _ capture.Stats) error {
 		if ticks++; ticks == 1 {
-			return o.p.take(&asked)
+			return o.p.Take(&asked)
 		}
 		if ticks == 30 {
 			return context.Canceled

@@ -14,7 +14,7 @@ type Retention struct {
 	// Findings is how long a finding is kept after it was last seen, with all that belongs to it, and a host after it was.
 	Findings time.Duration
 	// Bytes is how much the file may hold. Beyond it the oldest detail goes first, a day at a time: what matched nothing, then
-	// hosts without a sign of any vendor, then the hours of contacts; then whole findings, those seen last longest ago.
+	// hosts without evidence of any vendor, then the hours of contacts; then whole findings, the longest unseen first.
 	Bytes int64
 }
 

@@ -14,13 +14,12 @@ import (
 	"avbeacon/internal/store"
 )
 
-// Watch sees what looks like an antivirus and matches no entry, so that a later catalogue can be applied to it. It is asked
-// by the observers (it is the catalogue's Interest, and a little more), and shown every Observation behind them.
+// Watch keeps what looks like an antivirus and matches no entry, so that a later catalogue can be applied to it. Observers ask it
+// what is of interest: the catalogue's Interest, and names and contacts of these two kinds. Then it sees every Observation.
 //
-// A name is vendor-like when one of its labels is, or begins before a hyphen or a digit with, one of a short list of
-// words (words below), or when it is under a domain that the catalogue has names of. A contact is nameless when a flow
-// of TLS, DTLS or QUIC bore no server name, or a flow of no known protocol was answered, to an address outside the site
-// of which nothing in the catalogue speaks.
+// A name is vendor-like if one of its labels, up to its first hyphen or digit, is in words, or if the name is under a registered domain
+// in which the catalogue has names. A contact is nameless if a TLS, DTLS or QUIC flow had no server name, or if a flow of an unknown
+// protocol was answered, and its server is outside the site and in no network of the catalogue.
 type Watch struct {
 	catalog *feeds.Catalog
 	domains map[string]bool // registered domains of vendors

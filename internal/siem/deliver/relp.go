@@ -18,8 +18,8 @@ import (
 )
 
 // relpSink sends RFC 5424 messages by RELP, the Reliable Event Logging Protocol that rsyslog's imrelp takes: the receiver
-// acknowledges each message once it is in its queue. What lay there when the receiver dies is gone all the same, unless
-// that queue is one on disk.
+// acknowledges each message once it is in its queue. If the receiver dies, what its queue held is lost, unless that queue is on
+// disk.
 type relpSink struct {
 	cfg     Syslog
 	timeout time.Duration
