@@ -1,5 +1,5 @@
-// Package limits names the bounds of the tables that packets make grow: their defaults for a run over captures and for a tap,
-// and what happens when one is full. The packages that hold the tables, the configuration's defaults and ARCHITECTURE.md read it;
+// Package limits names the bounds of what packets make grow, in memory and on disk: their defaults for a run over captures and for a
+// tap, and what happens when one is reached. Whoever keeps a bound, the configuration's defaults and README.md beside this file read it;
 // fixed bounds of one format or protocol stay with its parser.
 package limits
 
@@ -16,4 +16,7 @@ const (
 	Pending      = 1 << 16   // alerts that wait in memory to be written; the oldest of the lowest severity is dropped
 	Waiting      = 16 << 20  // bytes of streams that wait for earlier ones; the oldest are given up
 	WaitingEach  = 128 << 10 // of which in one direction of a flow; the direction is given up
+	Ring         = 64 << 20  // bytes of an interface's ring; the kernel drops and counts
+	Alerts       = 256 << 20 // bytes of the store for alerts that a sink lacks, about 200,000; the oldest of the lowest severity is deleted
+	DeadLetters  = 64 << 20  // bytes of the store for alerts that a receiver rejected; the oldest is deleted
 )

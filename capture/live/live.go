@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"avbeacon/capture"
+	"avbeacon/capture/limits"
 )
 
 // Options says what Open listens to, and how. A zero field takes its default.
@@ -40,7 +41,6 @@ type Options struct {
 
 // Defaults and bounds of Options.
 const (
-	defaultRing         = 64 << 20
 	defaultLiveBlock    = 256 << 10
 	defaultBlockTimeout = 100 * time.Millisecond
 	maxBlockTimeout     = time.Second
@@ -66,7 +66,7 @@ func (o *Options) fill() error {
 		}
 	}
 	if o.RingSize == 0 {
-		o.RingSize = defaultRing
+		o.RingSize = limits.Ring
 	}
 	if o.BlockSize == 0 {
 		o.BlockSize = min(defaultLiveBlock, o.RingSize)

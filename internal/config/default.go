@@ -13,10 +13,10 @@ import (
 func Default() Config {
 	const day = 24 * time.Hour
 	return Config{
-		Capture: Capture{Promiscuous: true, Ring: 64 << 20},
+		Capture: Capture{Promiscuous: true, Ring: limits.Ring},
 		Site:    Site{Home: []string{"default"}},
 		Policy:  "moscow",
-		Store:   Store{Detail: 90 * day, Findings: 400 * day, Size: 10 << 30, Alerts: 256 << 20, Pending: limits.Pending},
+		Store:   Store{Detail: 90 * day, Findings: 400 * day, Size: 10 << 30, Alerts: limits.Alerts, Pending: limits.Pending},
 		Alerts:  alert.DefaultConfig(),
 		Listen:  Listen{Address: "127.0.0.1:9477", Silent: 5 * time.Minute, Drops: 0.01},
 		Log:     logs.Config{Level: "info", Format: "auto"},

@@ -21,12 +21,6 @@ type Outgoing struct {
 	Value    any             // Alert.Value if the alert is still in memory, else nil
 }
 
-// Defaults of Options.
-const (
-	defaultAlerts  = 256 << 20 // bytes, about 200,000 alerts
-	defaultPending = 1 << 16   // alerts
-)
-
 // outbox is the writer's view of those tables. Store.mu guards it.
 type outbox struct {
 	limit     int64            // bytes
@@ -350,9 +344,6 @@ type DeadLetter struct {
 	Reason   string
 	Body     json.RawMessage // as of the outbox
 }
-
-// mostDead bounds the bodies of all dead letters, in bytes. Beyond it the oldest go.
-const mostDead = 64 << 20
 
 // PutDead writes dead letters at once, and returns how many older ones had to go. One of the same sink and sequence is
 // replaced.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"avbeacon/capture/limits"
 	"avbeacon/internal/policy"
 )
 
@@ -245,7 +246,7 @@ func TestDeadLettersAreBounded(t *testing.T) {
 	ctx := context.Background()
 	s := open(t, tempFile(t), Options{})
 	big := toSend(1, 1, 4<<10).Body
-	s.out.mostDead = mostDead >> 10
+	s.out.mostDead = limits.DeadLetters >> 10
 	lost := 0
 	for n := range 20 {
 		gone, err := s.PutDead(ctx, []DeadLetter{{Sink: "k", Sequence: int64(n), Rejected: now.Add(time.Duration(n)), Reason: "no", Body: big}})

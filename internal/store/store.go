@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"avbeacon/capture/limits"
 	"avbeacon/classify"
 	"avbeacon/internal/lockfile"
 	"avbeacon/internal/policy"
@@ -92,9 +93,9 @@ func OpenTemporary(opt Options) (*Store, error) {
 }
 
 func newStore(file string, opt Options) *Store {
-	s := &Store{file: file, read: opt.ReadOnly, steady: opt.Steady && !opt.ReadOnly, pending: cmp.Or(opt.Pending, defaultPending),
+	s := &Store{file: file, read: opt.ReadOnly, steady: opt.Steady && !opt.ReadOnly, pending: cmp.Or(opt.Pending, limits.Pending),
 		ripe: make(chan struct{}, 1), counts: map[string]counts{}, written: map[string]*written{}}
-	s.out.limit, s.out.mostDead, s.out.stored = cmp.Or(opt.Alerts, defaultAlerts), mostDead, make(chan struct{})
+	s.out.limit, s.out.mostDead, s.out.stored = cmp.Or(opt.Alerts, limits.Alerts), limits.DeadLetters, make(chan struct{})
 	s.waiting = s.newBatch()
 	return s
 }
