@@ -137,7 +137,7 @@ func (p *fileParser) vendor(d *document) {
 	if d.Name == "" {
 		p.FailKey("", "the file names no name")
 	}
-	if _, _, ok := p.Place("country"); !ok {
+	if _, _, ok := p.Position("country"); !ok {
 		p.FailKey("", "the file names no country")
 	}
 }
@@ -184,7 +184,7 @@ func (p *fileParser) entry(n ast.Node, e *located) {
 // place returns the key that sets a field of an entry: its own, or its group's; ok is false where none does.
 func (p *fileParser) place(e *located, field string) (key string, ok bool) {
 	for _, key := range []string{e.key + "." + field, e.of + "." + field} {
-		if _, _, ok := p.Place(key); ok {
+		if _, _, ok := p.Position(key); ok {
 			return key, true
 		}
 	}

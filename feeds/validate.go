@@ -19,7 +19,7 @@ const (
 // finish completes an entry from its source, checks it on its own and adds it to the file.
 func (p *fileParser) finish(e *located) {
 	e.Vendor, e.File = p.file.vendor, p.file.name
-	e.Line, e.col, _ = p.Place(e.key)
+	e.Line, e.col, _ = p.Position(e.key)
 	p.resolveSource(e)
 	p.checkWords(e)
 	if reason := e.check(); reason != "" {

@@ -68,7 +68,7 @@ func (d *Decoder) failOf(key string, at ast.Node, format string, args ...any) {
 	d.Problems[len(d.Problems)-1].ofKey = true
 }
 
-// FailKey notes a problem at the place of a key's value, or of the nearest key that it is in.
+// FailKey notes a problem at the position of a key's value, or of the nearest key that it is in.
 func (d *Decoder) FailKey(key, format string, args ...any) {
 	at := key
 	for at != "" && d.places[at] == nil {
@@ -77,8 +77,8 @@ func (d *Decoder) FailKey(key, format string, args ...any) {
 	d.Fail(key, d.places[at], format, args...)
 }
 
-// Place returns the position of a key's value; ok says whether the file has the key.
-func (d *Decoder) Place(key string) (line, column int, ok bool) {
+// Position returns the line and column of a key's value; ok says whether the file has the key.
+func (d *Decoder) Position(key string) (line, column int, ok bool) {
 	n, ok := d.places[key]
 	line, column = Position(n)
 	return line, column, ok

@@ -128,7 +128,7 @@ func parse(data []byte, most int) (body ast.Node, wrong *Problem) {
 	return body, nil
 }
 
-// syntax takes place and text from the library's error.
+// syntax takes position and text from the library's error.
 func syntax(err error) *Problem {
 	e, ok := errors.AsType[yaml.Error](err)
 	if !ok {

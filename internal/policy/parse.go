@@ -150,7 +150,7 @@ func (b *builder) expression(path, text string) *Expression {
 	}
 	x, err := compile(text)
 	if m, ok := errors.AsType[*mistake](err); ok {
-		line, col, _ := b.Place(path)
+		line, col, _ := b.Position(path)
 		line, col = b.source.inside(line, col, text, m.offset)
 		b.Problems = append(b.Problems, yamlfile.Problem{Key: path, Line: line, Column: col, Text: m.text})
 	}
