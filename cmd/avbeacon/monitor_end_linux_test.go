@@ -122,6 +122,7 @@ limits: {user: nobody, confine: true, panics: %[1]s/state/panics}
 // SIGTERM ends within the time that the configuration allows, though one receiver takes connections and never answers; what it
 // has not got is in the store, and comes to it after the next start.
 func TestEndIsNotHeldUp(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()

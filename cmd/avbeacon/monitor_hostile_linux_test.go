@@ -127,6 +127,7 @@ func cutTag(f []byte) bool {
 // Broken, hostile and meaningless packets change only counters: there is no finding, no alert and no panic, and traffic that
 // follows is detected as usual.
 func TestHostilePacketsChangeNothing(t *testing.T) {
+	t.Parallel()
 	many, halfOpen := 40_000, 80_000
 	if testing.Short() {
 		many, halfOpen = 10_000, 20_000

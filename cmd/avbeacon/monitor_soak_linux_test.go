@@ -169,6 +169,7 @@ func watchMemory(pid int) (stop func() []int) {
 // what went from them counted, the store whole, and the alerts for a receiver that is away within their limit. SOAK, as 45s,
 // says how long (make soak).
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	length := 4 * time.Second
 	if text := os.Getenv("SOAK"); text != "" {
 		var err error

@@ -145,6 +145,7 @@ const (
 // A daemon without privileges keeps running when its interface goes down, loses its link, is removed and comes back under
 // its name, and reports its state each time.
 func TestMonitorOutlivesItsInterface(t *testing.T) {
+	t.Parallel()
 	w := newWire(t)
 	dir := openFolder(t)
 	d := startChild(t, childOptions{in: w.here, args: []string{"monitor", "-c", writeConfig(t, dir, "listen: {address: '127.0.0.1:9477'}\n"), "-i", "tap0",
