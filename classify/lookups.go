@@ -89,7 +89,7 @@ func clientType(e *feeds.Entry, qtype string) bool {
 	case "A", "AAAA", "HTTPS", "SVCB", "CNAME", "ANY":
 		return true
 	case "TXT":
-		return strings.Contains(e.Note, "TXT")
+		return e.TXT
 	}
 	return false
 }

@@ -245,11 +245,8 @@ func (t *track) installation(e *feeds.Entry, value string) {
 
 // identifies reports whether what the entry hides is the id of an installation or a machine. Other hidden values may change each time.
 func identifies(e *feeds.Entry) bool {
-	switch {
-	case e.Mask == "" || e.Signal == feeds.SignalName || e.Signal == feeds.SignalPath:
+	if e.Mask == "" || e.Signal == feeds.SignalName || e.Signal == feeds.SignalPath {
 		return false
-	case e.Mask != feeds.MaskValue:
-		return true
 	}
-	return strings.Contains(e.Note, "installation id") || strings.Contains(e.Note, "hash of the machine")
+	return e.Mask != feeds.MaskValue || e.Installation
 }

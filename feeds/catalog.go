@@ -132,8 +132,8 @@ func (e *Entry) line() string {
 	if e.Vendor != nil {
 		vendor = e.Vendor.Key
 	}
-	return fmt.Sprintf("entry\t%q\t%q\t%v\t%v\t%q\t%v\t%v\t%q\t%q\t%v\t%v\t%q\t%q\t%q\t%q\t%q\t%v\t%q\t%q\t%q\t%v\t%q\t%d\t%q\t%v",
+	return fmt.Sprintf("entry\t%q\t%q\t%v\t%v\t%q\t%v\t%v\t%q\t%q\t%v\t%v\t%q\t%q\t%q\t%q\t%q\t%v\t%q\t%q\t%q\t%v\t%q\t%d\t%q\t%v\t%v\t%v",
 		vendor, e.Mark, e.Signal, e.Match, e.Pattern, e.Role, e.Strength, e.Product, e.OEM, e.Builtin, e.Pool, e.Mask,
 		e.Source, e.Date, e.Note, e.Licence, e.Confidence, e.Country, e.Wire, e.Sample, e.Need, e.Hosts, e.ASN, e.Owner,
-		e.Prefixes)
+		e.Prefixes, e.TXT, e.Installation)
 }

@@ -115,6 +115,10 @@ type Entry struct {
 	OEM      string   `yaml:"oem"`             // another maker's product with this vendor's engine, or ""
 	Builtin  bool     `yaml:"builtin"`         // part of an operating system (Defender's names): possible at most without more
 	Pool     bool     `yaml:"pool" in:"names"` // member of a numbered pool
+	TXT      bool     `yaml:"txt" in:"names"`  // the product queries for TXT records too; else only resolvers and servers do
+	// Installation is for an entry that hides the whole value: the value is the id of one installation or machine, so that two
+	// of them behind one address are two machines. Other hidden values may change each time.
+	Installation bool `yaml:"installation" in:"signals"`
 	// Mask names what of the value identifies a person or machine and must be hidden: "" nothing, "label" the first label,
 	// "value" the whole value, or a regular expression whose first group is hidden.
 	Mask   string `yaml:"mask"`

@@ -165,6 +165,8 @@ func TestLoadErrors(t *testing.T) {
 		{"the same twice", entry(good) + "  - {source: 'c d', date: 2026-01-01, " + good + "}\n", `acme.yaml:6:5: name exact "a.example" is listed twice: first in acme.yaml:5`},
 		{"mask without group", entry(good + ", mask: 'a.*b'"), "must have exactly one group"},
 		{"country", entry(good + ", country: Russia"), `country "Russia" is not of the form`},
+		{"installation without mask", sign("kind: header, pattern: X-Id, installation: true"), "installation is for entries with mask: value"},
+		{"a sign's TXT", sign("kind: header, pattern: X-Id, txt: true"), "txt: unknown key"},
 		{"no kind", sign("pattern: '^/a'"), "the entry has no kind"},
 		{"free expression", sign("kind: path, pattern: 'a.*b'"), "must begin with ^, end with $ or hold 4 plain bytes in a row"},
 		{"matches all", sign("kind: path, pattern: '^a*'"), "matches nothing at all"},

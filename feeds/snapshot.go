@@ -16,7 +16,7 @@ import (
 var embeddedSnapshot string
 
 // snapshotForm is part of the hash, to be raised whenever what coder writes changes.
-const snapshotForm = "avbeacon catalogue snapshot 1\n"
+const snapshotForm = "avbeacon catalogue snapshot 2\n"
 
 // fromSnapshot returns the catalogue that a snapshot holds; false where it is not one of these files.
 func fromSnapshot(snapshot string, files fs.FS) (*Catalog, bool) {
@@ -227,7 +227,7 @@ func (s *coder) entry(e *Entry) {
 	codeInt(s, &e.ASN)
 	codeInt(s, &e.FirstPort)
 	codeInt(s, &e.LastPort)
-	for _, f := range []*bool{&e.Builtin, &e.Pool, &e.TCP, &e.UDP} {
+	for _, f := range []*bool{&e.Builtin, &e.Pool, &e.TXT, &e.Installation, &e.TCP, &e.UDP} {
 		s.flag(f)
 	}
 	for _, t := range []*string{&e.Pattern, &e.Product, &e.Mark, &e.OEM, &e.Mask, &e.Source, &e.Date, &e.Note, &e.File,

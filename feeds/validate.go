@@ -74,6 +74,9 @@ func (p *fileParser) checkWords(e *located) {
 	if e.Confidence == Low && e.Strength == Strong {
 		p.FailKey(e.key, "an entry of low confidence is never strong")
 	}
+	if e.Installation && e.Mask != MaskValue {
+		p.failAt(e, "installation", "installation is for entries with mask: value")
+	}
 	if _, ok := p.place(e, "kind"); e.section == "signals" && !ok {
 		p.FailKey(e.key, "the entry has no kind")
 	}

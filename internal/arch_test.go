@@ -255,6 +255,32 @@ func TestCodeKeepsTheRules(t *testing.T) {
 	}
 }
 
+// A note is for people. What decides something is a field of the entry, which the loader checks.
+func TestNoCodeSearchesNotes(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, name := range append(p.GoFiles, p.IgnoredGoFiles...) {
+			ast.Inspect(parse(t, filepath.Join(p.Dir, name)), func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok {
+					return true
+				}
+				f, ok := call.Fun.(*ast.SelectorExpr)
+				if !ok {
+					return true
+				}
+				from, _ := f.X.(*ast.Ident)
+				search := from != nil && from.Name == "strings" || strings.HasPrefix(f.Sel.Name, "Match") || strings.HasPrefix(f.Sel.Name, "Find")
+				for _, a := range call.Args {
+					if s, ok := a.(*ast.SelectorExpr); ok && search && s.Sel.Name == "Note" {
+						t.Errorf("%s: %s searches a note; add a field to the entry", path.Join(p.name(), name), f.Sel.Name)
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
 func parse(t *testing.T, name string) *ast.File {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution|parser.ParseComments)
