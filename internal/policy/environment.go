@@ -55,6 +55,7 @@ type destination struct {
 	Place    location `expr:"place"`
 }
 
+// location is a place. Its words are those of place.Level, so that level compares by rank (see scale).
 type location struct {
 	Level      string `expr:"level"`
 	Country    string `expr:"country"`
@@ -73,11 +74,14 @@ type beacon struct {
 	Sessions int     `expr:"sessions"`
 }
 
-// lists are the names of the environment's lists.
+// lists are the names of the environment's lists, at any depth. Add a list field above, and its name here: grammar keeps lists out of
+// predicates by name.
 func lists() []string {
 	return []string{"vendor_countries", "host_roles", "names", "destinations", "beacons", "addresses", "vlans"}
 }
 
+// newEnvironment copies a finding into the language's terms. Absent things are empty values and not nil, so that an expression needs no
+// test for nil: the language has none.
 func newEnvironment(f *classify.Finding) *environment {
 	e := &environment{
 		Vendor: f.Vendor.Key, VendorName: f.Vendor.Name, VendorCountry: f.Vendor.Country,
@@ -140,7 +144,7 @@ func text(a netip.Addr) string {
 	return a.String()
 }
 
-// whole converts a count to the language's number type.
+// whole converts a count to the language's number type. Beyond 2^53 a comparison with a fraction is not exact.
 func whole(n uint64) int { return int(min(n, 1<<53)) }
 
 // names returns every host name in the finding's destinations and evidence, sorted.

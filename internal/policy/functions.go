@@ -37,6 +37,7 @@ func rank(field string) func(...any) (any, error) {
 	}
 }
 
+// inNetwork is false for an address that is missing.
 func inNetwork(args ...any) (any, error) {
 	text, _ := args[0].(string)
 	literal, _ := args[1].(string)
@@ -54,6 +55,7 @@ func inCity(args ...any) (any, error) {
 	return err == nil && d.Place.of != nil && d.Place.of.In(c), nil
 }
 
+// within takes whole numbers and fractions alike: users write 55 as well as 55.75.
 func within(args ...any) (any, error) {
 	d, _ := args[0].(destination)
 	var at [3]float64
@@ -116,7 +118,7 @@ func (c Circle) check() error {
 	switch {
 	case !(place.Point{Lat: c.Lat, Lon: c.Lon}).Valid():
 		return fmt.Errorf("%g, %g is not a point on the globe: latitude is -90 to 90, longitude -180 to 180", c.Lat, c.Lon)
-	case !(c.KM > 0 && c.KM <= halfway) || math.IsNaN(c.KM):
+	case !(c.KM > 0 && c.KM <= halfway) || math.IsNaN(c.KM): // more than half way around is the whole globe
 		return errors.New("the radius of a circle must be more than 0 and at most 20038 km")
 	}
 	return nil

@@ -70,13 +70,15 @@ type grammar struct {
 	warn    []string
 }
 
+// fail keeps the first mistake only: those after it often follow from it.
 func (g *grammar) fail(n ast.Node, format string, args ...any) {
 	if g.err == nil {
 		g.err = &mistake{offset: n.Location().From, text: fmt.Sprintf(format, args...)}
 	}
 }
 
-// check checks a node and everything below it. depth is the number of predicates around it.
+// check checks a node and everything below it. depth is the number of predicates around it. The list of node types is a list of what is
+// allowed: a type that a later version of the library adds is rejected until somebody has thought about its cost.
 func (g *grammar) check(n ast.Node, depth int) {
 	switch v := n.(type) {
 	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
@@ -109,6 +111,8 @@ func (g *grammar) check(n ast.Node, depth int) {
 	}
 }
 
+// identifier rejects the library's own names, and the finding's lists inside a predicate: a loop over all destinations for each
+// destination would cost the square of their number.
 func (g *grammar) identifier(v *ast.IdentifierNode, depth int) {
 	switch {
 	case strings.HasPrefix(v.Value, "$"):
@@ -118,6 +122,7 @@ func (g *grammar) identifier(v *ast.IdentifierNode, depth int) {
 	}
 }
 
+// member allows fields written with a dot. An index may be out of range at run time, which a policy must not fail on.
 func (g *grammar) member(v *ast.MemberNode, depth int) {
 	p, ok := v.Property.(*ast.StringNode)
 	if !ok || v.Optional {
@@ -144,6 +149,7 @@ func ofElement(n ast.Node) bool {
 	}
 }
 
+// array allows literals only, so that the words in a list can be checked now (equal).
 func (g *grammar) array(v *ast.ArrayNode) {
 	for _, n := range v.Nodes {
 		switch n.(type) {
@@ -154,6 +160,7 @@ func (g *grammar) array(v *ast.ArrayNode) {
 	}
 }
 
+// binary checks an operator and both sides of it, in either order: "likely" == verdict is as good as verdict == "likely".
 func (g *grammar) binary(v *ast.BinaryNode, depth int) {
 	switch v.Operator {
 	case "and", "or", "&&", "||", "<", "<=", ">", ">=", "contains", "startsWith", "endsWith", "+", "-", "*", "/":
@@ -211,6 +218,7 @@ func (g *grammar) equal(field, with ast.Node) {
 	}
 }
 
+// word rejects a word that the field never has. Such a comparison is always false: a typing error would silence a rule.
 func (g *grammar) word(s *scale, w *ast.StringNode) {
 	if !slices.Contains(s.words, w.Value) {
 		g.fail(w, "%q is not a %s; use one of %s", w.Value, s.name, strings.Join(s.words, ", "))
@@ -223,6 +231,7 @@ const (
 	maxInstructions = 2000 // of the compiled program
 )
 
+// pattern requires a literal, because a regular expression made from a finding could not be bounded here.
 func (g *grammar) pattern(n ast.Node) {
 	s, ok := n.(*ast.StringNode)
 	if !ok {
@@ -246,6 +255,8 @@ func (g *grammar) pattern(n ast.Node) {
 // maxDepth is how deep predicates may be nested: destinations, and their names.
 const maxDepth = 2
 
+// builtin checks the library's functions that the language has. The first argument is the list, evaluated once; the others are its
+// predicate, evaluated for each element and so one level deeper.
 func (g *grammar) builtin(v *ast.BuiltinNode, depth int) {
 	inner := depth
 	switch v.Name {
@@ -272,6 +283,8 @@ func (g *grammar) builtin(v *ast.BuiltinNode, depth int) {
 	}
 }
 
+// call checks a call of one of our functions. Their literal arguments are parsed now, for errors with a position; functions.go reads
+// them again when it is called.
 func (g *grammar) call(v *ast.CallNode, depth int) {
 	id, ok := v.Callee.(*ast.IdentifierNode)
 	if !ok {
@@ -317,6 +330,7 @@ func (g *grammar) verdict(n ast.Node) error {
 	return nil
 }
 
+// circle checks the three numbers of within as a policy's circles are checked, with the same warning.
 func (g *grammar) circle(args []ast.Node) error {
 	var at [3]float64
 	for i, a := range args {

@@ -21,6 +21,7 @@ type document struct {
 	Rules []documentRule `yaml:"rules"`
 }
 
+// documentRule is a rule as written: words, not yet values. Pointers tell a key that is missing from one that is false or 0.
 type documentRule struct {
 	Name            string           `yaml:"name"`
 	Why             string           `yaml:"why"`
@@ -76,12 +77,14 @@ func Parse(file string, data []byte) (*Policy, error) {
 	return p, nil
 }
 
-// builder decodes a file, converts words to values and collects what is wrong.
+// builder decodes a file, converts words to values and collects what is wrong. It continues after an error, so that one run shows all
+// mistakes of a file; what it has built is used only if there were none.
 type builder struct {
 	yamlfile.Decoder
-	source source
+	source source // for positions inside expressions
 }
 
+// policy converts the file. Names of rules are unique, because alerts and reports refer to a rule by its name.
 func (b *builder) policy(d document) *Policy {
 	p := &Policy{Name: d.Name, About: d.About}
 	b.sentence("name", d.Name)
@@ -116,6 +119,7 @@ func (b *builder) sentence(path, text string) {
 	}
 }
 
+// rule converts one rule. A rule without a name is called by its number, because a Decision names its rule.
 func (b *builder) rule(path string, i int, d *documentRule) Rule {
 	r := Rule{Name: d.Name, Why: d.Why, Severity: DefaultSeverity, Passes: d.Concern != nil && !*d.Concern,
 		Vendors: lower(d.Vendors), Groups: lower(d.Groups), Products: lower(d.Products), ASNs: d.ASNs}
@@ -191,6 +195,7 @@ func country(w string) (string, error) {
 	return w, nil
 }
 
+// network reads a prefix or an address. Bits after the prefix are cleared, as routers do.
 func network(w string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(w); err == nil && a.Zone() == "" {
 		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil

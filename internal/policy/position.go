@@ -68,6 +68,7 @@ func (s *source) index(line, col int) int {
 	return -1
 }
 
+// lineAndColumn counts runes from 1, as editors do.
 func (s *source) lineAndColumn(at int) (line, col int) {
 	line, col = 1, 1
 	for _, r := range s.text[:at] {

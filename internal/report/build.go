@@ -18,7 +18,7 @@ type Facts struct {
 	Catalog   *feeds.Catalog
 	Places    []feeds.Database
 	Policy    string
-	// Judge reports whether a finding is of concern, and why.
+	// Judge reports whether a finding is of concern, and why. The report of a store judges again, by the policy of today.
 	Judge    func(*classify.Finding) (concern bool, why string)
 	Inputs   []capture.Input
 	Findings []*classify.Finding
@@ -29,7 +29,9 @@ type Facts struct {
 	HiddenDoH uint64
 }
 
-// New makes a report. It copies what it needs from f.
+// New makes a report. It copies what it needs from f, so that the classifier may go on. Lists without elements are empty and not nil:
+// JSON then has [] for them, as the schema requires. Text that came from the network or from files passes valid here, once; what writes
+// for a terminal has to apply Clean as well.
 func New(f *Facts) *Report {
 	r := &Report{
 		Schema: Schema, Version: f.Version, Generated: at(f.Generated), Policy: valid(f.Policy),
@@ -114,6 +116,7 @@ func newDestination(d *classify.Destination) Destination {
 		Address: d.Address.String(), Port: d.Port, Names: validAll(d.Names), ASN: d.ASN, Owner: valid(d.Owner), RTT: ms(d.RTT),
 		Contacts: d.Contacts, Failed: d.Failed, Proxy: d.Proxy,
 	}
+	// None means that no database was asked; X, that a location means nothing for this address, which is worth a line.
 	if d.Place.Level != place.None {
 		x.Place = newPlace(&d.Place)
 	}

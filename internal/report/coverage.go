@@ -45,7 +45,7 @@ func newCoverage(f *Facts) Coverage {
 		c.KernelDrops += f.Inputs[i].Drops
 	}
 	d.Undecoded.Each(func(r capture.Reason, n uint64) {
-		if r != capture.ReasonLinkType {
+		if r != capture.ReasonLinkType { // LinkTypes has the same packets, by type
 			c.Undecoded[r.String()] += n
 		}
 	})
@@ -68,13 +68,15 @@ func linkWords(l capture.LinkType) string {
 	return number
 }
 
+// count leaves out what did not happen: a reader should see only what is there.
 func (c *Coverage) count(what string, n uint64) {
 	if n > 0 {
 		c.Undecoded[what] += n
 	}
 }
 
-// lose counts what was missed because of a limit or of damage.
+// lose counts what was missed because of a limit or of damage. Whoever adds a limit that can lose something adds its counter here: a
+// limit that is reached in silence would make "nothing found" untrue.
 func (c *Coverage) lose(f *Facts) {
 	o := &f.Stats.Observer
 	for what, n := range map[string]uint64{

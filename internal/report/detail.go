@@ -11,6 +11,7 @@ import (
 // limits is how much of a finding the text report shows; --explain shows all of it.
 type limits struct{ groups, against, values, frames, destinations int }
 
+// limitsOf gives a finding that somebody has to act on more room than the others: a reader must be able to check it.
 func limitsOf(f *Finding) limits {
 	if f.Concern && f.Verdict != "visit" {
 		return limits{groups: 8, against: 3, values: 3, frames: 6, destinations: 8}
@@ -38,6 +39,7 @@ func (t *writer) finding(r *Report, f *Finding) {
 	}
 }
 
+// beatText leaves out services with one session: one time has no rhythm.
 func beatText(f *Finding) string {
 	var out []string
 	for i := range f.Beacon {
@@ -114,6 +116,8 @@ func groupEvidence(list []Evidence) []group {
 	return out
 }
 
+// like reports whether a piece belongs to the group. Evidence that counts needs no explanation of its own (needsWhy), so its sentences
+// may differ; evidence that does not count is explained, so they may not.
 func (g *group) like(e *Evidence) bool {
 	return g.Kind == e.Kind && g.Role == e.Role && g.Strength == e.Strength && g.Supports == e.Supports &&
 		(g.Supports || g.Why == e.Why)
@@ -171,6 +175,7 @@ func (t *writer) destinations(f *Finding, most int) (left int) {
 			left++
 			continue
 		}
+		// byPlace has put destinations with the same line together, so each line is written once.
 		if at := placeLine(d); shown == 1 || at != place {
 			place = at
 			t.para(2, "> %s", at)

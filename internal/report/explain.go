@@ -20,6 +20,8 @@ func (r *Report) About(host string) []*Finding {
 	return out
 }
 
+// is reports whether a user means this host. An address is compared with all that the host had; a name with and without its domain, in
+// any case, because users copy it from elsewhere.
 func (h *Host) is(what string) bool {
 	if a, err := netip.ParseAddr(what); err == nil {
 		for i := range h.Addresses {
@@ -78,6 +80,7 @@ func (t *writer) nobody(r *Report, host string) {
 	t.para(0, "Hosts with findings: %s%s.", strings.Join(names, ", "), more)
 }
 
+// explain writes one finding in full. Unlike finding, it has no limits and does not group: what it leaves out, nobody sees.
 func (t *writer) explain(r *Report, f *Finding) {
 	t.title(fmt.Sprintf("%s: %s", hostText(f, " "), f.VendorName))
 	t.host(f)
@@ -145,7 +148,7 @@ func (t *writer) pieces(r *Report, f *Finding, supports bool, head string) {
 }
 
 func (t *writer) piece(r *Report, e *Evidence) {
-	if e.Value == e.Why {
+	if e.Value == e.Why { // evidence of behaviour: the sentence is all there is
 		t.para(4, "- %s", Clean(e.Why))
 		return
 	}
@@ -219,6 +222,7 @@ func voteText(v *Vote) string {
 	return s
 }
 
+// beat writes how regular the sessions of one service are. There is no score where there were too few sessions.
 func (t *writer) beat(b *Beacon) {
 	score := "not scored"
 	if b.Score != nil {

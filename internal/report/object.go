@@ -19,12 +19,14 @@ func appendMAC(dst []byte, m [6]byte) []byte {
 	return dst
 }
 
-// object writes one JSON object, members in the order of the calls. Absent values are left out.
+// object writes one JSON object, members in the order of the calls. Absent values are left out. It does what encoding/json would, but
+// without reflection and without allocating: observe writes a line for every observation, millions in a capture.
 type object struct {
-	b     []byte
-	first bool
+	b     []byte // the caller's buffer, appended to
+	first bool   // no member yet: the next needs no comma
 }
 
+// key writes a member's name. Names are constants of this package and need no escape.
 func (w *object) key(k string) {
 	if !w.first {
 		w.b = append(w.b, ',')

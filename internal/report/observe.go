@@ -57,6 +57,8 @@ func kindText(o *capture.Observation) (string, bool) {
 	return words[o.Kind], words[o.Kind] != ""
 }
 
+// dns writes one line per question, as the schema has one name per line. An answer without a question still has a line, because its
+// records matter; the records are on the first line only, so that a reader who sums them does not count them twice.
 func (l *Lines) dns(dst []byte, o *capture.Observation) []byte {
 	m := o.DNS
 	if m == nil {
@@ -85,6 +87,7 @@ func (l *Lines) dns(dst []byte, o *capture.Observation) []byte {
 	return dst
 }
 
+// dnsKind names the line by protocol: mDNS and LLMNR carry DNS messages, but what they ask about is the local network.
 func dnsKind(o *capture.Observation) string {
 	kinds := [2]string{"dns_query", "dns_response"}
 	switch o.Proto {
@@ -116,6 +119,7 @@ func (w *object) answers(list []wire.DNSRecord) {
 	})
 }
 
+// identity writes the kinds that the schema has. Identities of other protocols have no line.
 func (l *Lines) identity(dst []byte, o *capture.Observation) []byte {
 	switch id := o.ID; {
 	case id.DHCP != nil:
@@ -162,6 +166,7 @@ func (l *Lines) begin(dst []byte, o *capture.Observation, kind string) object {
 	return w
 }
 
+// end5 writes the ends of the 5-tuple. Ports are left out where the packet has no transport (ARP), not where they are 0.
 func (w *object) end5(o *capture.Observation) {
 	w.addr("src", o.Src.Addr())
 	if o.Transport != capture.ProtoNone {
@@ -173,6 +178,7 @@ func (w *object) end5(o *capture.Observation) {
 	}
 }
 
+// link writes the way a packet came, outermost VLAN and tunnel first.
 func (w *object) link(l *capture.Link) {
 	if len(l.VLANs) > 0 {
 		w.key("vlan")
@@ -206,7 +212,7 @@ func (w *object) hello(o *capture.Observation) {
 	w.text("ja3", h.JA3)
 	w.text("ja4", h.JA4)
 	if h.ECH {
-		w.text("ech", "grease_or_offered")
+		w.text("ech", "grease_or_offered") // the bytes of both look the same, by design (RFC 9849)
 	} else {
 		w.text("ech", "none")
 	}

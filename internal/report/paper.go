@@ -63,7 +63,8 @@ func (r *Report) order() []int {
 	return idx
 }
 
-// writer writes lines and keeps the first error.
+// writer writes lines. After the first error it writes nothing more and keeps that error, so that only the exported functions have to
+// look at it.
 type writer struct {
 	w   io.Writer
 	opt TextOptions
@@ -95,6 +96,8 @@ func (t *writer) para(indent int, format string, args ...any) {
 
 func (t *writer) title(s string) { t.line("%s", t.paint(s, text.Bold)) }
 
+// paint colours a text for a terminal. The escape codes have no width for go-pretty, but they have bytes: measure painted text with
+// text.LongestLineLen, never with len.
 func (t *writer) paint(s string, c ...text.Color) string {
 	if !t.opt.Color {
 		return s
@@ -106,6 +109,8 @@ func (t *writer) paint(s string, c ...text.Color) string {
 	return "\x1b[" + strings.Join(codes, ";") + "m" + s + "\x1b[0m"
 }
 
+// summary writes the head: what was read, and the result in one line. "Nothing was found" is never said of a capture that could not
+// have shown anything.
 func (t *writer) summary(r *Report) {
 	concern, failed := 0, 0
 	for i := range r.Findings {
@@ -155,6 +160,7 @@ func plural(n uint64, what string) string {
 
 func stamp(t Time) string { return t.Format("2006-01-02 15:04:05Z") }
 
+// coverage writes what the capture could not show. It is there in every report: without it, "no findings" would read as "no antivirus".
 func (t *writer) coverage(r *Report) {
 	t.line("")
 	t.title("Limitations: what the capture could not show")
@@ -173,6 +179,7 @@ func (t *writer) coverage(r *Report) {
 	}
 }
 
+// sources writes what the judgement rests on. Attribution of the place data is a condition of its licence.
 func (t *writer) sources(r *Report) {
 	t.line("")
 	t.para(0, "Catalogue of %s, %d entries. Policy %s.", r.Catalog.Date, r.Catalog.Entries, Clean(r.Policy))

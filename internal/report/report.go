@@ -17,7 +17,7 @@ type Report struct {
 	Catalog   Catalog     `json:"catalog"`
 	PlaceData []PlaceData `json:"place_data"`
 	Policy    string      `json:"policy"`
-	Inputs    []Input     `json:"inputs"`
+	Inputs    []Input     `json:"inputs"` // Frame.Input is an index in it
 	Findings  []Finding   `json:"findings"`
 	Coverage  Coverage    `json:"coverage"`
 	Remarks   []Remark    `json:"remarks,omitempty"`
@@ -45,11 +45,11 @@ type Input struct {
 	File      string `json:"file"`
 	SHA256    string `json:"sha256,omitempty"`
 	Packets   uint64 `json:"packets"`
-	Bytes     uint64 `json:"bytes"`
-	First     Time   `json:"first,omitzero"`
+	Bytes     uint64 `json:"bytes"`          // captured packet bytes, not the size of the file
+	First     Time   `json:"first,omitzero"` // absent without packets
 	Last      Time   `json:"last,omitzero"`
-	Truncated bool   `json:"truncated,omitempty"`
-	Error     string `json:"error,omitempty"`
+	Truncated bool   `json:"truncated,omitempty"` // the last record is incomplete
+	Error     string `json:"error,omitempty"`     // why reading stopped early
 }
 
 // Finding is a classify.Finding with every value as text or number, and the policy's decision.
@@ -63,22 +63,22 @@ type Finding struct {
 	ProductVersion string        `json:"product_version,omitempty"`
 	Host           Host          `json:"host"`
 	HostRole       string        `json:"host_role"`
-	HostRoles      []string      `json:"host_roles"`
-	Behind         *Behind       `json:"behind,omitempty"`
-	OEM            *OEM          `json:"oem,omitempty"`
+	HostRoles      []string      `json:"host_roles"`       // HostRole first
+	Behind         *Behind       `json:"behind,omitempty"` // nil if the host acts for itself
+	OEM            *OEM          `json:"oem,omitempty"`    // nil if the product is the vendor's own
 	Verdict        string        `json:"verdict"`
 	State          string        `json:"state"`
 	Concern        bool          `json:"concern"`
 	ConcernWhy     string        `json:"concern_why,omitempty"`
 	FirstSeen      Time          `json:"first_seen"`
 	LastSeen       Time          `json:"last_seen"`
-	Contacts       uint64        `json:"contacts"`
-	Lookups        uint64        `json:"lookups"`
+	Contacts       uint64        `json:"contacts"` // connections and attempts
+	Lookups        uint64        `json:"lookups"`  // DNS queries
 	Destinations   []Destination `json:"destinations"`
 	Beacon         []Beacon      `json:"beacon"`
 	Evidence       []Evidence    `json:"evidence"`
 	Reasons        []string      `json:"reasons"`
-	Dropped        uint64        `json:"dropped,omitempty"`
+	Dropped        uint64        `json:"dropped,omitempty"` // evidence and destinations over the limits of one finding
 }
 
 // Host is the host that a finding is about.
@@ -118,11 +118,11 @@ type Destination struct {
 	Names    []string `json:"names"`
 	ASN      uint32   `json:"asn,omitempty"`
 	Owner    string   `json:"owner,omitempty"`
-	RTT      float64  `json:"rtt_ms,omitempty"`
+	RTT      float64  `json:"rtt_ms,omitempty"` // least SYN to SYN-ACK time
 	Contacts uint64   `json:"contacts"`
-	Failed   uint64   `json:"failed,omitempty"`
-	Proxy    bool     `json:"proxy,omitempty"`
-	Place    *Place   `json:"place,omitempty"`
+	Failed   uint64   `json:"failed,omitempty"` // of Contacts: no answer, refused, reset or alert
+	Proxy    bool     `json:"proxy,omitempty"`  // the address is a proxy's, not the vendor's
+	Place    *Place   `json:"place,omitempty"`  // nil if no database was asked
 }
 
 // Place is where a destination is, as a level of the ladder with the votes it rests on.
@@ -172,12 +172,12 @@ type Evidence struct {
 	Value    string  `json:"value"`
 	Role     string  `json:"role"`
 	Strength string  `json:"strength"`
-	Supports bool    `json:"supports"`
-	Weight   float64 `json:"weight"`
+	Supports bool    `json:"supports"` // false: it counts against the finding
+	Weight   float64 `json:"weight"`   // of one sighting, 0 to 1
 	Count    uint64  `json:"count"`
 	First    Time    `json:"first"`
 	Last     Time    `json:"last"`
-	Frames   []Frame `json:"frames"`
+	Frames   []Frame `json:"frames"` // the first few of Count
 	Pattern  string  `json:"pattern,omitempty"`
 	Entry    string  `json:"entry,omitempty"` // file and line of the catalogue
 	Note     string  `json:"note,omitempty"`  // the catalogue's
@@ -188,6 +188,6 @@ type Evidence struct {
 
 // Frame names one packet record.
 type Frame struct {
-	Input int32  `json:"input"`
-	Frame uint64 `json:"frame"`
+	Input int32  `json:"input"` // index in Report.Inputs
+	Frame uint64 `json:"frame"` // from 1, as Wireshark counts
 }

@@ -90,6 +90,7 @@ func (t *writer) cells(r *Report, order []int, cols []column) (rows [][]string, 
 	return rows, left
 }
 
+// table writes the rows. Cells of the last column, which gets the rest of the line, are folded only here, where its width is known.
 func (t *writer) table(cols []column, rows [][]string, last int) {
 	w := plain()
 	head := table.Row{}
@@ -152,6 +153,7 @@ func (t *writer) vendorCell(f *Finding) string {
 	return s
 }
 
+// verdict colours only what is of concern: on an all-clear report nothing should look like an alarm.
 func (t *writer) verdict(f *Finding) string {
 	switch {
 	case f.Concern && f.Verdict == "installed":
@@ -193,6 +195,7 @@ func (t *writer) seenCell(f *Finding) string {
 	return from.Format("2006-01-02 15:04") + "\n" + to.Format("2006-01-02 15:04")
 }
 
+// contactCell shows DNS queries where there was no connection: a finding from queries only must not look like one from connections.
 func contactCell(_ *writer, f *Finding) string {
 	if f.Contacts == 0 {
 		return "0\n" + queries(f.Lookups)
@@ -241,6 +244,7 @@ func whereCell(_ *writer, f *Finding) string {
 	return strings.Join(lines, "\n")
 }
 
+// placeText is the short form of a place for the table. M1 says that databases disagree, because its name does not show that.
 func placeText(p *Place) string {
 	switch p.Level {
 	case "M3", "M2":
@@ -258,6 +262,7 @@ func placeText(p *Place) string {
 	return "X location unknown"
 }
 
+// grave ranks levels for the order of the text, Moscow highest. Unknown places come after all that are known.
 func grave(level string) int {
 	return slices.Index([]string{"X", "N", "R1", "R2", "M1", "M2", "M3"}, level)
 }

@@ -13,8 +13,8 @@ import (
 type batch struct {
 	findings  map[string]kept
 	states    map[stateKey]classify.Saved
-	hours     map[hourKey]counts
-	coverage  map[int64]Coverage
+	hours     map[hourKey]counts // to be added to the rows
+	coverage  map[int64]Coverage // by hour since 1970, to be added to the rows
 	unmatched map[Unmatched]sighting
 	alerts    *waiting
 }
@@ -43,6 +43,7 @@ func (b *batch) empty() bool {
 
 func hourOf(t time.Time) int64 { return floor(t.Unix(), 3600) }
 
+// floor divides and rounds down, also before 1970.
 func floor(a, b int64) int64 {
 	q := a / b
 	if a%b < 0 {
@@ -119,7 +120,9 @@ func (s *Store) Flush(ctx context.Context, now time.Time) error {
 // lot is how many alerts are written in a transaction, and how many are looked up at once when some must be dropped.
 const lot = 1024
 
-// flush writes the batch. With more, all of it and more are one transaction.
+// flush writes the batch. With more, all of it and more are one transaction. s.writing is held throughout, s.mu only to take the batch
+// and to put back what could not be written: callers of Keep never wait for the disk. Alerts come first, each lot with its findings;
+// the last lot brings the rest of the batch.
 func (s *Store) flush(ctx context.Context, now time.Time, more func(*tx) error) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -156,7 +159,7 @@ func (s *Store) flush(ctx context.Context, now time.Time, more func(*tx) error) 
 			}
 			return err
 		})
-		if err == nil {
+		if err == nil { // these findings are in the file: the rest need not write them again
 			for i := range part {
 				delete(b.findings, part[i].Finding)
 			}

@@ -36,6 +36,9 @@ func address(file string, pragmas ...string) (string, error) {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + strings.Join(pragmas, "&"), nil
 }
 
+// connect opens the file. Writing goes through one connection (db): SQLite has one writer at a time anyway, and a second would only
+// wait for it. Reading has connections of its own (readers), so that a long report does not hold up the writer. A lock file keeps a
+// second process from writing: SQLite would allow it, but each process has state of the outbox in memory.
 func (s *Store) connect() error {
 	there, err := exists(s.file)
 	if err != nil {
@@ -57,7 +60,7 @@ func (s *Store) connect() error {
 		return fmt.Errorf("%w (%w)", ErrReadOnly, reason(err))
 	}
 	durable := "full"
-	if s.temp != "" {
+	if s.temp != "" { // it ends with the process: nothing could be read after a power cut
 		durable = "off"
 	}
 	name, err := address(s.file, "_pragma=busy_timeout(5000)", "_pragma=auto_vacuum(incremental)", "_pragma=journal_mode(wal)",
@@ -104,7 +107,7 @@ func (s *Store) pragma(ctx context.Context, what string) error {
 	if err != nil {
 		return plain(err)
 	}
-	for rows.Next() { // each step does a piece
+	for rows.Next() { // incremental_vacuum frees one page a step
 	}
 	return plain(errors.Join(rows.Err(), rows.Close()))
 }
@@ -127,6 +130,7 @@ func (s *Store) makePrivate() error {
 	return nil
 }
 
+// connectReader opens a file that another process may be writing. It changes nothing of the store.
 func (s *Store) connectReader() error {
 	pragmas := []string{"mode=ro", "_pragma=busy_timeout(5000)", "_pragma=trusted_schema(off)", "_txlock=deferred"}
 	for _, more := range [][]string{nil, {"immutable=1"}} {
@@ -154,6 +158,7 @@ func (s *Store) connectReader() error {
 	return nil
 }
 
+// check runs a check of the engine, for at most eight findings of it. Callers make its error plain.
 func (s *Store) check(ctx context.Context, how string) error {
 	rows, err := s.db.QueryContext(ctx, "PRAGMA "+how+"(8)")
 	if err != nil {

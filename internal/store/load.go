@@ -40,8 +40,9 @@ func (s *Store) states(ctx context.Context, query string, args ...any) (out []cl
 	return out, err
 }
 
-// Findings returns every finding with all that was kept, sorted as a classifier sorts them. A vendor that is no longer in the
-// catalogue has only key, name and country; catalog may be nil.
+// Findings returns every finding with all that was kept, sorted as a classifier sorts them. A vendor that is no longer in the catalogue
+// has only key, name and country; catalog may be nil. The tables are read one after the other, and the writer may go on in between:
+// rows of a finding that was not yet there when findings were read are left out.
 func (s *Store) Findings(ctx context.Context, catalog *feeds.Catalog) ([]Kept, error) {
 	l := loader{catalog: catalog, byID: map[string]*classify.Finding{}}
 	one := []any{s.sensor}
@@ -78,8 +79,9 @@ func sortEvidence(list []classify.Evidence) {
 	})
 }
 
+// loader joins the rows of several tables to findings. byID is filled by the first query, which reads the findings.
 type loader struct {
-	catalog *feeds.Catalog
+	catalog *feeds.Catalog // may be nil
 	byID    map[string]*classify.Finding
 	out     []Kept
 }
@@ -107,7 +109,7 @@ func (l *loader) finding(row scanner) error {
 	if err := said(who, &f.Host, roles, &numbers, behind, &f.Behind, oem, &f.OEM, reasons, &f.Reasons); err != nil {
 		return err
 	}
-	for _, n := range numbers {
+	for _, n := range numbers { // stored as ints: JSON would write a slice of bytes as base64
 		f.HostRoles = append(f.HostRoles, classify.HostRole(n))
 	}
 	l.byID[f.ID] = f
@@ -192,7 +194,7 @@ func (s *Store) Starts(ctx context.Context, finding string) ([]classify.Starts, 
 		if err := said(text, &x.Times); err != nil {
 			return err
 		}
-		for i := 1; i < len(x.Times); i++ {
+		for i := 1; i < len(x.Times); i++ { // stored as distances, see distances
 			x.Times[i] += x.Times[i-1]
 		}
 		out = append(out, x)

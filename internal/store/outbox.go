@@ -228,7 +228,7 @@ func (s *Store) openOutbox(ctx context.Context) error {
 	})
 }
 
-// stagedOutbox is what the current transaction does to the outbox.
+// stagedOutbox is what the current transaction does to the outbox. It becomes part of outbox after the commit.
 type stagedOutbox struct {
 	last    int64
 	bytes   int64 // as outbox.waiting

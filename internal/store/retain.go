@@ -47,6 +47,8 @@ func (s *Store) Retain(ctx context.Context, r Retention, now time.Time) (Retaine
 	return out, plain(err)
 }
 
+// age deletes what is older than its retention. Each step is a transaction of its own: a crash between them leaves orphans, which the
+// next call removes.
 func (s *Store) age(ctx context.Context, r Retention, now time.Time, out *Retained) error {
 	if r.Detail > 0 {
 		from := now.Add(-r.Detail)
@@ -128,7 +130,7 @@ func (s *Store) forget(ctx context.Context, ids []string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, id := range ids {
+	for _, id := range ids { // a finding that comes back is written whole
 		delete(s.written, id)
 		if _, waits := s.waiting.findings[id]; !waits {
 			delete(s.counts, id)

@@ -29,7 +29,7 @@ func (s *Store) Inputs(ctx context.Context) ([]Input, error) {
 		if err != nil {
 			return err
 		}
-		if id != int64(len(out)) {
+		if id != int64(len(out)) { // frames would point to the wrong file
 			return fmt.Errorf("%w: input %d is missing", ErrCorrupt, len(out))
 		}
 		if wrong != "" {
@@ -49,7 +49,8 @@ type Run struct {
 	Coverage report.Coverage
 }
 
-// AddRun writes the batch and its run in one transaction: afterwards all of the run is in the store, or nothing. The frames of its findings must name its inputs from len(Inputs) on.
+// AddRun writes the batch and its run in one transaction: afterwards all of the run is in the store, or nothing. The frames of its
+// findings must name its inputs from len(Inputs) on.
 func (s *Store) AddRun(ctx context.Context, r *Run, now time.Time) error {
 	n, err := s.NextRun(ctx)
 	if err != nil {
@@ -147,6 +148,7 @@ func filesOf(inputs []Input, run int64) string {
 	return strings.Join(names, ", ")
 }
 
+// addCoverage adds counters. Words are RunCoverage's to join, and hours are in a table of their own.
 func addCoverage(sum, c *report.Coverage) {
 	sum.Packets += c.Packets
 	sum.Bytes += c.Bytes

@@ -99,6 +99,7 @@ func (s *Store) copyTable(old *sql.DB, table, order string) (n int64, whole bool
 	if err != nil {
 		return 0, false
 	}
+	// The columns are those of the damaged file. If our schema does not have one, each insert fails and the rows stay there.
 	marks := strings.TrimSuffix(strings.Repeat("?, ", len(columns)), ", ")
 	insert := "INSERT OR IGNORE INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES (" + marks + ")"
 	values, pointers := make([]any, len(columns)), make([]any, len(columns))

@@ -47,7 +47,8 @@ func named() map[string]string {
 // Schema is the version of the schema that this package writes.
 func Schema() int { return len(migrations) }
 
-// migrate brings the schema up to date, each step in a transaction of its own.
+// migrate brings the schema up to date, each step in a transaction of its own together with its number: after a crash it continues
+// where it was. A store of a later schema is rejected, not guessed at.
 func (s *Store) migrate() error {
 	at, err := s.schema()
 	if err != nil {
@@ -70,6 +71,7 @@ func (s *Store) migrate() error {
 	return nil
 }
 
+// readable checks the schema of a store that may not be changed: an older one cannot be migrated, and its queries would fail.
 func (s *Store) readable() error {
 	at, err := s.schema()
 	switch {
@@ -131,7 +133,8 @@ func (s *Store) begin(ctx context.Context, do func(*tx) error) error {
 	return s.full(plain(in.Commit()))
 }
 
-// do runs a named statement.
+// do runs a named statement. It always returns nil: errors stay in tx.err, where begin finds them. The result is only there to end a
+// function with.
 func (t *tx) do(name string, args ...any) error {
 	if t.err != nil {
 		t.rows = 0
@@ -175,6 +178,7 @@ func (s *Store) each(ctx context.Context, name string, args []any, row func(scan
 	return eachRow(name, rows, err, row)
 }
 
+// eachRow ends the query in any case: rows that stay open would keep the log from being emptied.
 func eachRow(name string, rows *sql.Rows, err error, row func(scanner) error) error {
 	if err != nil {
 		return plain(fmt.Errorf("%s: %w", name, err))

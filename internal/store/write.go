@@ -17,7 +17,8 @@ type written struct {
 	evidence, destinations, beats map[string]uint64
 }
 
-// writer writes one batch.
+// writer writes one batch in one transaction. It changes nothing of the Store before done, which is called after the commit: a failed
+// transaction is written again from the same state.
 type writer struct {
 	store  *Store
 	tx     *tx
@@ -35,7 +36,8 @@ func (s *Store) newWriter(now time.Time) *writer {
 		out: stagedOutbox{last: s.out.last, bytes: s.out.waiting.bytes}}
 }
 
-// rest writes all of a batch but its alerts.
+// rest writes all of a batch but its alerts. Counters (hours, coverage, unmatched) are added to rows and not replaced, so that each
+// batch may be written only once.
 func (w *writer) rest(b *batch) {
 	for _, p := range b.states {
 		w.state(&p)
@@ -76,6 +78,7 @@ func (w *writer) alerts(b *batch, list []turned) error {
 // mostWritten bounds the findings whose rows are known; for others, every row is written again when they change.
 const mostWritten = 8192
 
+// done takes over the state of a committed transaction. The caller holds Store.writing, which guards written; Store.mu guards out.
 func (w *writer) done() {
 	known := w.store.written
 	for id := range known { // any of them
@@ -132,6 +135,7 @@ func list(v any) string {
 	return string(b)
 }
 
+// numbers makes ints of roles: encoding/json writes a slice of bytes as base64, which SQL cannot search.
 func numbers(roles []classify.HostRole) []int {
 	out := make([]int, len(roles))
 	for i, r := range roles {
@@ -140,6 +144,7 @@ func numbers(roles []classify.HostRole) []int {
 	return out
 }
 
+// finding writes a finding, and of its evidence, destinations and beats those rows that changed: one contact changes few of them.
 func (w *writer) finding(k *kept) {
 	f, d := k.finding, &k.decision
 	w.tx.do("finding.put", f.ID, w.store.sensor, f.Vendor.Key, f.Vendor.Name, f.Vendor.Country, f.Product, f.ProductVersion,
@@ -179,6 +184,8 @@ func (w *writer) put(key string, old, now map[string]uint64, query string, args 
 	}
 }
 
+// hash is not cryptographic: both sides of the comparison are ours. Texts go in with their length, so that two of them cannot run
+// together.
 func hash(args []any) uint64 {
 	h := fnv.New64a()
 	var room [8]byte
@@ -198,6 +205,8 @@ func hash(args []any) uint64 {
 	return h.Sum64()
 }
 
+// evidence writes a piece of evidence. Its key is a hash of what identifies it, which is as short as an index wants it. position keeps
+// evidence against the product in the classifier's order; all other evidence is sorted by weight when it is read.
 func (w *writer) evidence(id string, e *classify.Evidence, i int, old, now map[string]uint64) {
 	position := int64(0)
 	if e.Kind == classify.KindAgainst {
@@ -215,6 +224,7 @@ func (w *writer) destination(id string, d *classify.Destination, old, now map[st
 		int64(d.RTT), int64(d.Contacts), int64(d.Failed), int64(whole(d.Proxy)), int64(d.Place.Level), d.Place.Country, d.Place.City, list(d.Place))
 }
 
+// beat writes a service with the starts of its sessions, as distances, which are shorter numbers than times.
 func (w *writer) beat(id string, b *classify.Beacon, all []classify.Starts, old, now map[string]uint64) {
 	var starts []int64
 	for i := range all {
