@@ -225,6 +225,28 @@ func TestMaintenance(t *testing.T) {
 	require.Equal(t, []RuleStats{{ID: "maintenance-20261102T100000Z", Alerts: 1, Findings: 1}}, b.Stats().Rules)
 }
 
+// More findings than the Book remembers: what was sent of a forgotten one is asked of the store, so that it is not new again.
+func TestForgottenFindingsAreAskedFor(t *testing.T) {
+	for name, c := range map[string]scene{
+		"what was sent": {opt: Options{MaxTracked: 1}, asks: true, script: `
+			0m    judge a possible    -> new a
+			1m    judge b             -> new b
+			2m    judge a possible    ->
+			3m    judge b             ->
+			4m    judge a installed   -> raised a
+			5m    judge b             ->
+			6m    judge a installed   ->`},
+		"what is suppressed": {opt: Options{MaxTracked: 1}, asks: true, cfg: Config{Suppress: []SuppressionRule{{ID: "r", Reason: "known", Author: "ann", Vendors: []string{"drweb"}}}}, script: `
+			0m    judge a vendor=drweb -> [suppressed new a]
+			1m    judge b              -> new b
+			2m    judge a vendor=drweb ->
+			3m    suppress             ->
+			4m    judge a vendor=drweb -> new a`},
+	} {
+		t.Run(name, func(t *testing.T) { c.play(t) })
+	}
+}
+
 func TestGroups(t *testing.T) {
 	few := Group{Over: 2, Within: 10 * time.Minute}
 	for name, c := range map[string]scene{

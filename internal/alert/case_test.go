@@ -32,6 +32,17 @@ func newMemory() *memory {
 	return &memory{alerts: map[string][]byte{}, findings: map[string]*classify.Finding{}, said: map[string]policy.Decision{}}
 }
 
+// past is Options.Past.
+func (m *memory) past(finding string) (out []*Alert) {
+	for _, body := range m.alerts {
+		a := &Alert{}
+		if json.Unmarshal(body, a) == nil && a.Finding == finding {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
 func (m *memory) keep(t *testing.T, list []*Alert) {
 	for _, a := range list {
 		b, err := json.Marshal(a)
@@ -71,14 +82,18 @@ func (m *memory) restart(t *testing.T, cfg Config, opt Options) *Book {
 type scene struct {
 	cfg    Config
 	opt    Options
+	asks   bool // Options.Past gives what the Book returned
 	script string
 }
 
 func (s scene) play(t *testing.T) *Book {
 	t.Helper()
+	m := newMemory()
 	b, err := NewBook(s.cfg, s.opt)
 	require.NoError(t, err)
-	m := newMemory()
+	if s.asks {
+		b.opt.Past = m.past
+	}
 	for l := range strings.Lines(s.script) {
 		l = strings.TrimSpace(l)
 		if l == "" || strings.HasPrefix(l, "#") {

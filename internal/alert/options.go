@@ -20,6 +20,10 @@ type Options struct {
 	// policy. nil: places in Moscow (M3, M2).
 	Concern func(*classify.Finding, *classify.Destination) bool
 
+	// Past returns the alerts that were made of a finding before, sent or not, in any order; nil: none are known. It is asked for findings
+	// that a full Book forgot, and may be: it is not asked before the first was.
+	Past func(finding string) []*Alert
+
 	MaxTracked int // findings remembered (limits.Hosts); beyond that the least recently judged one is forgotten
 	MaxHeld    int // held alerts that keep all their evidence (4,096); further ones keep two pieces
 	MaxUnsaid  int // alerts waiting for Unsaid (16,384); beyond that the oldest are dropped and counted

@@ -3,6 +3,7 @@ package alert
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -14,18 +15,7 @@ import (
 // any order; if two have the same id, the one decided later counts. None of them is sent again. Call Recall afterwards for
 // each finding that was kept.
 func (b *Book) Restore(made []*Alert) {
-	latest := make(map[string]*Alert, len(made))
-	for _, a := range made {
-		if old := latest[a.ID]; a.Event != Test && (old == nil || old.Sequence < a.Sequence) {
-			latest[a.ID] = a
-		}
-	}
-	list := make([]*Alert, 0, len(latest))
-	for _, a := range latest {
-		list = append(list, a)
-	}
-	slices.SortFunc(list, func(x, y *Alert) int { return cmp.Or(cmp.Compare(x.Sequence, y.Sequence), cmp.Compare(x.ID, y.ID)) })
-	for _, a := range list {
+	for _, a := range inOrder(made) {
 		b.sequence, b.now = max(b.sequence, a.Sequence), later(b.now, a.Decided)
 		b.regroup(a)
 		if a.Event != Summary {
@@ -34,6 +24,19 @@ func (b *Book) Restore(made []*Alert) {
 	}
 	b.lapse(b.now)
 	b.stale = true
+}
+
+// inOrder returns the latest version of each alert, in the order in which they were decided.
+func inOrder(made []*Alert) []*Alert {
+	latest := make(map[string]*Alert, len(made))
+	for _, a := range made {
+		if old := latest[a.ID]; a.Event != Test && (old == nil || old.Sequence < a.Sequence) {
+			latest[a.ID] = a
+		}
+	}
+	return slices.SortedFunc(maps.Values(latest), func(x, y *Alert) int {
+		return cmp.Or(cmp.Compare(x.Sequence, y.Sequence), cmp.Compare(x.ID, y.ID))
+	})
 }
 
 // lapse forgets the Summaries that were due by a time that the other Book reached: it sent them, though the store may have forgotten

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,7 +16,38 @@ import (
 
 func (s *Session) bookOptions() alert.Options {
 	o, rules := &s.opt, s.Know.Policy
-	return alert.Options{MaxTracked: o.Hosts, Sensor: o.Sensor, Policy: rules.Name, Version: o.Version, Concern: alert.PlacesOf(rules)}
+	return alert.Options{MaxTracked: o.Hosts, Sensor: o.Sensor, Policy: rules.Name, Version: o.Version, Concern: alert.PlacesOf(rules),
+		Past: s.past}
+}
+
+// past is alert.Options.Past.
+func (s *Session) past(finding string) (out []*alert.Alert) {
+	db := s.alertStore()
+	if db == nil {
+		return nil
+	}
+	list, err := db.AlertsOf(context.Background(), finding)
+	if err != nil {
+		s.opt.Log.Warn("the alerts of a finding cannot be read; it may be sent again as new", zap.String("finding", finding), zap.Error(err))
+	}
+	for i := range list {
+		a := new(alert.Alert)
+		if x, ok := list[i].Value.(*alert.Alert); ok {
+			*a = *x
+		} else if json.Unmarshal(list[i].Body, a) != nil {
+			continue
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// alertStore is the store that has the alerts; nil if none are kept.
+func (s *Session) alertStore() *store.Store {
+	if s.opt.Store == nil && s.opt.Outbox != nil {
+		return s.opt.Outbox.store
+	}
+	return s.opt.Store
 }
 
 // AllRules returns ours, then the store's suppressions with other IDs. A suppression of the store that cannot be read is
@@ -95,10 +127,7 @@ func (s *Session) take() []store.Alert {
 
 // keepAlerts hands over the alerts that are not written together with a finding.
 func (s *Session) keepAlerts() {
-	db := s.opt.Store
-	if db == nil && s.opt.Outbox != nil {
-		db = s.opt.Outbox.store
-	}
+	db := s.alertStore()
 	for _, a := range s.take() {
 		db.KeepAlert(a)
 	}

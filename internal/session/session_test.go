@@ -247,6 +247,29 @@ func TestAlertsAndFindingsAreStoredTogether(t *testing.T) {
 	require.ErrorContains(t, err, `no alert and no finding with alerts "nonsense"`)
 }
 
+// With more findings than are remembered, what was sent is asked of the store: nothing is new twice, nor sent twice.
+func TestForgottenFindingsAreNotNewAgain(t *testing.T) {
+	c := config.Default()
+	c.Alerts.All, c.Alerts.Group.Over, c.Alerts.AtLeast = true, 0, "possible"
+	for _, kept := range []bool{true, false} {
+		opt := session.Options{Alerts: &c.Alerts, Hosts: 2}
+		if kept {
+			opt.Store = openStore(t)
+		}
+		began, again := map[string]int{}, 0
+		opt.Sent = func(a *alert.Alert) {
+			if a.Event == alert.New {
+				if began[a.Finding]++; began[a.Finding] > 1 {
+					again++
+				}
+			}
+		}
+		run(t, opt, know(t, policy.Default), "office.pcap")
+		require.NotEmpty(t, began)
+		require.Equal(t, !kept, again > 0, "without a store the capture makes findings new again: %d", again)
+	}
+}
+
 // A trial counts what a rule matches and names evidence that it does not cover; the rule then holds for reports and later runs.
 func TestSuppressionOfAStore(t *testing.T) {
 	k, db := know(t, policy.Default), openStore(t)

@@ -132,7 +132,7 @@ func (s *Store) flush(ctx context.Context, now time.Time, more func(*tx) error) 
 		s.mu.Unlock()
 		return nil
 	}
-	s.waiting, s.inFlight, s.out.keep = s.newBatch(), b.alerts.count, max(mostRecent, b.alerts.count)
+	s.waiting, s.flying, s.inFlight, s.out.keep = s.newBatch(), b, b.alerts.count, max(mostRecent, b.alerts.count)
 	s.mu.Unlock()
 	var err error
 	alerts := b.alerts.sorted()
@@ -168,7 +168,8 @@ func (s *Store) flush(ctx context.Context, now time.Time, more func(*tx) error) 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.inFlight = 0; err != nil {
+	s.flying, s.inFlight = nil, 0
+	if err != nil {
 		b.alerts.keep(alerts)
 		s.waiting.join(b)
 	}

@@ -42,9 +42,25 @@ func (s *Store) keepAlert(a Alert) {
 }
 
 // Alerts returns every alert, ordered by Changed.
-func (s *Store) Alerts(ctx context.Context) ([]Alert, error) {
+func (s *Store) Alerts(ctx context.Context) ([]Alert, error) { return s.alerts(ctx, "alert.all") }
+
+// AlertsOf returns a finding's alerts, among them those that wait to be written.
+func (s *Store) AlertsOf(ctx context.Context, finding string) ([]Alert, error) {
+	s.mu.Lock()
+	var waiting []Alert
+	for _, b := range []*batch{s.flying, s.waiting} { // first: what is written meanwhile may then be returned twice, but is not missed
+		if b != nil {
+			waiting = append(waiting, b.alerts.of(finding)...)
+		}
+	}
+	s.mu.Unlock()
+	stored, err := s.alerts(ctx, "alert.of", finding)
+	return append(stored, waiting...), err
+}
+
+func (s *Store) alerts(ctx context.Context, query string, args ...any) ([]Alert, error) {
 	var out []Alert
-	err := s.each(ctx, "alert.all", nil, func(row scanner) error {
+	err := s.each(ctx, query, args, func(row scanner) error {
 		var a Alert
 		var changed, sent int64
 		var body []byte

@@ -51,7 +51,8 @@ type Store struct {
 
 	mu       sync.Mutex
 	waiting  *batch
-	inFlight int                // alerts to be sent of the batch that is being written
+	flying   *batch             // that is being written; nil: none is. Only its alerts may be read, and do not change
+	inFlight int                // alerts to be sent of flying
 	dropped  [severities]uint64 // alerts that did not find room in memory
 	counts   map[string]counts  // of every finding, as it was last kept
 

@@ -14,6 +14,7 @@ const severities = 5
 type waiting struct {
 	limit int
 	byID  map[string]turned
+	ids   map[string][]string  // of each finding's alerts; some may have been dropped
 	sends [severities][]string // ids of those to be sent, oldest first
 	count int                  // of ids in sends
 	turn  uint64
@@ -27,7 +28,7 @@ type turned struct {
 }
 
 func newWaiting(limit int, lost *[severities]uint64) *waiting {
-	return &waiting{limit: limit, byID: map[string]turned{}, lost: lost}
+	return &waiting{limit: limit, byID: map[string]turned{}, ids: map[string][]string{}, lost: lost}
 }
 
 func (w *waiting) put(a Alert) {
@@ -35,6 +36,7 @@ func (w *waiting) put(a Alert) {
 	if !known {
 		w.turn++
 		old.turn = w.turn
+		w.ids[a.Finding] = append(w.ids[a.Finding], a.ID)
 	}
 	fresh := a.Send && !old.Send
 	if old.Send && !a.Send { // the same alert in a later state
@@ -49,6 +51,16 @@ func (w *waiting) put(a Alert) {
 	for w.count++; w.count > w.limit; w.count-- {
 		w.evict()
 	}
+}
+
+// of returns a finding's alerts.
+func (w *waiting) of(finding string) (out []Alert) {
+	for _, id := range w.ids[finding] {
+		if a, there := w.byID[id]; there {
+			out = append(out, a.Alert)
+		}
+	}
+	return out
 }
 
 func (w *waiting) evict() {

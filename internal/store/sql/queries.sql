@@ -93,6 +93,8 @@ SELECT hour, contacts, lookups FROM contact_hours WHERE finding = $1 AND hour >=
 INSERT INTO alerts (id, finding, rule, severity, state, changed, told, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, state = excluded.state, changed = excluded.changed,
 	told = CASE WHEN excluded.told = 0 THEN alerts.told ELSE excluded.told END, body = excluded.body;
+-- name: alert.of
+SELECT id, finding, rule, severity, state, changed, told, body FROM alerts WHERE finding = $1 ORDER BY changed, id;
 -- name: alert.all
 SELECT id, finding, rule, severity, state, changed, told, body FROM alerts ORDER BY changed, id;
 
