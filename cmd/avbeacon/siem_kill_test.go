@@ -2,15 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"avbeacon/internal/store"
 	"avbeacon/internal/testkit/rounds"
 )
 
@@ -58,11 +62,12 @@ func TestKilledMonitorsLoseNoAlert(t *testing.T) {
 
 	syslog, elastic := collectOctets(t), collectBulk(t)
 	elastic.slow = 20 * time.Millisecond // so that kills find requests on their way
-	file, _ := toBoth(t, syslog, elastic)
+	file, dir := toBoth(t, syslog, elastic)
 	from := 0
 	for round := range kills {
 		most := len(c.records) * (round + 1) / kills // so that each kill finds something to do
 		killOne(t, c, file, from, most, 100*time.Millisecond+rand.N(300*time.Millisecond)+time.Duration(round%10/9)*time.Second)
+		requireStored(t, filepath.Join(dir, "home.db"), &syslog.arrivals, &elastic.arrivals)
 		from = missing(packetOf, len(c.records), &syslog.arrivals, &elastic.arrivals)
 	}
 	p := avbeacon(t, "monitor", "-c", file)
@@ -84,6 +89,36 @@ func TestKilledMonitorsLoseNoAlert(t *testing.T) {
 		require.True(t, slices.Equal(ids, got), "%s: missing %s, more %s", who, few(without(ids, got)), few(without(got, ids)))
 		a.requireOrder(t, finding, event)
 		t.Logf("%s: %d alerts, %d of them twice or more", who, len(got), count(a.seen(), 1))
+	}
+}
+
+// requireStored checks that the store has every alert that arrived anywhere, and the finding that it is about.
+func requireStored(t testing.TB, file string, receivers ...*arrivals) {
+	t.Helper()
+	if _, err := os.Stat(file); err != nil {
+		return // killed before it was made
+	}
+	db, err := store.Open(file, store.Options{ReadOnly: true})
+	if errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrOlder) {
+		return // killed while it was made
+	}
+	require.NoError(t, err)
+	defer db.Close()
+	alerts, err := db.Alerts(t.Context())
+	require.NoError(t, err)
+	found, err := db.Findings(t.Context(), nil)
+	require.NoError(t, err)
+	stored, findings := map[string]bool{}, map[string]bool{}
+	for i := range found {
+		findings[found[i].ID] = true
+	}
+	for i := range alerts {
+		stored[alerts[i].ID] = findings[alerts[i].Finding]
+	}
+	for _, a := range receivers {
+		for id := range a.seen() {
+			require.True(t, stored[id], "alert %s arrived, and the store lacks it or its finding", id)
+		}
 	}
 }
 
