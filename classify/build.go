@@ -154,15 +154,16 @@ var kindWhy = [...]string{
 }
 
 func (c *Classifier) evidence(t *track, j judgement, f *Finding) []Evidence {
-	out := make([]Evidence, 0, len(t.evidence)+len(j.caps)+8)
+	sum := t.facts()
+	behaviour := c.behaviour(t, &sum, f)
+	out := make([]Evidence, 0, len(t.evidence)+len(behaviour)+len(j.caps)) // exact: reports hold very many of these lists
 	for _, e := range t.evidence {
 		x := *e
 		x.Frames = slices.Clone(e.Frames)
 		x.First, x.Last = e.First.UTC(), e.Last.UTC()
 		out = append(out, x)
 	}
-	sum := t.facts()
-	out = append(out, c.behaviour(t, &sum, f)...)
+	out = append(out, behaviour...)
 	slices.SortStableFunc(out, func(a, b Evidence) int {
 		return cmp.Or(cmp.Compare(b.Weight, a.Weight), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value),
 			cmp.Compare(a.Role, b.Role))
