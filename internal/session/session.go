@@ -187,6 +187,9 @@ func (s *Session) tick(now time.Time, st capture.Stats) error {
 // Finish judges every finding a last time at the end of the input, in report order, including those that were still waiting
 // for an answer. each, which may be nil, gets them one at a time, so that they are never all in memory.
 func (s *Session) Finish(each func(*classify.Finding)) {
+	if s.Alerter.Book == nil && s.opt.Changed == nil && each == nil {
+		return // nobody wants them: building all findings takes seconds on a large site
+	}
 	_ = s.Pipeline.Classifier.Each(func(f *classify.Finding) error { // the callback never fails
 		d := s.decide(f)
 		if s.opt.Changed != nil {
