@@ -37,6 +37,7 @@ type sign struct {
 // family groups Kinds for counting: all Kinds that show a name are one family. Values are bits.
 type family uint32
 
+// The families, in the order in which family.String names them.
 const (
 	famName family = 1 << iota
 	famCertificate
@@ -52,12 +53,14 @@ const (
 	famFallback
 )
 
+// families gives each Kind its family; 0 is one that counts for no verdict by itself.
 var families = [...]family{KindLookup: famName, KindSNI: famName, KindHTTPHost: famName, KindConnect: famName, KindDerived: famName,
 	KindOther: famName, KindCertificate: famCertificate, KindIssuer: famIssuer, KindPath: famPath, KindQuery: famQuery,
 	KindUserAgent: famUserAgent, KindHeader: famHeader, KindBody: famBody, KindPayload: famPayload, KindPort: famPort,
 	KindLANPort: famLANPort, KindNetwork: 0, KindFallback: famFallback, KindAgainst: 0}
 
-// session is a run of starts at most 30 s apart, and the unbarred signs in it.
+// session is a run of starts at most 30 s apart, and the unbarred signs in it. It is what makes evidence independent: a product's one
+// update may make a dozen connections, which prove no more than one of them.
 type session struct {
 	start, last int64 // nanoseconds since 1970
 
@@ -126,6 +129,7 @@ func (s *session) note(g *sign) {
 	}
 }
 
+// noteLookup keeps DNS queries apart from connections: a query shows that a name was wanted, not that its server was reached.
 func (s *session) noteLookup(g *sign, role uint32) {
 	if g.strength < feeds.Medium {
 		return
@@ -155,7 +159,8 @@ type facts struct {
 	toolLookups  bool   // medium or strong DNS queries that a tool's flow explains
 }
 
-// fold adds one session.
+// fold adds one session. DNS queries of a session in which only a tool connected are the tool's and do not count. Two kinds count only
+// if one session showed both, which is why twoKinds is set here and not computed from the sums.
 func (f *facts) fold(s *session) {
 	looks := s.lookMedium && (!s.tool || s.anyFlow)
 	if s.lookMedium && !looks {

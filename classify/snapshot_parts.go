@@ -7,7 +7,10 @@ import (
 	"avbeacon/feeds"
 )
 
-// entryKey identifies a catalogue entry across builds of the catalogue.
+// The methods named code below list the fields of each type once, for writing and for reading (see coder). Order is the format: a new
+// field needs a new version and c.since around it, so that older snapshots can still be read.
+
+// entryKey identifies a catalogue entry across builds of the catalogue. File and line would not: entries move.
 type entryKey struct {
 	vendor, pattern string
 	signal          feeds.Signal
@@ -28,7 +31,7 @@ type known struct {
 func knownIn(c *feeds.Catalog) *known {
 	k := &known{catalog: c, entries: map[entryKey]*feeds.Entry{}}
 	for e := range c.Entries() {
-		if at := keyOfEntry(e); k.entries[at] == nil {
+		if at := keyOfEntry(e); k.entries[at] == nil { // several entries may have one key: the first
 			k.entries[at] = e
 		}
 	}
@@ -78,7 +81,7 @@ func (h *host) code(c *coder, k *known) {
 		c.instant(&s.From)
 		c.instant(&s.To)
 	})
-	if n := len(h.spans); n > 0 {
+	if n := len(h.spans); n > 0 { // not saved: the last span says it
 		h.spanned, h.began = h.spans[n-1].Address == h.addr, h.spans[n-1].From.UnixNano()
 	}
 	c.bytes(h.mac[:])
@@ -111,6 +114,7 @@ func (f *FrameRef) code(c *coder) {
 	code(c, &f.Frame)
 }
 
+// code codes what the host does. The arrays of pointers only shorten the list; their order counts like any other.
 func (d *habits) code(c *coder, k *known) {
 	for _, n := range [...]*uint32{&d.opened, &d.accepted, &d.lookups, &d.answersGot, &d.dnsFlows, &d.noRecursion, &d.iterative,
 		&d.hourAsked, &d.mostAsked, &d.flowHourAsked, &d.answeredFlows, &d.answersGiven, &d.proxied, &d.via} {
@@ -155,6 +159,7 @@ func (s *stream) code(c *coder) {
 	c.flag(&s.even)
 }
 
+// code codes the used part of the set. codeMost rejects a count that would reach beyond the array.
 func (s *smallSet) code(c *coder) {
 	codeMost(c, &s.n, uint8(len(s.v)))
 	for i := range s.v[:s.n] {
@@ -177,6 +182,7 @@ func (s *starts) code(c *coder) {
 	codeMost(c, &s.next, uint8(len(s.at)-1))
 }
 
+// hours codes the hours of activity as a bitmap that ends with the newest one.
 func (c *coder) hours(h *beacon.Hours) {
 	newest, any := h.Newest()
 	bitmap := h.Bitmap()
@@ -190,7 +196,8 @@ func (c *coder) hours(h *beacon.Hours) {
 	}
 }
 
-// sum changes with everything that a host shows, whoever calls. It is never 0.
+// sum changes with everything that a host shows, whoever calls. It is never 0. A Saver compares it to find hosts that have changed
+// since they were last written: adding counters that only grow is much cheaper than coding the host.
 func (h *host) sum() uint64 {
 	d := &h.did
 	n := uint64(d.opened) + uint64(d.accepted) + uint64(d.lookups) + uint64(d.answersGot) + uint64(d.dnsFlows) + uint64(d.noRecursion) +
@@ -280,6 +287,7 @@ func (d *Destination) code(c *coder) {
 	}
 }
 
+// codeBehaviour codes what is derived from several sightings: pools, installations, fallback resolvers, rhythms, consoles.
 func (t *track) codeBehaviour(c *coder, k *known) {
 	list(c, &t.pools, snapshotPools, func(p *pool) {
 		k.entry(c, &p.entry)
@@ -323,6 +331,7 @@ func (b *beat) code(c *coder) {
 	code(c, &b.earlier)
 }
 
+// codeSessions codes what verdict and state are read from.
 func (t *track) codeSessions(c *coder, k *known) {
 	list(c, &t.sessions, maxSessions, func(s *session) { s.code(c) })
 	t.past.code(c)

@@ -111,6 +111,7 @@ type recentNames [4]struct {
 // sameLookup is how close queries for one name and different types, or sent again under the same id, count as one.
 const sameLookup = int64(5 * time.Second)
 
+// again reports whether a query was counted already. It is noted otherwise, in place of the oldest.
 func (r *recentNames) again(name string, at int64, q question) bool {
 	h, oldest := hashText(name), 0
 	for i := range r {
@@ -142,12 +143,13 @@ func (c *Classifier) trackOf(h *host, v *feeds.Vendor) *track {
 	return t
 }
 
+// findingID is the same in every run for the same sensor, host and vendor: stores and receivers recognise a finding by it.
 func findingID(sensor, key, vendor string) string {
 	sum := sha256.Sum256([]byte(sensor + "\x00" + key + "\x00" + vendor))
 	return hex.EncodeToString(sum[:8])
 }
 
-// add takes a sign into account.
+// add takes a sign into account. The order matters: bars decides whether it counts, which record shows and count acts on.
 func (c *Classifier) add(t *track, g sign) {
 	c.bars(t, &g)
 	t.first, t.last = earlier(t.first, g.time), later(t.last, g.time)
@@ -239,6 +241,7 @@ func (c *Classifier) record(t *track, g *sign) {
 // maxValues is how many names of one pattern are shown separately: some products put a hash into every name.
 const maxValues = 12
 
+// crowded reports whether one pattern has shown so many names that further ones share a piece of evidence.
 func (t *track) crowded(g *sign) bool {
 	n := 0
 	for _, e := range t.evidence {

@@ -17,7 +17,8 @@ type judgement struct {
 	caps    []string // sentences
 }
 
-// judge reads the verdict of a track from its facts, and caps it by the host's role.
+// judge reads the verdict of a track from its facts, and caps it by the host's role. A cap lowers a verdict and never raises one; its
+// sentence follows the reason, so that a reader sees what the evidence alone would have meant.
 func (c *Classifier) judge(t *track, roles []HostRole) judgement {
 	f := t.facts()
 	c.console(t, &f)
@@ -35,7 +36,8 @@ func (c *Classifier) judge(t *track, roles []HostRole) judgement {
 
 func article(r HostRole) string { return "a " + r.String() }
 
-// scale holds the rules above Possible, surest first. A verdict turns from likely to installed here.
+// scale holds the rules above Possible, strongest first; the first that matches decides, and its sentence is the reason in the report.
+// A verdict turns from likely to installed here.
 func scale(t *track, f *facts) judgement {
 	switch {
 	case f.twoKinds != 0:
@@ -158,6 +160,8 @@ func (c *Classifier) console(t *track, f *facts) {
 	}
 }
 
+// callsVendor reports whether a server itself connects to the vendor, as a management console does: agents' ports alone are used by
+// other programs too.
 func (c *Classifier) callsVendor(u consoleUse, v *feeds.Vendor) bool {
 	s := c.hosts.find(u.server)
 	if s == nil {

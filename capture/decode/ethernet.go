@@ -34,7 +34,7 @@ const (
 	maxNests = 32 // link headers nested in each other, in one packet
 )
 
-// ethernet decodes a packet from its Ethernet header on.
+// ethernet decodes a packet from its Ethernet header on. wire is how long b was on the wire; b may be shorter, if the capture cut it.
 func (d *Decoder) ethernet(out *Headers, b []byte, wire int) capture.Reason {
 	if len(b) < 14 {
 		return tooShort(wire, 14)
@@ -52,7 +52,7 @@ func (d *Decoder) inside(out *Headers, proto uint32, b []byte, wire int) capture
 		return d.ip6(out, b, wire)
 	}
 	for range maxTags {
-		skip := 0
+		skip := 0 // bytes of the tag before the next Ethertype
 		switch proto {
 		case etherVLAN, etherQinQ, etherQinQ91, etherQinQ92:
 			skip = 2

@@ -7,6 +7,7 @@ import "avbeacon/capture"
 // It returns false, with out in any state, if the packet needs the general path.
 func (d *Decoder) plain(p *capture.Packet, out *Headers) bool {
 	b := p.Data
+	// A cut packet (OrigLen) needs the general path, which tells missing bytes from malformed ones. 42: Ethernet, IPv4 and UDP headers.
 	if p.Link != capture.LinkEthernet || p.HasVLAN || len(b) < 42 || int(p.OrigLen) > len(b) {
 		return false
 	}
@@ -35,6 +36,7 @@ func (d *Decoder) plain(p *capture.Packet, out *Headers) bool {
 	return ok
 }
 
+// plain4 takes an IPv4 header of 20 bytes; offset and More Fragments are 0. 28 bytes are that and the shortest transport header (UDP).
 func plain4(out *Headers, b []byte) bool {
 	if len(b) < 28 || b[0] != 0x45 || be16(b[6:])&0x3fff != 0 {
 		return false
@@ -52,6 +54,7 @@ func plain4(out *Headers, b []byte) bool {
 	return b[9] == ipUDP && plainUDP(out, b[20:total])
 }
 
+// plain6 takes an IPv6 header that a transport header follows at once. A jumbogram has length 0 and takes the general path.
 func plain6(out *Headers, b []byte) bool {
 	if len(b) < 48 || b[0]>>4 != 6 {
 		return false
@@ -68,6 +71,7 @@ func plain6(out *Headers, b []byte) bool {
 	return b[6] == ipUDP && plainUDP(out, b[40:total])
 }
 
+// plainTCP sets Payload to nil if there is none.
 func plainTCP(out *Headers, b []byte) bool {
 	if len(b) < 20 {
 		return false
@@ -86,6 +90,7 @@ func plainTCP(out *Headers, b []byte) bool {
 	return true
 }
 
+// plainUDP leaves ports of tunnels to the general path, which opens them. Length 0, as of jumbograms, goes there too.
 func plainUDP(out *Headers, b []byte) bool {
 	size := int(be16(b[4:]))
 	if size < 8 || size > len(b) {

@@ -21,6 +21,8 @@ const (
 	maxQUICTries = 16 // datagrams that a client's hello may be spread over
 )
 
+// udp reads a datagram. A flow of QUIC or DTLS has a reader of its own; all other datagrams are recognised one by one, as several
+// protocols may share a flow's ports.
 func (o *observer) udp(d *decode.Headers, ref flowRef) {
 	s, i, e, forward := o.enter(d, ref)
 	g := segment{d: d, s: s, e: e, index: i}
@@ -42,7 +44,8 @@ func (o *observer) udp(d *decode.Headers, ref flowRef) {
 	}
 }
 
-// datagram recognises the protocol by ports or first bytes and reads the message.
+// datagram recognises the protocol by ports or first bytes and reads the message. Ports come first where a protocol has no first bytes
+// of its own; after them the cheapest test of bytes.
 func (o *observer) datagram(g *segment, b []byte) {
 	switch d := g.d; {
 	case d.DstPort == portDNS || d.SrcPort == portDNS:
@@ -94,6 +97,7 @@ func (o *observer) netbiosDatagram(g *segment, b []byte) {
 	obs.ID = &capture.IdentityDetail{NBNS: &n}
 }
 
+// dhcp passes on clients' and servers' messages; an observation of a client's is about its sender.
 func (o *observer) dhcp(g *segment, m *wire.DHCP, err error) {
 	if err != nil || m == nil {
 		o.stats.MalformedOther++
@@ -159,6 +163,7 @@ func (s *shard) dropQUIC(h uint32) {
 	}
 }
 
+// readQUIC reads further datagrams of a connection whose hello is not complete.
 func (o *observer) readQUIC(g *segment, b []byte) {
 	s := *g.s.quics.get(g.e.Aux)
 	if o.feedQUIC(g, s, b) {
@@ -224,6 +229,8 @@ func (o *observer) gquic(g *segment, b []byte) bool {
 	return true
 }
 
+// readDTLS reads the handshake of both sides until the server's is done. The streams are made at the first datagram and released there;
+// only observe, which has no Interest, keeps reading for the client's certificate.
 func (o *observer) readDTLS(g *segment, b []byte) {
 	if g.e.Aux == 0 {
 		g.e.Aux = g.s.dtls.put(new([2]wire.DTLSStream))

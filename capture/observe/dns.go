@@ -37,7 +37,7 @@ func (o *observer) dns(g *segment, msg []byte, p capture.Proto) {
 	if !peek.RD() && p == capture.DNS {
 		g.e.Flags |= flowNoRD
 	}
-	if o.in != nil && p == capture.DNS && !o.in.Name(peek.Name) {
+	if o.in != nil && p == capture.DNS && !o.in.Name(peek.Name) { // nil: observe, which wants everything
 		return
 	}
 	m, err := wire.ParseDNS(msg)
@@ -74,7 +74,7 @@ func (o *observer) answered(g *segment, msg []byte, peek *wire.DNSPeek, p captur
 	if len(m.Questions) > 0 {
 		obs.Name = m.Questions[0].Name
 	}
-	if m.Opcode != 0 {
+	if m.Opcode != 0 { // an update's records are not answers
 		return
 	}
 	for i := range m.Answers {

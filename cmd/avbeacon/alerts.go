@@ -13,6 +13,8 @@ import (
 	"avbeacon/internal/store"
 )
 
+// newAlerts makes the command and its subcommands. A running monitor has the alerts in memory and reads acknowledgements at a reload,
+// so the commands here can change the store beside it.
 func newAlerts(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "alerts",

@@ -41,7 +41,7 @@ antivirus vendor's servers, the evidence, where those servers are, and what the 
 show.
 
 The report lists the hosts first, then the evidence (+ supports the verdict, - does not count or
-speaks against it, > is a destination), then the limitations. 'avbeacon schema report' prints the
+counts against it, > is a destination), then the limitations. 'avbeacon schema report' prints the
 schema of the JSON report.
 
 Exit codes: 0 ran; 2 something could not be read or done (the rest is reported);
@@ -121,7 +121,7 @@ func (o *analyzeOptions) warn(w io.Writer, text string, args ...any) {
 // checkWorkers rejects a number of workers that means nothing.
 func checkWorkers(n int) error {
 	if n < 1 {
-		return fmt.Errorf("--workers %d: it is 1 or more", n)
+		return fmt.Errorf("--workers %d: must be at least 1", n)
 	}
 	return nil
 }
@@ -134,6 +134,8 @@ func failLevel(word string) (level classify.Verdict, ok bool) {
 	return level, ok
 }
 
+// analyze checks all flags and opens everything before it reads a packet: an hour of reading must not end in a typing error. Files it
+// writes appear at the end, whole; after an error they are discarded.
 func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) error {
 	site, err := o.site.parse()
 	if err := errors.Join(err, o.check(), checkWorkers(o.workers)); err != nil {
@@ -192,7 +194,7 @@ func analyze(ctx context.Context, s *streams, o *analyzeOptions, args []string) 
 	}
 	if r, err := run.Resume(ctx); errors.Join(err, r.Err) != nil {
 		if err == nil {
-			err = fmt.Errorf("%d pieces of the store cannot be read, so that the run would not go on from all of it: %w", r.Unread, r.Err)
+			err = fmt.Errorf("%d pieces of the store cannot be read, so the run cannot continue from all of it: %w", r.Unread, r.Err)
 		}
 		return errors.Join(o.ofDB(err), out.discard(), to.discard())
 	}

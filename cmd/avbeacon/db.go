@@ -52,6 +52,7 @@ func listOf(c *cobra.Command, do func(c *cobra.Command, db *store.Store, format 
 	return list
 }
 
+// newBackup lets SQLite copy: a copy of the file alone would lack what is still in its log.
 func newBackup(s *streams) *cobra.Command {
 	var to string
 	c := withStore(&cobra.Command{

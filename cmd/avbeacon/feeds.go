@@ -26,6 +26,7 @@ func newFeeds(s *streams) *cobra.Command {
 	return c
 }
 
+// newFeedsCheck prints the problems on standard output, because they are the result; only a failure to look is an error message.
 func newFeedsCheck(s *streams) *cobra.Command {
 	return &cobra.Command{
 		Use:     "check [DIR]",
@@ -208,6 +209,7 @@ func explainText(w io.Writer, x *feeds.Explanation) error {
 	return err
 }
 
+// plainTable is the table of all lists: without a frame, so that it can be cut and searched like other output.
 func plainTable(head ...any) table.Writer {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)

@@ -1,5 +1,10 @@
 // Command avbeacon says which hosts run an antivirus that calls home, to whom, how often, and whether home is in a place
 // of concern.
+//
+// Arguments go in; a report, alerts or messages come out, and an exit code. Each file with the name of a subcommand has its flags, help
+// and checks; what it does is internal/session's (files), internal/daemon's (taps) or the store's. Start reading at run, then newRoot
+// (root.go), then analyze. output.go makes files appear whole or not at all, complain.go writes messages for people, progress.go the
+// bar.
 package main
 
 import (
@@ -34,7 +39,7 @@ type streams struct {
 	out, err io.Writer
 }
 
-// Exit codes (OUTPUT.md); exitInterrupted is what shells give for SIGINT.
+// Exit codes, as README.md lists them; exitInterrupted is what shells give for SIGINT.
 const (
 	exitConcern     = 1 // --fail-on: there is a finding of concern
 	exitIncomplete  = 2 // something could not be read or done

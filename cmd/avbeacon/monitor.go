@@ -140,6 +140,8 @@ func size(given func(string) bool, flag, word string, to *setting.Size) (err err
 	return nil
 }
 
+// monitor makes the daemon's options from configuration and flags. Signals are taken over before it starts, so that a SIGHUP during the
+// start reloads and does not kill.
 func monitor(ctx context.Context, s *streams, o *monitorOptions, given *pflag.FlagSet) error {
 	c, err := o.configuration(given)
 	if err != nil {
@@ -157,7 +159,7 @@ func monitor(ctx context.Context, s *streams, o *monitorOptions, given *pflag.Fl
 		return checked(ctx, s, d)
 	}
 	if len(c.Capture.Interfaces) == 0 && c.Capture.Read == "" && c.Capture.Watch == "" {
-		return errors.New("monitor needs a place that packets come from: -i INTERFACE, -r FILE, --watch FOLDER, or capture: in the configuration" + interfacesHint())
+		return errors.New("monitor needs a source of packets: -i INTERFACE, -r FILE, --watch FOLDER, or capture: in the configuration" + interfacesHint())
 	}
 	f, _ := s.err.(*os.File)
 	width, _ := terminal(f)

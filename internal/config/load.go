@@ -15,7 +15,7 @@ func Load(file string) (Config, error) {
 		return Config{}, fmt.Errorf("read the configuration: %w", err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, setting.MaxFile+1))
+	data, err := io.ReadAll(io.LimitReader(f, setting.MaxFile+1)) // one more than allowed: Decode rejects it, with a reason
 	if err != nil {
 		return Config{}, fmt.Errorf("read the configuration: %w", err)
 	}

@@ -52,6 +52,7 @@ func once(k setting.Check, seen map[string]int, value string, i int, what string
 	seen[value] = i
 }
 
+// check allows no source at all: the command line may name one (see Validate).
 func (c *Capture) check(k setting.Check) {
 	sources := 0
 	for _, there := range []bool{len(c.Interfaces) > 0, c.Read != "", c.Watch != ""} {
@@ -75,6 +76,7 @@ func (c *Capture) check(k setting.Check) {
 	setting.Range(k.At("workers"), c.Workers, 0, 256)
 }
 
+// check repeats what session.ParseSite rejects, so that the error names the key. The comparison is written so that NaN fails.
 func (s *Site) check(k setting.Check) {
 	for i, word := range s.Home {
 		checkHome(k.At("home").Index(i), word)
@@ -109,6 +111,7 @@ func checkHome(k setting.Check, word string) {
 	}
 }
 
+// check bounds the tables from below too: a table of ten flows works, but forgets each before it says anything.
 func (l *Limits) check(k setting.Check) {
 	if l.Memory != 0 {
 		setting.Range(k.At("memory"), l.Memory, 64<<20, math.MaxInt64)

@@ -38,7 +38,7 @@ func Check(ctx context.Context, opt Options) (notes []string, err error) {
 	if _, err := session.ReadKey(d.cfg.Knowledge.IDKey); err != nil {
 		errs = append(errs, fmt.Errorf("knowledge.id-key: %w", err))
 	}
-	_, err = alert.NewBook(d.cfg.Alerts, alert.Options{})
+	_, err = alert.NewBook(d.cfg.Alerts, alert.Options{}) // only to see whether the rules can be used
 	errs = append(errs, err)
 	for _, c := range d.cfg.Sinks {
 		errs = append(errs, try(c.Type, func() error {
@@ -75,7 +75,8 @@ func (d *Daemon) checkNames() (notes []string, errs []error) {
 	return notes, append(errs, privilege.Known(c.Limits.User))
 }
 
-// strangers returns a note for each vendor that the catalogue does not have: a rule that names it never matches.
+// strangers returns a note for each vendor that the catalogue does not have: a rule that names it never matches. It is not an error,
+// because a later catalogue may have the vendor.
 func strangers(c *config.Config, catalog *feeds.Catalog) (notes []string) {
 	look := func(key string, vendors []string) {
 		for _, v := range vendors {
@@ -108,7 +109,7 @@ func (d *Daemon) checkStore(context.Context) error {
 	}
 	s, err := store.Open(d.cfg.Store.File, store.Options{ReadOnly: true})
 	switch {
-	case errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrOlder):
+	case errors.Is(err, store.ErrMissing) || errors.Is(err, store.ErrOlder): // monitor makes it, or migrates it
 		return nil
 	case err != nil:
 		return err

@@ -34,6 +34,7 @@ func (c *coverage) add(s *store.Store, now time.Time, inputs []capture.Input, li
 		}
 	}
 	c.began = packets > 0
+	// One piece for each hour that the time since the last call touches: a source that was silent may have skipped several.
 	for from := c.at; !from.IsZero() && from.Before(now); {
 		to := from.Truncate(time.Hour).Add(time.Hour)
 		if to.After(now) {

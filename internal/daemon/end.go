@@ -13,7 +13,8 @@ import (
 // mostShown is the most findings that the last report shows; those of concern come first.
 const mostShown = 1000
 
-// finish judges what is still pending, and hands all changes to the store.
+// finish judges what is still pending, and hands all changes to the store. The pipeline has ended: nothing else touches the Session.
+// Without a store, the temporary one of the outbox gets the alerts from Finish.
 func (o *owner) finish(st capture.Stats) error {
 	d := o.d
 	o.ended = true

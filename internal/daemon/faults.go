@@ -25,7 +25,7 @@ const (
 
 // faults are the errors that the run survived.
 type faults struct {
-	folder string
+	folder string // for captures of what caused a panic; "": none are kept
 
 	mu        sync.Mutex
 	kept      int

@@ -53,6 +53,7 @@ func owned(err error) error {
 	return err
 }
 
+// openSource opens what packets come from: a file, a folder, or interfaces. The validated configuration names at most one of them.
 func (d *Daemon) openSource() (capture.Source, error) {
 	c := &d.cfg.Capture
 	switch {
@@ -103,6 +104,7 @@ func (d *Daemon) filter() (live.Filter, error) {
 	return f, nil
 }
 
+// linkEvent is live.Options.Event. The goroutine of the source calls it.
 func (d *Daemon) linkEvent(e live.Event) {
 	say := d.log.Info
 	if e.State != live.LinkUp {
@@ -119,6 +121,8 @@ func (d *Daemon) fileEvent(e files.WatchEvent) {
 	say(e.State.String(), zap.String("file", e.File), zap.Error(e.Err))
 }
 
+// openServer makes the registry in any case, since show publishes to it, and a server only if an address is configured. It listens from
+// here on; answers come once run serves.
 func (d *Daemon) openServer() error {
 	d.metrics = metrics.New()
 	d.metrics.Built(d.opt.Version)
@@ -170,6 +174,8 @@ func (d *Daemon) readable() []string {
 	return list
 }
 
+// writable returns the folders that are written to: of the store (or the temporary one of its alerts), of sinks' files, and of captures
+// of panics. Folders, because SQLite and rotation create files beside the named one.
 func (d *Daemon) writable() []string {
 	var list []string
 	if d.cfg.Store.File == "" {
@@ -196,6 +202,8 @@ func addFolder(list []string, file string) []string {
 	return list
 }
 
+// openStore opens the store and takes sensor and key from it, if the configuration does not set them: they are part of every id, and
+// must not change with a restart. Without a store and a configured key, the key is new in each run.
 func (d *Daemon) openStore() (err error) {
 	c := d.cfg
 	if d.key, err = session.ReadKey(c.Knowledge.IDKey); err != nil {
@@ -236,6 +244,7 @@ func named(sensor string) string {
 	return sensor
 }
 
+// openOutbox opens the sinks. Without any, alerts go to standard output: a monitor that sends its alerts nowhere would be of no use.
 func (d *Daemon) openOutbox(ctx context.Context) (err error) {
 	c := *d.cfg
 	if len(c.Sinks) == 0 {

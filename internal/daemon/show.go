@@ -46,7 +46,8 @@ func (c *found) add(key foundKey, n int) {
 	}
 }
 
-// show publishes the daemon's state as metrics. The owner calls it.
+// show publishes the daemon's state as metrics. The owner calls it once a second: it reads counters that exist anyway and must not walk
+// over hosts or findings. What other goroutines own is read under their lock or from an atomic.
 func (d *Daemon) show(o *owner, st capture.Stats) {
 	s := &metrics.Snapshot{Time: time.Now(), Clock: o.Alerter.Now(), Interfaces: d.interfaces(), Draining: o.ended}
 	s.Count("panics_total", d.faults.panics.Load())
@@ -83,6 +84,7 @@ func day(text string) time.Time {
 	return t
 }
 
+// interfaces returns the counters of each input; a file counts as an interface that is up until it cannot be read.
 func (d *Daemon) interfaces() []metrics.Interface {
 	var out []metrics.Interface
 	if d.live == nil {
@@ -99,6 +101,7 @@ func (d *Daemon) interfaces() []metrics.Interface {
 	return out
 }
 
+// showTables adds fill, limit and evictions of each bounded table. A new table goes here, or nobody sees that it is full.
 func (o *owner) showTables(s *metrics.Snapshot, st *capture.Stats) {
 	l := &o.d.cfg.Limits
 	h, n, c, b := o.Pipeline.Hosts.Stats(), o.Pipeline.Names.Stats(), o.Pipeline.Classifier.Stats(), o.Alerter.Book.Stats()
@@ -150,6 +153,7 @@ func (o *owner) showFindings(s *metrics.Snapshot) {
 	}
 }
 
+// show flags a failed reload until one succeeds: the old knowledge stays in use meanwhile, which somebody should notice.
 func (r *reloads) show(s *metrics.Snapshot) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -191,6 +195,7 @@ func (d *Daemon) showDelivery(s *metrics.Snapshot) {
 	}
 }
 
+// showStore adds the state of the store as keepStore left it in faults: the owner must not wait for the disk.
 func (d *Daemon) showStore(s *metrics.Snapshot) {
 	if d.store == nil {
 		return

@@ -153,7 +153,8 @@ func (o *Outbox) Run(ctx context.Context) error {
 	return errors.Join(o.save(context.WithoutCancel(ctx)), o.Close())
 }
 
-// save writes the positions that have changed.
+// save writes the positions that have changed. Only the goroutine of Run calls it, and Run itself after that goroutine has ended, so
+// sink.saved needs no lock.
 func (o *Outbox) save(ctx context.Context) error {
 	changed := map[string]int64{}
 	o.mu.Lock()

@@ -42,6 +42,8 @@ func Replay(ctx context.Context, s *store.Store, name string, batch int, to aler
 	return out, nil
 }
 
+// replaySome delivers some dead letters and returns how many of them are done. Those that are rejected again are written before the
+// others are removed: a crash in between repeats a delivery and loses none.
 func replaySome(ctx context.Context, s *store.Store, some []store.DeadLetter, to alert.Sink, out *Replayed) (int, error) {
 	alerts := make([]*alert.Alert, len(some))
 	for i := range some {

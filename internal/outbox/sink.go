@@ -164,6 +164,7 @@ func (k *sink) hand(r *lifetime, batch []held) (int, error) {
 	return n, err
 }
 
+// cut bounds a reason, which is text of a receiver.
 func cut(reason string) string { return reason[:min(len(reason), mostReason)] }
 
 // bury writes dead letters and retries until that works: they must be on disk before the next alert is sent.
@@ -197,6 +198,7 @@ func (k *sink) advance(to int64) {
 	k.position = to
 }
 
+// hold notes the age of the oldest alert being delivered, for SinkStats.Lag; zero: none.
 func (k *sink) hold(since time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -43,7 +43,7 @@ func (r *Report) WriteText(w io.Writer, opt TextOptions) error {
 	return t.err
 }
 
-// order returns the findings' indexes in the order of the text: of concern first, then by verdict, surest first.
+// order returns the findings' indexes in the order of the text: of concern first, then by verdict, strongest first.
 func (r *Report) order() []int {
 	rank := []string{"installed", "likely", "possible", "visit"}
 	idx := make([]int, len(r.Findings))

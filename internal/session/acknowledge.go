@@ -22,8 +22,8 @@ type StoredAlert struct {
 	Sent     *time.Time  `json:"told,omitempty"`
 	Unsaid   string      `json:"unsaid,omitempty"`
 	Message  string      `json:"message"`
-	kept     store.Alert
-	whole    alert.Alert
+	kept     store.Alert // as stored
+	whole    alert.Alert // its decoded body
 }
 
 // StoredAlerts returns the store's alerts in order of change: those in a state, or all.
@@ -70,6 +70,7 @@ func Acknowledge(ctx context.Context, db *store.Store, ids []string) (marked []S
 		}
 		list = append(list, x)
 	}
+	// All ids were found: only a failing store can leave some unmarked now.
 	for i := range list {
 		x := &list[i]
 		x.whole.State, x.kept.State = alert.Acknowledged, string(alert.Acknowledged)

@@ -35,7 +35,8 @@ func (s Seen) Fresh(names []string, skipped func(name, as string)) []string {
 	})
 }
 
-// Again returns an error if a capture, once read, turns out to be in the store already.
+// Again returns an error if a capture, once read, turns out to be in the store already: standard input, or a file that changed between
+// Fresh and its reading, shows its hash only at its end.
 func (s Seen) Again(inputs []capture.Input) error {
 	for i := range inputs {
 		for j := range s.list {

@@ -17,7 +17,8 @@ import (
 	"avbeacon/internal/policy"
 )
 
-// Knowledge is what findings are judged by: catalogue, places and policy. It is replaced as a whole, never changed.
+// Knowledge is what findings are judged by: catalogue, places and policy. It is replaced as a whole, never changed, so that any
+// goroutine may read it. Whoever loads it closes it, after its last use.
 type Knowledge struct {
 	Catalog *feeds.Catalog
 	Places  *feeds.Places
@@ -94,7 +95,7 @@ func NewKey() []byte {
 // Site says where the tap is, and which addresses are the site's own.
 type Site struct {
 	Home     []netip.Prefix // nil: the private ranges
-	SensorAt *place.Point   // nil: unknown
+	SensorAt *place.Point   // nil: unknown, and no round trip refutes a place
 }
 
 // Contains reports whether an address is the site's own.
@@ -121,6 +122,8 @@ func ParseSite(home []string, location string) (s Site, err error) {
 	return s, err
 }
 
+// homePrefix parses one value. All addresses cannot be inside, because then nothing would be outbound, and only outbound traffic is
+// judged.
 func homePrefix(word string) ([]netip.Prefix, error) {
 	if word == "default" {
 		return classify.DefaultHome(), nil

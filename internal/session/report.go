@@ -27,6 +27,7 @@ func (s *Session) Facts(st capture.Stats, findings []*classify.Finding) *report.
 	return f
 }
 
+// facts returns what a report takes from the knowledge; Facts and storedReport add what was seen.
 func (k *Knowledge) facts(version string) *report.Facts {
 	return &report.Facts{Version: version, Generated: time.Now(), Catalog: k.Catalog, Places: k.Places.Databases(), Policy: k.Policy.Name, Judge: k.Policy.Judge}
 }
@@ -76,6 +77,7 @@ func storedReport(ctx context.Context, db *store.Store, run *report.Facts) (*rep
 	for i := range kept {
 		f.Findings = append(f.Findings, kept[i].Finding)
 	}
+	// Remarks are not rows of the store but part of the classifier's memory: a classifier that restores it returns them.
 	c := classify.New(classify.Options{Catalog: f.Catalog, Sensor: db.Sensor(), IDKey: db.IDKey()})
 	restored := c.Restore(pieces)
 	f.Remarks = c.Remarks()
@@ -110,6 +112,7 @@ func reportHours(list []store.CoverageHour) (out []report.Hour) {
 // mostPast is the most sightings from before the catalogue had an entry that are reported individually.
 const mostPast = 50
 
+// notePast adds what a later catalogue says of earlier traffic. The values come from the network, so they pass Clean.
 func notePast(r *report.Report, past []watch.Past) {
 	for i := range past {
 		if i == mostPast {

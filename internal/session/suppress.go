@@ -17,7 +17,7 @@ type Trial struct {
 	Suppression *alert.Suppression `json:"suppression"`
 	Findings    int                `json:"findings"`             // of the store
 	Count       int                `json:"silenced"`             // those that it matches
-	Concern     int                `json:"silenced_of_concern"`  //
+	Concern     int                `json:"silenced_of_concern"`  // of Count
 	Alerts      int                `json:"silenced_alerts_told"` // sent about them so far
 	Silenced    []Tried            `json:"silenced_findings"`
 	Kept        []Tried            `json:"kept_findings"` // of its hosts and vendors, but with evidence that it does not cover

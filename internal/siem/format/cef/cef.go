@@ -48,6 +48,7 @@ func cefHeader(dst []byte, s string, size int) []byte {
 	return format.Escaped(dst, start, `\`)
 }
 
+// cefWhen writes times and identifiers. CEF has no key for when an alert was made, so it takes a custom date with a label.
 func cefWhen(c *pairs, a *alert.Alert) {
 	c.milli("rt", format.Moment(a))
 	c.milli("start", a.First)
@@ -62,6 +63,7 @@ func cefWhen(c *pairs, a *alert.Alert) {
 	c.add("act", string(a.Event), 63)
 }
 
+// cefWho writes the sensor and the host: src is always the machine inside, whoever sent the packet.
 func cefWho(c *pairs, a *alert.Alert, o *format.Options) {
 	c.add("dvchost", format.Sensor(a, o), 100)
 	c.add("deviceExternalId", a.Sensor, 255)
@@ -70,6 +72,7 @@ func cefWho(c *pairs, a *alert.Alert, o *format.Options) {
 	c.add("shost", a.Host.Name, 1023)
 }
 
+// cefWhere writes the first destination, which represents all. deviceDirection 1 is outbound.
 func cefWhere(c *pairs, a *alert.Alert) {
 	to := format.First(a)
 	if len(a.Destinations) > 0 {
@@ -96,6 +99,7 @@ func cefAddress(c *pairs, v4, v6, label string, a netip.Addr) {
 	}
 }
 
+// cefWhat writes the finding. CEF has six custom strings and two flex strings; what is left over has keys of our own, from avb on.
 func cefWhat(c *pairs, a *alert.Alert, p format.Portion) {
 	c.labelled("cs1", "vendor", a.Vendor.Name, 4000)
 	c.labelled("cs2", "product", format.ProductText(a.Vendor), 4000)

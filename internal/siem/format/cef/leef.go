@@ -14,6 +14,7 @@ func LEEF() format.Format {
 	return format.Format{Name: "leef", Text: true, Size: format.LineSize, Least: 2 << 10, Check: checkLEEF, Append: appendLEEF}
 }
 
+// checkLEEF allows delimiters that no name, address or key contains: the format cannot escape them.
 func checkLEEF(k setting.Check, o *format.Options) {
 	k.At("leef").WordOrNone(o.LEEF, "2.0", "1.0")
 	switch {

@@ -67,6 +67,7 @@ func event(d *format.Document, a *alert.Alert) {
 	d.End()
 }
 
+// rule writes the policy's rule. Its name is its only identifier, so id and name are equal.
 func rule(d *format.Document, a *alert.Alert) {
 	d.Object("rule")
 	d.Str("id", a.Rule)
@@ -87,6 +88,7 @@ func observer(d *format.Document, a *alert.Alert, o *format.Options) {
 	d.End()
 }
 
+// source writes the host. ECS has MAC addresses in capitals with hyphens (RFC 7042).
 func source(d *format.Document, a *alert.Alert) {
 	d.Object("source")
 	d.IP("ip", a.Host.Address)
@@ -113,6 +115,7 @@ func destination(d *format.Document, to alert.Destination) {
 	d.End()
 }
 
+// network writes the first destination's transport. A finding from DNS queries only has no direction: nothing was sent to the vendor.
 func network(d *format.Document, a *alert.Alert) {
 	to := format.First(a)
 	d.Object("network")

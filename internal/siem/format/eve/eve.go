@@ -59,6 +59,8 @@ func ipVersion(addresses ...netip.Addr) int64 {
 	return 0
 }
 
+// alertObject writes what Suricata writes of a rule that matched. gid 1 and rev 1 are those of an ordinary rule; action is allowed,
+// because avbeacon only listens. Severity 1 is the gravest, as in Suricata.
 func alertObject(d *format.Document, a *alert.Alert, p format.Portion) {
 	d.Object("alert")
 	d.Word("action", "allowed")
@@ -137,6 +139,7 @@ func destination(m *metadata, to alert.Destination, p format.Portion) {
 	m.add("dest_city", to.City)
 }
 
+// lists writes what has several values. The first destination has members of its own, so it is not repeated.
 func lists(m *metadata, a *alert.Alert, p format.Portion) {
 	var more []string
 	for _, to := range a.Destinations[min(1, p.Destinations):p.Destinations] {

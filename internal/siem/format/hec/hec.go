@@ -39,6 +39,8 @@ func appendRecord(dst []byte, a *alert.Alert, o *format.Options, p format.Portio
 	return d.Finish()
 }
 
+// model writes the fields of Splunk's data models. Those with two names (src and src_ip, dest and dest_ip) are in both: searches use
+// either.
 func model(d *format.Document, a *alert.Alert, o *format.Options) {
 	to := format.First(a)
 	d.Exact("id", a.ID)

@@ -75,6 +75,8 @@ func times(d *format.Document, a *alert.Alert) {
 	d.Count("count", min(a.Seen, 1<<31-1)) // integer_t
 }
 
+// states writes severity, status and outcome. Action 3 and disposition 15 say that traffic was seen and not stopped: avbeacon only
+// listens.
 func states(d *format.Document, a *alert.Alert) {
 	d.Number("severity_id", int64(format.Level(a)+1))
 	d.Word("severity", format.SeverityName(a))
@@ -91,6 +93,7 @@ func states(d *format.Document, a *alert.Alert) {
 	d.Word("disposition", "Detected")
 }
 
+// status returns status_id and caption; acknowledged means that somebody works on it.
 func status(s alert.State) (int, string) {
 	switch s {
 	case alert.Open:
@@ -143,6 +146,7 @@ func metadata(d *format.Document, a *alert.Alert, o *format.Options) {
 	d.End()
 }
 
+// finding writes the finding that the alert is about. The schema requires a uid; an alert without a finding (a summary) has its own id.
 func finding(d *format.Document, a *alert.Alert) {
 	d.Object("finding_info")
 	d.Exact("uid", a.Finding)
