@@ -10,8 +10,9 @@ import (
 // staleAfter is how much older than the newest entry an entry may be without a warning.
 const staleAfter = 2 * 365 * 24 * time.Hour
 
-// Check returns every error and, where there is none, every warning in a catalogue's files, by file and line.
-func Check(fsys fs.FS) []Problem {
+// Check returns every error and, where there is none, every warning in a catalogue's files, by file and line. An entry whose
+// source was read before oldest has a warning; the zero time stands for two years before the newest entry.
+func Check(fsys fs.FS, oldest time.Time) []Problem {
 	var out problems
 	files := readAll(fsys, &out)
 	checkAcross(files, &out)
@@ -22,7 +23,7 @@ func Check(fsys fs.FS) []Problem {
 	for _, f := range files {
 		k.entries = append(k.entries, f.entries...)
 	}
-	k.stale()
+	k.stale(oldest)
 	k.samples()
 	k.contradictions()
 	k.prefixes()
@@ -40,15 +41,19 @@ func (k *checker) warn(e *located, format string, args ...any) {
 	k.out.add(Problem{File: e.File, Line: e.Line, Col: e.col, Warning: true, Text: fmt.Sprintf(format, args...)})
 }
 
-// stale: dates are compared with the newest one, so that a check does not depend on the day it runs.
-func (k *checker) stale() {
-	newest, err := time.Parse(dateLayout, k.catalog.Date())
-	if err != nil {
-		return
+// stale: without a given time, dates are compared with the newest one, so that a check does not depend on the day it runs.
+func (k *checker) stale(oldest time.Time) {
+	than := oldest.Format(dateLayout)
+	if oldest.IsZero() {
+		newest, err := time.Parse(dateLayout, k.catalog.Date())
+		if err != nil {
+			return
+		}
+		oldest, than = newest.Add(-staleAfter), fmt.Sprintf("two years before the newest entry (%s)", k.catalog.Date())
 	}
 	for _, e := range k.entries {
-		if at, err := time.Parse(dateLayout, e.Date); err == nil && newest.Sub(at) > staleAfter {
-			k.warn(e, "the source was read on %s, more than two years before the newest entry (%s)", e.Date, k.catalog.Date())
+		if at, err := time.Parse(dateLayout, e.Date); err == nil && at.Before(oldest) {
+			k.warn(e, "the source was read on %s, earlier than %s", e.Date, than)
 		}
 	}
 }

@@ -2,17 +2,27 @@ package feeds
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
 func TestCheckErrors(t *testing.T) {
-	list := Check(folder(map[string]string{"acme.yaml": "key: acme\nname: A\ncountry: SK\nnames:\n  - {pattern: com}\n"}))
+	list := Check(folder(map[string]string{"acme.yaml": "key: acme\nname: A\ncountry: SK\nnames:\n  - {pattern: com}\n"}), time.Time{})
 	require.NotEmpty(t, list)
 	for _, p := range list {
 		require.False(t, p.Warning)
 		require.Equal(t, "acme.yaml", p.File)
 	}
+}
+
+func TestCheckOldest(t *testing.T) {
+	files := folder(map[string]string{"acme.yaml": "key: acme\nname: A\ncountry: SK\nnames:\n  - role: update\n    strength: strong\n    source: 'a b'\n" +
+		"    date: 2026-01-02\n    list:\n      - a.example\n      - {pattern: b.example, date: 2026-01-01}\n"})
+	require.Empty(t, Check(files, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)))
+	list := Check(files, time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC))
+	require.Len(t, list, 1)
+	require.Equal(t, "acme.yaml:11:9: warning: the source was read on 2026-01-01, earlier than 2026-01-02", list[0].String())
 }
 
 func TestCheckWarnings(t *testing.T) {
@@ -25,7 +35,7 @@ func TestCheckWarnings(t *testing.T) {
 	}{
 		{"clean", map[string]string{"acme.yaml": smallVendor}, nil},
 		{"old", map[string]string{"acme.yaml": head("acme") + names + "      - a.example\n      - {pattern: b.example, date: 2023-12-31}\n"},
-			[]string{"acme.yaml:11:9: warning: the source was read on 2023-12-31, more than two years before the newest entry (2026-01-01)"}},
+			[]string{"acme.yaml:11:9: warning: the source was read on 2023-12-31, earlier than two years before the newest entry (2026-01-01)"}},
 		{"sample decided elsewhere", map[string]string{"acme.yaml": head("acme") + names +
 			"      - {pattern: '^u\\d\\.a\\.example$', match: regexp, sample: u1.a.example}\n      - {pattern: u1.a.example, role: web, note: why}\n"},
 			[]string{"acme.yaml:10:9: warning: the sample u1.a.example is decided by acme.yaml:11 (web, strong), not by this (update, strong)"}},
@@ -42,7 +52,7 @@ func TestCheckWarnings(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var got []string
-			for _, p := range Check(folder(tc.files)) {
+			for _, p := range Check(folder(tc.files), time.Time{}) {
 				require.True(t, p.Warning)
 				got = append(got, p.String())
 			}

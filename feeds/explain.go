@@ -11,7 +11,8 @@ import (
 // Explanation is what the catalogue says about one value, as `feeds explain` prints it.
 type Explanation struct {
 	Query   string      `json:"query"`
-	Matches []Explained `json:"matches"` // never nil; the deciding ones first
+	Matches []Explained `json:"matches"`           // never nil; the deciding ones first
+	Vendors []string    `json:"vendors,omitempty"` // keys of the vendors that the query names, where nothing matches
 }
 
 // Explained is one entry that matches, with the reason.
@@ -25,7 +26,8 @@ type Explained struct {
 	Match      string `json:"match"` // exact, suffix, regexp or prefix
 	Role       string `json:"role"`
 	Strength   string `json:"strength"`
-	Decides    bool   `json:"decides"` // false where a more specific entry decides, or where a need is not shown
+	Part       bool   `json:"part,omitempty"` // the query is a part of the pattern, and matches nothing
+	Decides    bool   `json:"decides"`        // false where a more specific entry decides, or where a need is not shown
 	Needs      string `json:"needs,omitempty"`
 	OEM        string `json:"oem,omitempty"`
 	Builtin    bool   `json:"builtin,omitempty"`
@@ -45,12 +47,17 @@ type Explained struct {
 }
 
 // Explain returns every entry that matches a value, with the reason: an address, an autonomous system (AS64500), a port
-// (tcp 13000), a URL or path, a host name, or else a User-Agent, header name, certificate issuer or payload.
+// (tcp 13000, or the number), a network, a URL or path, a host name, or else a User-Agent, header name, certificate issuer or
+// payload. If nothing matches, it returns the vendors that the query names, or else the names that it is a part of.
 func (c *Catalog) Explain(query string) Explanation {
 	x := explainer{catalog: c, out: Explanation{Query: query, Matches: []Explained{}}}
 	q := strings.TrimSpace(query)
 	if a, err := netip.ParseAddr(q); err == nil {
 		x.address(a)
+		return x.out
+	}
+	if p, err := netip.ParsePrefix(q); err == nil {
+		x.network(p.Masked())
 		return x.out
 	}
 	x.asn(q)
@@ -61,7 +68,64 @@ func (c *Catalog) Explain(query string) Explanation {
 		x.name(name)
 	}
 	x.text(q)
+	if len(x.out.Matches) > 0 {
+		return x.out
+	}
+	for _, v := range c.FindVendors(q) {
+		x.out.Vendors = append(x.out.Vendors, v.Key)
+	}
+	if len(x.out.Vendors) == 0 {
+		x.part(strings.ToLower(q))
+	}
 	return x.out
+}
+
+// FindVendors returns the vendors whose key or display name is the text, whatever its case, or else those whose key or name
+// contains it.
+func (c *Catalog) FindVendors(text string) []*Vendor {
+	text = strings.ToLower(strings.TrimSpace(text))
+	var same, part []*Vendor
+	for _, v := range c.vendors {
+		name := strings.ToLower(v.Name)
+		if text == v.Key || text == name {
+			same = append(same, v)
+		}
+		if len(text) >= minPart && (strings.Contains(v.Key, text) || strings.Contains(name, text)) {
+			part = append(part, v)
+		}
+	}
+	if len(same) > 0 {
+		return same
+	}
+	return part
+}
+
+// minPart is the least length of a part that is looked for, in bytes: fewer are in too many patterns.
+const minPart = 4
+
+// part finds names by a part of their pattern, without what an expression escapes, or of their sample.
+func (x *explainer) part(q string) {
+	for _, e := range x.catalog.entries {
+		if e.Signal != SignalName {
+			continue
+		}
+		if text := strings.ReplaceAll(e.Pattern, `\`, "") + "\n" + e.Sample; len(q) >= minPart && strings.Contains(strings.ToLower(text), q) {
+			x.add(e, false, fmt.Sprintf("the pattern or its sample contains %s", q))
+			x.out.Matches[len(x.out.Matches)-1].Part = true
+		}
+	}
+}
+
+// network explains every entry that has a prefix in common with p.
+func (x *explainer) network(p netip.Prefix) {
+	for _, e := range x.catalog.entries {
+		for _, own := range e.Prefixes {
+			if own.Overlaps(p) {
+				x.add(e, true, fmt.Sprintf("%s and %s overlap", p, own))
+				break
+			}
+		}
+	}
 }
 
 // splitURL parts a URL or a path into host and the rest from "/" on. ok is false where q is neither.
@@ -134,21 +198,24 @@ func (x *explainer) asn(q string) {
 	}
 }
 
-// port explains "tcp 13000" or "tcp/13000", in any case.
+// port explains "tcp 13000" or "tcp/13000", in any case, or "13000" for both protocols.
 func (x *explainer) port(q string) {
 	proto, number, _ := strings.Cut(strings.Replace(strings.ToLower(q), "/", " ", 1), " ")
+	if number == "" {
+		proto, number = "", proto
+	}
 	port, err := strconv.ParseUint(number, 10, 16)
-	if err != nil || proto != "tcp" && proto != "udp" {
+	if err != nil || proto != "tcp" && proto != "udp" && proto != "" {
 		return
 	}
 	for _, e := range x.catalog.ports {
-		listed := proto == "udp" && e.UDP || proto == "tcp" && e.TCP
+		listed := proto != "tcp" && e.UDP || proto != "udp" && e.TCP
 		if listed && e.FirstPort <= uint16(port) && uint16(port) <= e.LastPort {
 			where := "on the Internet"
 			if e.Signal == SignalLANPort {
 				where = "inside the site"
 			}
-			x.add(e, e.Need == NeedNothing, fmt.Sprintf("port %s %d %s", proto, port, where))
+			x.add(e, e.Need == NeedNothing, strings.Join(strings.Fields(fmt.Sprintf("port %s %d %s", proto, port, where)), " "))
 		}
 	}
 }

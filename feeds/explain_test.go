@@ -2,6 +2,8 @@ package feeds
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -67,6 +69,29 @@ func TestExplainNothing(t *testing.T) {
 		require.NotNil(t, x.Matches, "an empty list, not null")
 		require.Empty(t, x.Matches, q)
 	}
+}
+
+// A vendor is found by its key or name, or a part of them, in any case; an entry by a part of its name, a port or a network.
+func TestExplainFinds(t *testing.T) {
+	c := mustEmbedded(t)
+	for _, tc := range []struct{ query, vendor string }{
+		{"drweb", "drweb"}, {"Dr.WEB", "drweb"}, {"KASPER", "kaspersky"}, {" doctor Web", "drweb"}, {"nobody", ""}, {"ka", ""},
+	} {
+		var got []string
+		for _, v := range c.FindVendors(tc.query) {
+			got = append(got, v.Key)
+		}
+		require.Equal(t, strings.Fields(tc.vendor), append([]string{}, got...), tc.query)
+		require.Equal(t, got, c.Explain(tc.query).Vendors, tc.query)
+	}
+	for _, tc := range []struct{ query, pattern string }{
+		{"UPD.kaspersky.co", `kaspersky`}, {"13000", "tcp 13000"}, {"TCP/13000", "tcp 13000"}, {"77.74.178.7/24", "AS200107"}, {"77.0.0.0/8", "AS200107"}, {"as200107", "AS200107"},
+	} {
+		matches := c.Explain(tc.query).Matches
+		require.True(t, slices.ContainsFunc(matches, func(m Explained) bool { return strings.Contains(m.Pattern, tc.pattern) }), tc.query)
+		require.Equal(t, tc.query == "UPD.kaspersky.co", matches[0].Part, tc.query)
+	}
+	require.Empty(t, c.Explain("77.75.0.0/30").Matches)
 }
 
 func FuzzExplain(f *testing.F) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -54,7 +55,7 @@ func TestEmbedded(t *testing.T) {
 	require.Regexp(t, `^\d{4}-\d\d-\d\d$`, c.Date())
 	files, err := EmbeddedFiles()
 	require.NoError(t, err)
-	require.Empty(t, Check(files))
+	require.Empty(t, Check(files, time.Time{}))
 	for e := range c.Entries() {
 		require.NotEmpty(t, e.Source, "%s:%d", e.File, e.Line)
 		require.NotContains(t, e.Licence, "SA", "share-alike data stays out: %s:%d", e.File, e.Line)

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -28,13 +31,19 @@ func newFeeds(s *streams) *cobra.Command {
 
 // newFeedsCheck prints the problems on standard output, because they are the result; only a failure to look is an error message.
 func newFeedsCheck(s *streams) *cobra.Command {
-	return &cobra.Command{
-		Use:     "check [DIR]",
-		Short:   "Check catalogue files: every error and warning with file and line",
-		Long:    "Checks the catalogue files in DIR, or the embedded ones. Exit codes: 0 no errors (warnings are allowed); 2 errors.",
-		Example: "  avbeacon feeds check ./my-vendors",
-		Args:    cobra.MaximumNArgs(1),
+	stale := ""
+	c := &cobra.Command{
+		Use:   "check [DIR]",
+		Short: "Check catalogue files: every error and warning with file and line",
+		Long:  "Checks the catalogue files in DIR, or the embedded ones. Exit codes: 0 no errors (warnings are allowed); 2 errors.",
+		Example: "  avbeacon feeds check ./my-vendors\n" +
+			"  avbeacon feeds check --stale 18m",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			oldest, err := monthsAgo(stale)
+			if err != nil {
+				return err
+			}
 			fsys, err := feeds.EmbeddedFiles()
 			if len(args) == 1 {
 				if _, err := os.Stat(args[0]); err != nil {
@@ -45,7 +54,7 @@ func newFeedsCheck(s *streams) *cobra.Command {
 				return err
 			}
 			failed := false
-			problems := feeds.Check(fsys)
+			problems := feeds.Check(fsys, oldest)
 			for _, p := range problems {
 				failed = failed || !p.Warning
 				fmt.Fprintln(s.out, report.Clean(p.String()))
@@ -57,6 +66,21 @@ func newFeedsCheck(s *streams) *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().StringVar(&stale, "stale", "", "warn about entries older than this many months (18m) or years (2y); default: two years before the newest")
+	return c
+}
+
+// monthsAgo returns the day that lies an age (18m, 2y) before today; the zero time for none.
+func monthsAgo(age string) (time.Time, error) {
+	if age == "" {
+		return time.Time{}, nil
+	}
+	n, err := strconv.Atoi(age[:len(age)-1])
+	months := n * map[byte]int{'m': 1, 'y': 12}[age[len(age)-1]]
+	if err != nil || n > 1200 || months < 1 {
+		return time.Time{}, fmt.Errorf("--stale %q: want a number of months or years, like 18m or 2y", age)
+	}
+	return time.Now().UTC().AddDate(0, -months, 0).Truncate(24 * time.Hour), nil
 }
 
 func newFeedsList(s *streams) *cobra.Command {
@@ -64,7 +88,11 @@ func newFeedsList(s *streams) *cobra.Command {
 	c := withCatalog(&cobra.Command{
 		Use:   "list [VENDOR]",
 		Short: "List the vendors, or one vendor's entries",
-		Args:  cobra.MaximumNArgs(1),
+		Long: "Lists the vendors; or the entries of those whose key or name is VENDOR or contains it, in any case; or else the entries\n" +
+			"that explain finds for it: a part of a name, a port, a network, an autonomous system.",
+		Example: `  avbeacon feeds list 'dr.web'
+  avbeacon feeds list 77.74.176.0/20`,
+		Args: cobra.MaximumNArgs(1),
 	}, func(cat *feeds.Catalog, args []string) error {
 		if err := oneOf("format", format, "text", "json"); err != nil {
 			return err
@@ -72,11 +100,11 @@ func newFeedsList(s *streams) *cobra.Command {
 		if len(args) == 0 {
 			return listVendors(s.out, cat, format)
 		}
-		v := cat.Vendor(args[0])
-		if v == nil {
-			return fmt.Errorf("no vendor %q in the catalogue; 'avbeacon feeds list' names them", args[0])
+		list := entriesOf(cat, args[0])
+		if len(list) == 0 {
+			return fmt.Errorf("no vendor %q in the catalogue, and no entry of that name; 'avbeacon feeds list' names the vendors", args[0])
 		}
-		return listEntries(s.out, cat, v, format)
+		return listEntries(s.out, list, format)
 	})
 	c.Flags().StringVar(&format, "format", "text", "text or json")
 	return c
@@ -120,6 +148,23 @@ func listVendors(w io.Writer, cat *feeds.Catalog, format string) error {
 	return err
 }
 
+// entriesOf returns the entries of the vendors that a text names, or else those that explain finds for it.
+func entriesOf(cat *feeds.Catalog, text string) (list []*feeds.Entry) {
+	for _, v := range cat.FindVendors(text) {
+		for e := range cat.Entries() {
+			if e.Vendor == v {
+				list = append(list, e)
+			}
+		}
+	}
+	if list == nil {
+		for _, m := range cat.Explain(text).Matches {
+			list = append(list, m.Entry)
+		}
+	}
+	return list
+}
+
 // entryLine is one entry of the list.
 type entryLine struct {
 	Signal   string `json:"signal"`
@@ -133,14 +178,20 @@ type entryLine struct {
 	At       string `json:"at"`
 }
 
-func listEntries(w io.Writer, cat *feeds.Catalog, v *feeds.Vendor, format string) error {
+func listEntries(w io.Writer, list []*feeds.Entry, format string) error {
 	lines := []entryLine{}
-	for e := range cat.Entries() {
-		if e.Vendor == v {
-			lines = append(lines, entryLine{
-				Signal: e.Signal.String(), Pattern: e.Pattern, Match: e.Match.String(), Role: e.Role.String(), Strength: e.Strength.String(),
-				Product: e.Product, Source: e.Source, Date: e.Date, At: fmt.Sprintf("%s:%d", e.File, e.Line),
-			})
+	var owners []string
+	for _, e := range list {
+		lines = append(lines, entryLine{
+			Signal: e.Signal.String(), Pattern: e.Pattern, Match: e.Match.String(), Role: e.Role.String(), Strength: e.Strength.String(),
+			Product: e.Product, Source: e.Source, Date: e.Date, At: fmt.Sprintf("%s:%d", e.File, e.Line),
+		})
+		owner := "mark: " + e.Mark
+		if v := e.Vendor; v != nil {
+			owner = fmt.Sprintf("%s (%s, %s)", v.Name, v.Key, v.Country)
+		}
+		if !slices.Contains(owners, owner) {
+			owners = append(owners, owner)
 		}
 	}
 	if format == "json" {
@@ -150,7 +201,7 @@ func listEntries(w io.Writer, cat *feeds.Catalog, v *feeds.Vendor, format string
 	for _, l := range lines {
 		t.AppendRow(table.Row{l.Signal, report.Clean(l.Pattern), l.Match, l.Role, l.Strength, l.At})
 	}
-	_, err := fmt.Fprintf(w, "%s (%s, %s)\n%s\n", v.Name, v.Key, v.Country, t.Render())
+	_, err := fmt.Fprintf(w, "%s\n%s\n", report.Clean(strings.Join(owners, "; ")), t.Render())
 	return err
 }
 
@@ -159,6 +210,8 @@ func newFeedsExplain(s *streams) *cobra.Command {
 	c := withCatalog(&cobra.Command{
 		Use:   "explain NAME-OR-ADDRESS",
 		Short: "Show the catalogue entries that match a name, address, URL, port or User-Agent",
+		Long: "Shows the catalogue entries that match a name, address, network, autonomous system, URL, port or User-Agent, in any case.\n" +
+			"If nothing matches: the vendors that the text names, or the names that it is a part of.",
 		Example: `  avbeacon feeds explain dnl-01.geo.kaspersky.com
   avbeacon feeds explain 77.74.178.40
   avbeacon feeds explain tcp/13000
@@ -185,7 +238,10 @@ func newFeedsExplain(s *streams) *cobra.Command {
 
 func explainText(w io.Writer, x *feeds.Explanation) error {
 	var b strings.Builder
-	if len(x.Matches) == 0 {
+	for _, key := range x.Vendors {
+		fmt.Fprintf(&b, "%s: a vendor of the catalogue; 'avbeacon feeds list %s' lists its entries\n", report.Clean(x.Query), key)
+	}
+	if len(x.Matches)+len(x.Vendors) == 0 {
 		fmt.Fprintf(&b, "%s: nothing in the catalogue matches\n", report.Clean(x.Query))
 	}
 	for i := range x.Matches {
@@ -201,7 +257,7 @@ func explainText(w io.Writer, x *feeds.Explanation) error {
 		if m.Note != "" {
 			fmt.Fprintf(&b, "  note     %s\n", m.Note)
 		}
-		if !m.Decides {
+		if !m.Decides && !m.Part {
 			b.WriteString("  overridden by a more specific entry, or needs more context (e.g. a path)\n")
 		}
 	}
