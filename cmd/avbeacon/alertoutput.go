@@ -159,18 +159,7 @@ func (x *alertOutput) delivered() error {
 	}
 	x.end()
 	x.ended.Wait()
-	errs := []error{x.failed}
-	for _, k := range x.outbox.Stats().Sinks {
-		switch {
-		case k.Rejected > 0:
-			errs = append(errs, fmt.Errorf("sink %s: the receiver rejected %d alerts for good", k.Name, k.Rejected))
-		case k.Pending > 0 && x.outbox.Temporary():
-			errs = append(errs, fmt.Errorf("sink %s: not all alerts were delivered (%s); with --db they would be kept for the next run", k.Name, k.Error))
-		case k.Pending > 0:
-			errs = append(errs, fmt.Errorf("sink %s: not all alerts were delivered yet (%s); the store keeps them for the next run", k.Name, k.Error))
-		}
-	}
-	return errors.Join(append(errs, x.outbox.Close())...)
+	return errors.Join(x.failed, x.outbox.Undelivered(), x.outbox.Close())
 }
 
 // discard closes and deletes what was opened, after an error elsewhere.

@@ -139,6 +139,9 @@ func (d *Daemon) run(ctx context.Context, o *owner) error {
 	behind.Wait()
 	endSide()
 	beside.Wait()
+	if d.outbox.Temporary() { // a store keeps for the next run what a sink lacks
+		undelivered = errors.Join(undelivered, d.outbox.Undelivered())
+	}
 	return errors.Join(err, undelivered, o.summary(stats), d.unread())
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -82,6 +83,22 @@ func (o *Outbox) Run(ctx context.Context) error {
 	err := o.Outbox.Run(written)
 	group.Wait()
 	return errors.Join(failed, err)
+}
+
+// Undelivered names the sinks that lack alerts once Run has returned; nil if all have them.
+func (o *Outbox) Undelivered() error {
+	var errs []error
+	for _, k := range o.Stats().Sinks {
+		switch {
+		case k.Rejected > 0:
+			errs = append(errs, fmt.Errorf("sink %s: the receiver rejected %d alerts for good", k.Name, k.Rejected))
+		case k.Pending > 0 && o.temporary:
+			errs = append(errs, fmt.Errorf("sink %s: not all alerts were delivered (%s); with --db they would be kept for the next run", k.Name, k.Error))
+		case k.Pending > 0:
+			errs = append(errs, fmt.Errorf("sink %s: not all alerts were delivered yet (%s); the store keeps them for the next run", k.Name, k.Error))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Close closes the sinks, and a temporary store.
