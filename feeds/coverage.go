@@ -43,7 +43,7 @@ func ReadDocumented(r io.Reader) ([]Documented, error) {
 		if text := s.Text(); text != "" && text[0] != '#' {
 			cols := strings.Split(text, "\t")
 			if len(cols) < 2 || badName(cols[1]) != "" {
-				return nil, fmt.Errorf("line %d: want a vendor's key, a tab and a host name", line)
+				return nil, fmt.Errorf("line %d: expected a vendor's key, a tab and a host name", line)
 			}
 			rows = append(rows, Documented{Vendor: cols[0], Name: cols[1]})
 		}

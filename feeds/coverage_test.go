@@ -58,7 +58,7 @@ func TestCovers(t *testing.T) {
 	require.InDelta(t, 1, Coverage{}.Share(), 1e-9)
 	for _, text := range []string{"acme", "acme\t", "acme\ta b", "acme\tbad..example"} {
 		_, err := ReadDocumented(strings.NewReader("acme\tgood.example\n" + text))
-		require.ErrorContains(t, err, "line 2: want a vendor's key, a tab and a host name", text)
+		require.ErrorContains(t, err, "line 2: expected a vendor's key, a tab and a host name", text)
 	}
 }
 

@@ -129,9 +129,9 @@ func TestLoadErrors(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"no YAML", "a: b: c\n", "acme.yaml:1:"},
 		{"not UTF-8", "key: \xff\n", "acme.yaml: the file is not UTF-8"},
-		{"a list", "- a\n", "acme.yaml:1:1: want keys with values, have a list"},
-		{"two documents", head + "---\nkey: b\n", "acme.yaml:5:1: want exactly one YAML document"},
-		{"empty", "", "acme.yaml: want exactly one YAML document"},
+		{"a list", "- a\n", "acme.yaml:1:1: expected keys with values, got a list"},
+		{"two documents", head + "---\nkey: b\n", "acme.yaml:5:1: expected exactly one YAML document"},
+		{"empty", "", "acme.yaml: expected exactly one YAML document"},
 		{"a key twice", head + "key: acme\n", `acme.yaml:4:1`},
 		{"an alias", head + "note: &a x\ngroup: *a\n", "acme.yaml:4:7: anchors, aliases, tags and merges are not allowed"},
 		{"another file's key", "key: acme2\nname: A\ncountry: SK\n", `key "acme2" does not match the file's name`},

@@ -102,7 +102,7 @@ func (p *fileParser) read(data []byte) {
 	var d document
 	if !p.Decode(data, maxFileBytes, &d) {
 		if len(p.Problems) == 0 {
-			p.FailKey("", "want exactly one YAML document, have none")
+			p.FailKey("", "expected exactly one YAML document, got none")
 		}
 		return
 	}

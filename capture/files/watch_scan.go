@@ -16,7 +16,7 @@ var errGrowing = errors.New("the file may still grow")
 
 // errReplaced: the file was overwritten from its beginning while it was followed. A ring of files goes round faster than it
 // is read.
-var errReplaced = errors.New("it was overwritten while it was read; packets that it had last may be lost")
+var errReplaced = errors.New("it was overwritten while it was read; its last packets may be lost")
 
 // tailReader reads a file that may still grow.
 type tailReader struct {

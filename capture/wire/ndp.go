@@ -28,7 +28,7 @@ type NDP struct {
 // bytes: the target and the options. A broken option ends the reading. It does not allocate if it succeeds.
 func ParseNDP(kind uint8, b []byte) (NDP, error) {
 	if kind != NDPSolicitation && kind != NDPAdvertisement {
-		return NDP{}, fmt.Errorf("%w: icmpv6 type %d is no neighbour discovery", ErrMalformed, kind)
+		return NDP{}, fmt.Errorf("%w: icmpv6 type %d is not neighbour discovery", ErrMalformed, kind)
 	}
 	if len(b) < ndpTargetLen {
 		return NDP{}, fmt.Errorf("%w: neighbour discovery of %d bytes", ErrTruncated, len(b))

@@ -138,7 +138,7 @@ func (d *Decoder) Value(key string, n ast.Node, v reflect.Value) {
 func Scan(d *Decoder, key string, n ast.Node, want string, read func(word string) error) {
 	word, ok := Word(n)
 	if !ok {
-		d.Fail(key, n, "want %s, have %s", want, kind(n))
+		d.Fail(key, n, "expected %s, got %s", want, kind(n))
 	} else if err := read(word); err != nil {
 		d.Fail(key, n, "%v", err)
 	}
@@ -187,7 +187,7 @@ func (d *Decoder) pairs(key string, n ast.Node) (out []pair) {
 		values = []*ast.MappingValueNode{m}
 	case *ast.NullNode:
 	default:
-		d.Fail(key, n, "want keys with values, have %s", kind(n))
+		d.Fail(key, n, "expected keys with values, got %s", kind(n))
 	}
 	if len(values) > maxItems {
 		d.Fail(key, n, "there are more than %d keys", maxItems)
@@ -220,7 +220,7 @@ func (d *Decoder) Items(key string, n ast.Node) []ast.Node {
 		}
 		d.Fail(key, n, "the list holds more than %d", maxItems)
 	default:
-		d.Fail(key, n, "want a list, have %s", kind(n))
+		d.Fail(key, n, "expected a list, got %s", kind(n))
 	}
 	return nil
 }
@@ -275,11 +275,11 @@ func (d *Decoder) plain(n ast.Node, v reflect.Value) error {
 			return number(v, word)
 		}
 		if text, ok = word, d.Numbers; !ok {
-			return fmt.Errorf("want a text, have a number: write %q with its quotes", word)
+			return fmt.Errorf("expected a text, got a number: write %q with its quotes", word)
 		}
 	}
 	if !ok || v.Kind() != reflect.String {
-		return fmt.Errorf("want %s, have %s", wanted(v), kind(n))
+		return fmt.Errorf("expected %s, got %s", wanted(v), kind(n))
 	}
 	if d.Text != nil {
 		var err error
@@ -296,23 +296,23 @@ func number(v reflect.Value, word string) error {
 	case reflect.Int:
 		i, err := strconv.ParseInt(word, 10, 32)
 		if err != nil {
-			return fmt.Errorf("want a whole number up to %d, have %s", math.MaxInt32, word)
+			return fmt.Errorf("expected a whole number up to %d, got %s", math.MaxInt32, word)
 		}
 		v.SetInt(i)
 	case reflect.Uint32:
 		i, err := strconv.ParseUint(word, 10, 32)
 		if err != nil {
-			return fmt.Errorf("want a whole number from 0 to %d, have %s", uint32(math.MaxUint32), word)
+			return fmt.Errorf("expected a whole number from 0 to %d, got %s", uint32(math.MaxUint32), word)
 		}
 		v.SetUint(i)
 	case reflect.Float64:
 		f, err := strconv.ParseFloat(word, 64)
 		if err != nil {
-			return fmt.Errorf("want a number, have %s", word)
+			return fmt.Errorf("expected a number, got %s", word)
 		}
 		v.SetFloat(f)
 	default:
-		return fmt.Errorf("want %s, have a number", wanted(v))
+		return fmt.Errorf("expected %s, got a number", wanted(v))
 	}
 	return nil
 }

@@ -120,7 +120,7 @@ func parse(data []byte, most int) (body ast.Node, wrong *Problem) {
 		case doc.Body == nil || doc.Body.Type() == ast.CommentType || doc.Body.Type() == ast.NullType:
 		case body != nil:
 			line, column := Position(doc.Body)
-			return nil, &Problem{Line: line, Column: column, Text: "want exactly one YAML document, have several"}
+			return nil, &Problem{Line: line, Column: column, Text: "expected exactly one YAML document, got several"}
 		default:
 			body = doc.Body
 		}

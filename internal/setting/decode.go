@@ -31,7 +31,7 @@ func Decode(name string, data []byte, into any, from Sources, check func(Check))
 		case *Secret:
 			reference, ok := n.(*ast.StringNode)
 			if !ok {
-				d.Fail(key, n, "want ${NAME} for an environment variable, or file:PATH")
+				d.Fail(key, n, "expected ${NAME} for an environment variable, or file:PATH")
 			} else if reference.Value != "" {
 				var err error
 				if *to, err = from.Fetch(reference.Value); err != nil {
@@ -63,7 +63,7 @@ func scan[V any](d *yamlfile.Decoder, key string, n ast.Node, want string, to *V
 	yamlfile.Scan(d, key, n, want, func(word string) error {
 		x, err := parse(word)
 		if err != nil {
-			return fmt.Errorf("want %s: %w", want, err)
+			return fmt.Errorf("expected %s: %w", want, err)
 		}
 		*to = x
 		return nil
