@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/term"
 )
@@ -28,7 +29,10 @@ func openOutput(option, name string, stdout io.Writer) (*output, error) {
 		return &output{Writer: bufio.NewWriter(stdout), asked: "standard output", file: f}, nil
 	}
 	asked := option + " " + name
-	mode := os.FileMode(0o666) // less the umask
+	mode := os.FileMode(0o600) // it says who runs what
+	if err := trusted(name); err != nil {
+		return nil, fmt.Errorf("%s: %w", asked, err)
+	}
 	if at, err := filepath.EvalSymlinks(name); err == nil {
 		name = at
 	}
@@ -43,14 +47,51 @@ func openOutput(option, name string, stdout io.Writer) (*output, error) {
 			}
 			return &output{Writer: bufio.NewWriter(f), asked: asked, file: f}, nil
 		}
-		mode = st.Mode().Perm()
+		mode = st.Mode().Perm() // an existing file keeps it
 	}
 	beside := fmt.Sprintf(".%s.%.8s", filepath.Base(name), rand.Text())
 	f, err := os.OpenFile(filepath.Join(filepath.Dir(name), beside), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", asked, reason(err))
 	}
-	return &output{Writer: bufio.NewWriter(f), asked: asked, file: f, name: name}, nil
+	o := &output{Writer: bufio.NewWriter(f), asked: asked, file: f, name: name}
+	if err := f.Chmod(mode); err != nil { // the umask took some of it
+		return nil, errors.Join(o.failed(err), o.discard())
+	}
+	return o, nil
+}
+
+// trusted returns an error if a symbolic link on the way to the file belongs neither to this user nor to root: somebody else would choose
+// what is replaced. The file system must not change meanwhile; for that, folders have permissions.
+func trusted(name string) error {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return err
+	}
+	at, rest := filepath.VolumeName(abs)+string(filepath.Separator), strings.Split(abs[len(filepath.VolumeName(abs)):], string(filepath.Separator))
+	for links := 0; len(rest) > 0 && links < 255; { // the system follows fewer
+		next := filepath.Join(at, rest[0])
+		rest = rest[1:]
+		st, err := os.Lstat(next)
+		if err != nil || st.Mode()&os.ModeSymlink == 0 {
+			at = next // missing: opening it says so
+			continue
+		}
+		if !ours(st) {
+			return fmt.Errorf("%s is a symbolic link that belongs to another user; name its target", next)
+		}
+		target, err := os.Readlink(next)
+		if err != nil {
+			return reason(err)
+		}
+		if filepath.IsAbs(target) {
+			at = filepath.VolumeName(target) + string(filepath.Separator)
+			target = target[len(filepath.VolumeName(target)):]
+		}
+		rest = append(strings.Split(target, string(filepath.Separator)), rest...)
+		links++
+	}
+	return nil
 }
 
 // reason returns a file error without the file's name, which may differ from the one that the user gave.

@@ -70,6 +70,7 @@ type Store struct {
 // Listen is where metrics and health are served.
 type Listen struct {
 	Address string        `yaml:"address" about:"host:port; empty: nowhere"`
+	Hosts   []string      `yaml:"hosts" about:"host names in a request's Host header that are answered, beside IP addresses, localhost, the machine's and address's own"`
 	Silent  time.Duration `yaml:"silent" about:"not ready if no packet arrived for this long; 0s: never"`
 	Drops   float64       `yaml:"drops" about:"not ready if more than this share of the last minute's packets was dropped"`
 }

@@ -81,9 +81,6 @@ type Daemon struct {
 	due      atomic.Bool   // a second of the wall clock has passed
 	ripe     chan struct{} // signals that the store has something to write; capacity 1
 	began    time.Time
-
-	lost     uint64 // alerts whose loss was logged; owned by the goroutine of beat
-	saidLoss time.Time
 }
 
 // Run runs the daemon. It returns when the input has ended or ctx is done, and everything captured until then has been
@@ -174,7 +171,6 @@ func (d *Daemon) beat(ctx context.Context) {
 		case <-t.C:
 			d.due.Store(true)
 			st := d.outbox.Stats()
-			d.sayLoss(&st)
 			d.delivery.Store(&st)
 		}
 	}
@@ -239,22 +235,6 @@ func (d *Daemon) writeRest(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// sayEvery is the least time between two log lines about lost alerts.
-const sayEvery = time.Minute
-
-// sayLoss logs alerts that were deleted for lack of space.
-func (d *Daemon) sayLoss(st *outbox.Stats) {
-	var lost uint64
-	for at := range st.Dropped {
-		lost += st.Dropped[at] + st.Purged[at]
-	}
-	if lost == d.lost || time.Since(d.saidLoss) < sayEvery {
-		return
-	}
-	d.log.Error("too many alerts were waiting: undelivered alerts of the lowest severity were deleted", zap.Uint64("alerts", lost-d.lost))
-	d.lost, d.saidLoss = lost, time.Now()
 }
 
 func (d *Daemon) retain(ctx context.Context) {

@@ -130,7 +130,7 @@ func (d *Daemon) openServer() error {
 	if d.cfg.Listen.Address == "" {
 		return nil
 	}
-	s, err := d.metrics.Listen(d.cfg.Listen.Address)
+	s, err := d.metrics.Listen(d.cfg.Listen.Address, append(d.cfg.Listen.Hosts, named(""))...)
 	if err != nil {
 		return fmt.Errorf("listen.address: %w", err)
 	}

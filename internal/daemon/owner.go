@@ -31,6 +31,7 @@ type owner struct {
 	relief relief
 	ended  bool // the input has ended
 	sent   map[sentKey]uint64
+	losses losses
 }
 
 type sentKey struct{ event, severity string }
@@ -38,7 +39,7 @@ type sentKey struct{ event, severity string }
 // build makes the Session and resumes from the store.
 func (d *Daemon) build(ctx context.Context, know *session.Knowledge) (*owner, error) {
 	l := &d.cfg.Limits
-	o := &owner{d: d, sent: map[sentKey]uint64{}, found: found{most: 2 * l.Hosts}, relief: newRelief(l.Hosts)}
+	o := &owner{d: d, sent: map[sentKey]uint64{}, losses: losses{}, found: found{most: 2 * l.Hosts}, relief: newRelief(l.Hosts)}
 	var err error
 	o.Session, err = session.New(session.Options{
 		Source: d.source,

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"avbeacon/capture"
 	"avbeacon/capture/live"
 	"avbeacon/classify"
@@ -75,7 +77,32 @@ func (d *Daemon) show(o *owner, st capture.Stats) {
 	d.reloads.show(s)
 	d.showDelivery(s)
 	d.showStore(s)
+	o.losses.log(s, d.log)
 	d.metrics.Publish(s)
+}
+
+// losses are the counters of lost things as they were last logged.
+type losses map[string]loss
+
+type loss struct {
+	total uint64
+	at    time.Time
+}
+
+// lossEvery is the least time between two log lines about one counter.
+const lossEvery = time.Minute
+
+// log logs each counter of lost things that has grown.
+func (l losses) log(s *metrics.Snapshot, log *zap.Logger) {
+	lost := s.Lost()
+	for _, what := range slices.Sorted(maps.Keys(lost)) {
+		n, before := lost[what], l[what]
+		if n <= before.total || s.Time.Sub(before.at) < lossEvery {
+			continue
+		}
+		log.Warn("something was lost", zap.String("counter", what), zap.Uint64("lost", n-before.total), zap.Uint64("total", n))
+		l[what] = loss{n, s.Time}
+	}
 }
 
 // day parses a date; it returns the zero time for one that is unknown.

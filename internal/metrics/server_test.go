@@ -129,3 +129,61 @@ func TestSideBySide(t *testing.T) {
 	}
 	<-done
 }
+
+// Half requests, which never time out here, keep no whole one waiting: the oldest of them is closed.
+func TestHalfRequestsKeepNobodyOut(t *testing.T) {
+	s, err := New().Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	s.http.ReadHeaderTimeout, s.http.ReadTimeout = 0, 0
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- s.Run(ctx) }()
+	var half []net.Conn
+	for range maxConnections {
+		c, err := net.Dial("tcp", s.Addr().String())
+		require.NoError(t, err)
+		defer c.Close()
+		_, err = c.Write([]byte("GET /healthz HTTP/1.1\r\nHost: localhost\r\n"))
+		require.NoError(t, err)
+		half = append(half, c)
+	}
+	client := http.Client{Timeout: time.Minute}
+	a, err := client.Get("http://" + s.Addr().String() + "/healthz")
+	require.NoError(t, err)
+	require.NoError(t, a.Body.Close())
+	_, err = half[0].Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF, "the oldest is closed")
+	_, err = half[maxConnections-1].Write([]byte("\r\n"))
+	require.NoError(t, err)
+	_, err = half[maxConnections-1].Read(make([]byte, 1))
+	require.NoError(t, err, "the youngest may still become whole")
+	for _, c := range half {
+		c.Close()
+	}
+	client.CloseIdleConnections()
+	cancel()
+	require.NoError(t, <-ended)
+}
+
+// A page that makes its own name point to this address (DNS rebinding) gets no answer.
+func TestHostHeaderIsChecked(t *testing.T) {
+	s, err := New().Listen("localhost:0", "tap7.example.org")
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- s.Run(ctx) }()
+	for host, want := range map[string]int{
+		"127.0.0.1": 200, "127.0.0.1:9477": 200, "[::1]:9477": 200, "[::1]": 200, "LOCALHOST:1": 200, "tap7.example.org.": 200, "Tap7.example.org:9477": 200,
+		"evil.example": 421, "evil.example:9477": 421, "localhost.evil.example": 421, "127.0.0.1.evil.example": 421,
+	} {
+		q, err := http.NewRequestWithContext(ctx, "GET", "http://"+s.Addr().String()+"/healthz", nil)
+		require.NoError(t, err)
+		q.Host = host
+		a, err := http.DefaultClient.Do(q)
+		require.NoError(t, err)
+		require.NoError(t, a.Body.Close())
+		require.Equal(t, want, a.StatusCode, host)
+	}
+	cancel()
+	require.NoError(t, <-ended)
+}

@@ -3,7 +3,12 @@
 // every metric.
 package metrics
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Snapshot is the daemon's state at one moment. Its publisher changes neither it nor anything it points to afterwards.
 type Snapshot struct {
@@ -78,4 +83,24 @@ func (g *Samples) At(family string, t time.Time, labels ...string) {
 // Age adds how long ago a time is at each scrape, in seconds; 0 if it is unknown.
 func (g *Samples) Age(family string, since time.Time, labels ...string) {
 	g.list = append(g.list, sample{family: family, since: since, labels: labels})
+}
+
+// lossy are the counters of what was lost for good.
+var lossy = []string{"table_evictions_total", "queue_lost_total", "spool_dropped_alerts_total", "sink_refused_alerts_total",
+	"store_write_failures_total", "panics_total"}
+
+// Lost returns the counters of lost things that are not zero, by the metric's name without prefix and its labels.
+func (s *Snapshot) Lost() map[string]uint64 {
+	lost := map[string]uint64{}
+	for _, i := range s.Interfaces {
+		lost["capture_drops_total "+i.Name] += i.Kernel
+		lost["capture_cut_packets_total "+i.Name] += i.Cut
+	}
+	for _, x := range s.list {
+		if slices.Contains(lossy, x.family) {
+			lost[strings.Join(append([]string{x.family}, x.labels...), " ")] += uint64(x.value)
+		}
+	}
+	maps.DeleteFunc(lost, func(_ string, n uint64) bool { return n == 0 })
+	return lost
 }

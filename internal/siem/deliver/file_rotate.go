@@ -38,7 +38,7 @@ type rotating struct {
 }
 
 const (
-	fileMode   = 0o640
+	fileMode   = 0o600       // of a new file: it says who runs what. One that follows another keeps its mode
 	retryAfter = time.Minute // until a rotation that failed is tried again
 )
 
@@ -152,6 +152,10 @@ func (r *rotating) due(more int64) bool {
 
 // rotate sets the file aside and begins a new one. If it cannot be renamed, it keeps growing.
 func (r *rotating) rotate() error {
+	mode := os.FileMode(fileMode)
+	if st, err := r.file.Stat(); err == nil {
+		mode = st.Mode().Perm()
+	}
 	r.file.Close() // all that counted was written before
 	r.file = nil
 	name, err := r.aside()
@@ -166,7 +170,7 @@ func (r *rotating) rotate() error {
 	if err := r.open(os.O_CREATE | os.O_EXCL); err != nil {
 		return fmt.Errorf("after it was rotated: %w", err)
 	}
-	return nil
+	return r.file.Chmod(mode)
 }
 
 // close ends the work on what was set aside and closes the file.
@@ -353,8 +357,12 @@ func pack(ctx context.Context, path string) (err error) {
 		return err
 	}
 	z := gzip.NewWriter(out)
-	_, err = io.Copy(z, stoppable{ctx, in})
-	err = errors.Join(err, z.Close(), out.Sync(), out.Close())
+	st, err := in.Stat()
+	if err == nil {
+		err = out.Chmod(st.Mode().Perm())
+	}
+	_, copied := io.Copy(z, stoppable{ctx, in})
+	err = errors.Join(err, copied, z.Close(), out.Sync(), out.Close())
 	if err == nil {
 		err = os.Rename(half, path+packed)
 	}
