@@ -293,7 +293,7 @@ func times(n uint64) string {
 // barSentences returns what did not count, if that is not the verdict's own reason.
 func (c *Classifier) barSentences(t *track, f *Finding) (out []string) {
 	say := func(n uint32, s string) {
-		if n > 0 && !strings.Contains(s, "%") {
+		if n > 0 {
 			out = append(out, s)
 		}
 	}

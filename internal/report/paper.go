@@ -112,12 +112,7 @@ func (t *writer) paint(s string, c ...text.Color) string {
 // summary writes the head: what was read, and the result in one line. "Nothing was found" is never said of a capture that could not
 // have shown anything.
 func (t *writer) summary(r *Report) {
-	concern, failed := 0, 0
-	for i := range r.Findings {
-		if r.Findings[i].Concern {
-			concern++
-		}
-	}
+	failed := 0
 	var from, to Time
 	for i := range r.Inputs {
 		in := &r.Inputs[i]
@@ -147,8 +142,39 @@ func (t *writer) summary(r *Report) {
 	case len(r.Findings) == 0:
 		t.para(0, "No known antivirus was seen calling home. Check the limitations below before you conclude that there is none.")
 	default:
-		t.para(0, "%s, %d of concern (policy %s)", plural(uint64(len(r.Findings)), "finding"), concern, Clean(r.Policy))
+		t.para(0, "%s", r.headline())
 	}
+}
+
+// headline counts the hosts that run a product of concern, surely or likely, each once.
+func (r *Report) headline() string {
+	sure, likely, concern := map[string]bool{}, map[string]bool{}, 0
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		host := fmt.Sprint(f.Host.Address, f.Host.MAC, f.Host.VLAN)
+		if !f.Concern {
+			continue
+		}
+		switch concern++; f.Verdict {
+		case "installed":
+			sure[host] = true
+		case "likely":
+			likely[host] = true
+		}
+	}
+	maps.DeleteFunc(likely, func(host string, _ bool) bool { return sure[host] })
+	all := plural(uint64(len(r.Findings)), "finding") + " in all"
+	run := map[bool]string{true: " runs", false: " run"}
+	policy := "a product of concern (policy " + Clean(r.Policy) + ")"
+	switch n, m := len(sure), len(likely); {
+	case n > 0 && m > 0:
+		return fmt.Sprintf("%s%s %s, %d more likely; %s", plural(uint64(n), "host"), run[n == 1], policy, m, all)
+	case n > 0:
+		return fmt.Sprintf("%s%s %s; %s", plural(uint64(n), "host"), run[n == 1], policy, all)
+	case m > 0:
+		return fmt.Sprintf("%s likely%s %s; %s", plural(uint64(m), "host"), run[m == 1], policy, all)
+	}
+	return fmt.Sprintf("No host was seen to run %s; %s, %d of concern", policy, all, concern)
 }
 
 func plural(n uint64, what string) string {
