@@ -42,7 +42,8 @@ prints each alert as a line of JSON (Elastic Common Schema) on standard output a
 error. When it ends, it reports what it found and what it could not see.
 
 It opens its sockets first and then drops all privileges. CAP_NET_RAW is enough to start; becoming
-another user needs root. SIGHUP, or a change to the files, reloads catalogue, policy, place data and
+another user needs root: without --user, root becomes the user avbeacon where it exists, else who called
+sudo. SIGHUP, or a change to the files, reloads catalogue, policy, place data and
 suppressions; a bad file is rejected and logged once, and the old one stays in use. SIGUSR1 reopens
 output files. SIGTERM and SIGINT finish what was captured, within limits.drain.
 

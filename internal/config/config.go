@@ -82,7 +82,7 @@ type Limits struct {
 	Hosts   int           `yaml:"hosts" about:"most hosts in memory"`
 	Names   int           `yaml:"names" about:"most pairs of host and address whose name is remembered"`
 	Drain   time.Duration `yaml:"drain" about:"how long the shutdown after SIGTERM may take"`
-	User    string        `yaml:"user" about:"user to switch to once the sockets are open; empty: no switch"`
+	User    string        `yaml:"user" about:"user to switch to once the sockets are open; empty: from root to avbeacon where it exists, else to who called sudo, else no switch"`
 	Confine bool          `yaml:"confine" about:"deny access to files that are not named here, where the kernel can (Landlock)"`
 	Pieces  string        `yaml:"panics" about:"folder for captures of packets that caused a panic; empty: none"`
 }

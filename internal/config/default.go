@@ -20,6 +20,6 @@ func Default() Config {
 		Alerts:  alert.DefaultConfig(),
 		Listen:  Listen{Address: "127.0.0.1:9477", Silent: 5 * time.Minute, Drops: 0.01},
 		Log:     logs.Config{Level: "info", Format: "auto"},
-		Limits:  Limits{Flows: limits.Flows, Hosts: limits.MonitorHosts, Names: limits.MonitorNames, Drain: 20 * time.Second},
+		Limits:  Limits{Flows: limits.Flows, Hosts: limits.MonitorHosts, Names: limits.MonitorNames, Drain: 20 * time.Second, Confine: true},
 	}
 }

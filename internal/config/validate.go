@@ -129,6 +129,9 @@ func (c *Config) Warnings() []string {
 	if host, _, err := net.SplitHostPort(c.Listen.Address); err == nil && !setting.Loopback(host) {
 		out = append(out, fmt.Sprintf("listen.address %s: everybody who can reach it can read metrics and health", c.Listen.Address))
 	}
+	if c.Limits.User == "nobody" && c.Store.File != "" {
+		out = append(out, "limits.user nobody: other services may run as nobody too, and the store holds a key")
+	}
 	for i := range c.Sinks {
 		out = append(out, c.Sinks[i].Warnings()...)
 	}

@@ -81,6 +81,7 @@ type Daemon struct {
 	due      atomic.Bool   // a second of the wall clock has passed
 	ripe     chan struct{} // signals that the store has something to write; capacity 1
 	began    time.Time
+	granted  []string // folders that are still within reach; nil: all
 }
 
 // Run runs the daemon. It returns when the input has ended or ctx is done, and everything captured until then has been

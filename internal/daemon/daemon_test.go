@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -71,6 +72,7 @@ func newOne(t testing.TB) *one {
 	c.Listen.Address = ""
 	c.Capture.Read = office
 	c.Limits.Drain = time.Minute
+	c.Limits.User, c.Limits.Confine = strconv.Itoa(os.Getuid()), false // this process is the test's
 	core, logs := observer.New(zap.InfoLevel)
 	o := &one{out: &output{}, logs: logs}
 	o.Options = Options{Config: c, Version: "test", Stdout: o.out, Log: zap.New(core)}

@@ -7,12 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"go.uber.org/zap"
 
 	"avbeacon/capture"
 	"avbeacon/capture/files"
 	"avbeacon/capture/live"
+	"avbeacon/internal/config"
 	"avbeacon/internal/metrics"
 	"avbeacon/internal/privilege"
 	"avbeacon/internal/session"
@@ -34,9 +36,6 @@ func (d *Daemon) open(ctx context.Context) (err error) {
 		return err
 	}
 	if err := d.drop(); err != nil {
-		return err
-	}
-	if err := d.faults.open(d.cfg.Limits.Pieces); err != nil {
 		return err
 	}
 	if err := d.openStore(); err != nil {
@@ -139,71 +138,112 @@ func (d *Daemon) openServer() error {
 	return nil
 }
 
-// drop drops privileges and, if limits.confine is set, access to files that the configuration does not name.
+// drop hands the files over that the next user writes, drops privileges and, with limits.confine, access to other files. The configuration
+// file may name files that a flag overrides: they stay readable, so that a reload of the same file is not rejected.
 func (d *Daemon) drop() error {
 	l := &d.cfg.Limits
-	r, err := privilege.Drop(privilege.Options{User: l.User, Confine: l.Confine, Read: d.readable(), Write: d.writable()})
+	if err := d.faults.open(l.Pieces); err != nil { // with the privileges to make it
+		return err
+	}
+	who := l.User
+	if who == "" {
+		who = privilege.Successor(os.Getenv)
+	}
+	files := []string{l.Pieces}
+	for _, f := range written(d.cfg) {
+		files = append(files, f, f+"-wal", f+"-shm", f+".reserve", f+".lock")
+	}
+	if err := privilege.HandOver(who, files); err != nil {
+		return fmt.Errorf("hand files over to user %s: %w", who, err)
+	}
+	read, write := readable(d.cfg, d.opt.File), writable(d.cfg)
+	if c, err := config.Load(d.opt.File); err == nil {
+		read, write = append(read, readable(&c, "")...), append(write, writable(&c)...)
+	}
+	was := os.Getuid()
+	r, err := privilege.Drop(privilege.Options{User: who, Confine: l.Confine, Read: read, Write: write})
 	if err != nil {
 		return fmt.Errorf("drop privileges: %w", err)
 	}
-	d.log.Info("privileges were dropped", zap.Int("uid", r.UID), zap.Int("gid", r.GID), zap.Int("landlock", r.Landlock), zap.Bool("bounded", r.Bounded))
-	if l.Confine && r.Landlock == 0 {
+	d.log.Info("privileges were dropped", zap.Int("from_uid", was), zap.Int("uid", r.UID), zap.Int("gid", r.GID), zap.String("capabilities", r.Held),
+		zap.Int("landlock", r.Landlock), zap.Bool("bounded", r.Bounded))
+	if r.UID == 0 {
+		d.log.Warn("THE DAEMON STILL RUNS AS ROOT, without capabilities, and owns root's files: make a user avbeacon, or name one with --user")
+	}
+	if r.Landlock > 0 {
+		d.granted = append(read, write...)
+		d.log.Info("other files are out of reach now", zap.Strings("readable", read), zap.Strings("writable", write))
+	} else if l.Confine {
 		d.log.Warn("this kernel has no Landlock: limits.confine has no effect")
 	}
 	return nil
 }
 
-// readable returns the folders of the files that are read while the daemon runs. It returns folders because a file may be
-// replaced by a new one.
-func (d *Daemon) readable() []string {
-	k := &d.cfg.Knowledge
-	list := []string{"/etc", "/usr/share/zoneinfo", "/usr/share/ca-certificates", "/usr/lib/ssl", "/proc/self", "/sys/class/net", "/run/systemd/resolve"}
-	for _, f := range append([]string{d.opt.File, d.cfg.Policy, k.IDKey}, k.Geo...) {
-		list = addFolder(list, f)
+// written returns the store and the files of alerts.
+func written(c *config.Config) []string {
+	files := []string{c.Store.File}
+	for _, s := range c.Sinks {
+		files = append(files, s.File.Path)
 	}
-	for _, s := range d.cfg.Sinks {
-		for _, f := range []string{s.TLS.CA, s.TLS.Cert, s.TLS.Key, s.NATS.Creds} {
-			list = addFolder(list, f)
-		}
+	return slices.DeleteFunc(files, func(f string) bool { return f == "" })
+}
+
+// readable returns the folders of what is read while the daemon runs: a rule holds what has the name now, and a file or the folder of a
+// catalogue may be replaced by a new one.
+func readable(c *config.Config, file string) []string {
+	k := &c.Knowledge
+	list := []string{"/etc", "/usr/share/zoneinfo", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/usr/lib/ssl", "/var/lib/ca-certificates",
+		"/usr/share/pki", "/run/credentials", "/run/secrets", "/proc/self", "/proc/stat", "/sys/class/net", "/run/systemd/resolve"}
+	names := append([]string{file, c.Policy, k.IDKey, k.Feeds, c.Capture.Watch, c.Capture.Read, os.Getenv("SSL_CERT_FILE"), os.Getenv("SSL_CERT_DIR")}, k.Geo...)
+	for _, s := range c.Sinks {
+		names = append(names, s.TLS.CA, s.TLS.Cert, s.TLS.Key, s.NATS.Creds)
 	}
-	for _, f := range []string{k.Feeds, d.cfg.Capture.Watch} {
-		if f != "" {
-			list = append(list, f)
-		}
+	for _, name := range names {
+		list = addFolder(list, name)
 	}
 	return list
 }
 
-// writable returns the folders that are written to: of the store (or the temporary one of its alerts), of sinks' files, and of captures
-// of panics. Folders, because SQLite and rotation create files beside the named one.
-func (d *Daemon) writable() []string {
-	var list []string
-	if d.cfg.Store.File == "" {
+func writable(c *config.Config) (list []string) {
+	if c.Store.File == "" {
 		list = append(list, os.TempDir())
 	}
-	list = addFolder(list, d.cfg.Store.File)
-	for _, s := range d.cfg.Sinks {
-		list = addFolder(list, s.File.Path)
+	for _, name := range written(c) {
+		list = addFolder(list, name)
 	}
-	if d.cfg.Limits.Pieces != "" {
-		list = append(list, d.cfg.Limits.Pieces)
-	}
-	return slices.Compact(list)
+	return addFolder(list, c.Limits.Pieces)
 }
 
-// addFolder adds the folder of a file.
+// addFolder adds the folder of a file, and that of what a symbolic link points to; of what lies in the root folder, itself.
 func addFolder(list []string, file string) []string {
-	if file == "" {
-		return list
-	}
-	if abs, err := filepath.Abs(file); err == nil {
-		return append(list, filepath.Dir(abs))
+	real, _ := filepath.EvalSymlinks(file)
+	for _, name := range []string{file, real} {
+		abs, err := filepath.Abs(name)
+		if name == "" || name == "-" || err != nil {
+			continue
+		}
+		if folder := filepath.Dir(abs); folder != "/" {
+			abs = folder
+		}
+		list = append(list, abs)
 	}
 	return list
 }
 
-// openStore opens the store and takes sensor and key from it, if the configuration does not set them: they are part of every id, and
-// must not change with a restart. Without a store and a configured key, the key is new in each run.
+// outside returns an error for a path that a new configuration names, and that the process gave up access to.
+func (d *Daemon) outside(c *config.Config) error {
+	for _, folder := range append(readable(c, ""), writable(c)...) {
+		within := func(g string) bool { return folder == g || strings.HasPrefix(folder, strings.TrimSuffix(g, "/")+"/") }
+		if d.granted != nil && !slices.ContainsFunc(d.granted, within) {
+			return fmt.Errorf("the configuration names a path in %s: %w", folder, errOutside)
+		}
+	}
+	return nil
+}
+
+// errOutside explains why a new path is rejected.
+var errOutside = errors.New("the daemon gave up access to it at its start (limits.confine); a restart gives access to what the configuration names then")
+
 func (d *Daemon) openStore() (err error) {
 	c := d.cfg
 	if d.key, err = session.ReadKey(c.Knowledge.IDKey); err != nil {

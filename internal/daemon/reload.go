@@ -143,6 +143,9 @@ type knowledge struct {
 func (d *Daemon) reload(ctx context.Context) {
 	k, err := d.load(ctx)
 	if err != nil {
+		if d.granted != nil && errors.Is(err, os.ErrPermission) {
+			err = fmt.Errorf("%w: if it is a new place: %w", err, errOutside)
+		}
 		if d.reloads.rejected(time.Now(), err) {
 			d.log.Error("new knowledge was rejected; the old one stays in use", zap.Error(err))
 		}
@@ -193,6 +196,9 @@ func (d *Daemon) suppressions() ([]alert.SuppressionRule, error) {
 	if errors.Is(err, os.ErrPermission) {
 		d.log.Warn("the configuration can no longer be read; its suppressions stay as they were", zap.Error(err))
 		return d.cfg.Alerts.Suppress, nil
+	}
+	if err == nil {
+		err = d.outside(&c)
 	}
 	return c.Alerts.Suppress, err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -25,6 +26,7 @@ func Drop(opt Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	held := cap.GetProc().String()
 	bounded := dropBound()
 	if err := id.become(); err != nil {
 		return Result{}, err
@@ -32,7 +34,7 @@ func Drop(opt Options) (Result, error) {
 	if err := dropCapabilities(); err != nil {
 		return Result{}, err
 	}
-	r := Result{UID: os.Getuid(), GID: os.Getgid(), Bounded: bounded}
+	r := Result{UID: os.Getuid(), GID: os.Getgid(), Bounded: bounded, Held: held}
 	if opt.Confine {
 		if r.Landlock, err = confine(opt.Read, opt.Write); err != nil {
 			return Result{}, err
@@ -79,9 +81,50 @@ func find(name string) (identity, error) {
 	return identity{uid: uid, gid: gid}, nil
 }
 
+// Successor returns the user that a daemon started as root becomes where none is named: avbeacon, else who called sudo; "" if there is
+// neither. It is never nobody, whom other services are too.
+func Successor(env func(string) string) string {
+	if os.Geteuid() != 0 {
+		return ""
+	}
+	if u, err := user.Lookup("avbeacon"); err == nil && u.Uid != "0" {
+		return u.Username
+	}
+	u, err := user.LookupId(env("SUDO_UID"))
+	if err != nil || u.Uid == "0" || u.Username == "nobody" {
+		return ""
+	}
+	if groups, err := u.GroupIds(); err != nil || !slices.Contains(groups, env("SUDO_GID")) {
+		return "" // sudo sets both
+	}
+	return u.Uid
+}
+
+// HandOver gives files, and folders of root's that nobody else can enter, to the user that Drop will switch to. It leaves links alone, and
+// files with a second name: somebody who may write into their folder could make one of a file of root's.
+func HandOver(name string, files []string) error {
+	id, err := find(name)
+	if err != nil || id.stay || id.uid == 0 || os.Geteuid() != 0 {
+		return err
+	}
+	for _, file := range files {
+		f, missing := os.OpenFile(file, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		if missing != nil {
+			continue // who opens it says what is wrong
+		}
+		var st unix.Stat_t
+		failed := unix.Fstat(int(f.Fd()), &st)
+		if st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink == 1 || st.Mode == unix.S_IFDIR|0o700 && st.Uid == 0 {
+			failed = f.Chown(id.uid, id.gid)
+		}
+		err = errors.Join(err, failed, f.Close())
+	}
+	return err
+}
+
 // become changes user and groups of all threads. The groups come first, because only root can change them.
 func (id identity) become() error {
-	if id.stay || id.uid == os.Getuid() && id.uid == os.Geteuid() && id.uid != 0 {
+	if id.stay || id.uid == os.Getuid() && id.uid == os.Geteuid() {
 		return nil
 	}
 	if os.Geteuid() != 0 {
@@ -140,27 +183,19 @@ func confine(read, write []string) (version int, err error) {
 		return 0, nil // the kernel lacks Landlock, or it is disabled
 	}
 	var rules []landlock.Rule
-	for _, path := range read {
-		rule := landlock.ROFiles(path)
-		if isFolder(path) {
-			rule = landlock.RODirs(path)
+	add := func(paths []string, files, folders func(...string) landlock.FSRule) {
+		for _, path := range paths {
+			if st, err := os.Stat(path); err == nil && st.IsDir() {
+				rules = append(rules, folders(path).IgnoreIfMissing())
+			} else if err == nil { // what is out of reach already needs no rule
+				rules = append(rules, files(path).IgnoreIfMissing())
+			}
 		}
-		rules = append(rules, rule.IgnoreIfMissing())
 	}
-	for _, path := range write {
-		rule := landlock.RWFiles(path)
-		if isFolder(path) {
-			rule = landlock.RWDirs(path)
-		}
-		rules = append(rules, rule.IgnoreIfMissing())
-	}
+	add(read, landlock.ROFiles, landlock.RODirs)
+	add(write, landlock.RWFiles, landlock.RWDirs)
 	if err := landlock.V11.BestEffort().RestrictPaths(rules...); err != nil {
 		return 0, fmt.Errorf("confine to files: %w", err)
 	}
 	return min(version, newestLandlock), nil
-}
-
-func isFolder(path string) bool {
-	st, err := os.Stat(path)
-	return err == nil && st.IsDir()
 }

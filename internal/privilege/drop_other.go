@@ -9,9 +9,9 @@ import (
 	"runtime"
 )
 
-// Drop is not supported on this system: it returns an error if opt names anything to drop.
+// Drop is not supported on this system: it returns an error if opt names a user. Nothing is confined, which the Result says.
 func Drop(opt Options) (Result, error) {
-	if opt.User != "" || opt.Confine {
+	if opt.User != "" {
 		return Result{}, fmt.Errorf("drop privileges: not supported on this system (%s): %w", runtime.GOOS, errors.ErrUnsupported)
 	}
 	return Result{UID: os.Getuid(), GID: os.Getgid()}, nil
@@ -24,3 +24,9 @@ func Known(name string) error {
 	}
 	return nil
 }
+
+// Successor names nobody: there is no switch on this system.
+func Successor(func(string) string) string { return "" }
+
+// HandOver does nothing: there is no switch on this system.
+func HandOver(string, []string) error { return nil }

@@ -27,6 +27,8 @@ type Result struct {
 	// Landlock is the version of Landlock that confines the process; 0 if none does, because it was not requested or the
 	// kernel lacks it.
 	Landlock int
+	// Held are the capabilities that were dropped, as in capabilities(7): =ep is all of them.
+	Held string
 	// Bounded says that the capability bounding set is empty, which takes CAP_SETPCAP at the start. Even without it, the
 	// programs that the process starts get no new privileges.
 	Bounded bool
