@@ -54,6 +54,13 @@ func TestMonitorDoesNotStayRoot(t *testing.T) {
 		}
 		said := d.await("privileges were dropped", 1)
 		require.Equal(t, 0.0, said["from_uid"])
+		if said["landlock"] != 0.0 {
+			work, err := os.Getwd()
+			require.NoError(t, err)
+			lists := d.await("other files are out of reach now", 1)
+			require.NotContains(t, lists["readable"], filepath.Dir(work), "a path that is not named opens nothing")
+			require.Subset(t, []any{dir}, lists["writable"])
+		}
 		if said["landlock"] != 0.0 && c.becomes == caller {
 			config("knowledge: {feeds: /var/somewhere/else}\n")
 			require.NoError(t, d.cmd.Process.Signal(syscall.SIGHUP))

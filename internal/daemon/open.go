@@ -219,7 +219,7 @@ func addFolder(list []string, file string) []string {
 	real, _ := filepath.EvalSymlinks(file)
 	for _, name := range []string{file, real} {
 		abs, err := filepath.Abs(name)
-		if name == "" || name == "-" || err != nil {
+		if file == "" || name == "" || name == "-" || err != nil {
 			continue
 		}
 		if folder := filepath.Dir(abs); folder != "/" {
