@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"io"
 	"os"
 
@@ -64,10 +65,7 @@ func printObservations(cmd *cobra.Command, s *streams, o *observeOptions, args [
 		return err
 	}})
 	bar.finish()
-	if flushed := out.Flush(); err == nil { // after a failed write it would fail with the same error
-		err = flushed
-	}
-	if err != nil {
+	if err := cmp.Or(err, out.Flush()); err != nil { // after a failed write, Flush fails with the same error
 		return err
 	}
 	return inputErrors(src.Inputs(), o.quiet, s.err)

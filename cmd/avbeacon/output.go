@@ -2,13 +2,13 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/term"
 )
@@ -30,7 +30,7 @@ func openOutput(option, name string, stdout io.Writer) (*output, error) {
 	}
 	asked := option + " " + name
 	mode := os.FileMode(0o600) // it says who runs what
-	if err := trusted(name); err != nil {
+	if err := trusted(name, 0); err != nil {
 		return nil, fmt.Errorf("%s: %w", asked, err)
 	}
 	if at, err := filepath.EvalSymlinks(name); err == nil {
@@ -62,35 +62,25 @@ func openOutput(option, name string, stdout io.Writer) (*output, error) {
 }
 
 // trusted returns an error if a symbolic link on the way to the file belongs neither to this user nor to root: somebody else would choose
-// what is replaced. The file system must not change meanwhile; for that, folders have permissions.
-func trusted(name string) error {
-	abs, err := filepath.Abs(name)
-	if err != nil {
-		return err
-	}
-	at, rest := "/", strings.Split(abs, "/")        // on Windows all links are trusted
-	for links := 0; len(rest) > 0 && links < 255; { // the system follows fewer
-		next := filepath.Join(at, rest[0])
-		rest = rest[1:]
-		st, err := os.Lstat(next)
-		if err != nil || st.Mode()&os.ModeSymlink == 0 {
-			at = next // missing: opening it says so
+// what is replaced. links were followed until here. The file system must not change meanwhile; for that, folders have permissions.
+func trusted(name string, links int) error {
+	at, err := filepath.Abs(name)
+	for ; err == nil && at != filepath.Dir(at); at = filepath.Dir(at) {
+		st, missing := os.Lstat(at)
+		if missing != nil || st.Mode()&os.ModeSymlink == 0 {
 			continue
 		}
 		if !ours(st) {
-			return fmt.Errorf("%s is a symbolic link that belongs to another user; name its target", next)
+			return fmt.Errorf("%s is a symbolic link that belongs to another user; name its target", at)
 		}
-		target, err := os.Readlink(next)
-		if err != nil {
-			return reason(err)
+		if target, unread := os.Readlink(at); unread == nil && links < 40 { // the system follows no more
+			if !filepath.IsAbs(target) {
+				target = filepath.Join(filepath.Dir(at), target)
+			}
+			err = trusted(target, links+1)
 		}
-		if filepath.IsAbs(target) {
-			at = "/"
-		}
-		rest = append(strings.Split(target, "/"), rest...)
-		links++
 	}
-	return nil
+	return err
 }
 
 // reason returns a file error without the file's name, which may differ from the one that the user gave.
@@ -108,17 +98,11 @@ func reason(err error) error {
 
 // finish ends an output after everything was written to it, or writing failed: the file gets its final name, or nothing of it stays.
 func (o *output) finish(written error) error {
-	err := written
-	if err == nil {
-		err = o.Flush() // after a failed write it would fail with the same error
-	}
+	err := cmp.Or(written, o.Flush()) // after a failed write, Flush fails with the same error
 	if o.name == "" {
 		return o.failed(err)
 	}
-	if closed := o.file.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
+	if err = cmp.Or(err, o.file.Close()); err == nil {
 		err = os.Rename(o.file.Name(), o.name)
 	}
 	if err != nil {

@@ -68,7 +68,11 @@ func (b *Book) Judge(f *classify.Finding, d policy.Decision, now time.Time) []*A
 	r := b.records[f.ID]
 	if r == nil && reportable {
 		r = b.track(f.ID)
-		b.remember(r)
+		if b.opt.Past != nil && b.counts.evicted > 0 { // the Book may have forgotten it: what was sent is not sent again as new
+			for _, a := range inOrder(b.opt.Past(f.ID)) {
+				b.reapply(a)
+			}
+		}
 	}
 	if r == nil {
 		return b.take()
@@ -121,16 +125,6 @@ func (b *Book) track(id string) *record {
 		b.counts.evicted++
 	}
 	return r
-}
-
-// remember restores the record of a finding that the Book may have forgotten, so that what was sent is not sent again as new.
-func (b *Book) remember(r *record) {
-	if b.opt.Past == nil || b.counts.evicted == 0 {
-		return
-	}
-	for _, a := range inOrder(b.opt.Past(r.last.Finding)) {
-		b.reapply(a)
-	}
 }
 
 func (b *Book) forget(r *record) {

@@ -148,33 +148,30 @@ func (t *writer) summary(r *Report) {
 
 // headline counts the hosts that run a product of concern, surely or likely, each once.
 func (r *Report) headline() string {
-	sure, likely, concern := map[string]bool{}, map[string]bool{}, 0
+	strongest, hosts, concern := map[string]string{}, map[string]int{}, 0
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		host := fmt.Sprint(f.Host.Address, f.Host.MAC, f.Host.VLAN)
-		if !f.Concern {
-			continue
-		}
-		switch concern++; f.Verdict {
-		case "installed":
-			sure[host] = true
-		case "likely":
-			likely[host] = true
+		if host := fmt.Sprint(f.Host.Address, f.Host.MAC, f.Host.VLAN); f.Concern {
+			concern++
+			strongest[host] = min(cmp.Or(strongest[host], f.Verdict), f.Verdict) // the order of the words is that of the verdicts
 		}
 	}
-	maps.DeleteFunc(likely, func(host string, _ bool) bool { return sure[host] })
-	all := plural(uint64(len(r.Findings)), "finding") + " in all"
-	run := map[bool]string{true: " runs", false: " run"}
-	policy := "a product of concern (policy " + Clean(r.Policy) + ")"
-	switch n, m := len(sure), len(likely); {
-	case n > 0 && m > 0:
-		return fmt.Sprintf("%s%s %s, %d more likely; %s", plural(uint64(n), "host"), run[n == 1], policy, m, all)
-	case n > 0:
-		return fmt.Sprintf("%s%s %s; %s", plural(uint64(n), "host"), run[n == 1], policy, all)
-	case m > 0:
-		return fmt.Sprintf("%s likely%s %s; %s", plural(uint64(m), "host"), run[m == 1], policy, all)
+	for _, verdict := range strongest {
+		hosts[verdict]++
 	}
-	return fmt.Sprintf("No host was seen to run %s; %s, %d of concern", policy, all, concern)
+	head, sure, likely := "No host was seen to run", hosts["installed"], hosts["likely"]
+	n, verb := sure, " run"
+	if sure == 0 {
+		n, verb = likely, " likely run"
+	}
+	if n > 0 {
+		head = plural(uint64(n), "host") + verb + map[bool]string{true: "s"}[n == 1]
+	}
+	head += " a product of concern (policy " + Clean(r.Policy) + ")"
+	if sure > 0 && likely > 0 {
+		head += fmt.Sprintf(", %d more likely", likely)
+	}
+	return fmt.Sprintf("%s; %s in all, %d of concern", head, plural(uint64(len(r.Findings)), "finding"), concern)
 }
 
 func plural(n uint64, what string) string {

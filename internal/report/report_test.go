@@ -53,7 +53,7 @@ func TestTextGroupsAndBounds(t *testing.T) {
 	require.NoError(t, sample().WriteText(&out, TextOptions{}))
 	s := out.String()
 	require.Contains(t, s, "9 packets in 2 inputs (1 not read to the end), 2026-03-02 09:00:00Z to 2026-03-02 09:00:00Z\n")
-	require.Contains(t, s, "1 host runs a product of concern (policy moscow); 4 findings in all\n")
+	require.Contains(t, s, "1 host runs a product of concern (policy moscow); 4 findings in all, 2 of concern\n")
 	require.Contains(t, s, "  + sni n0.example, n1.example, n2.example and 9 more  [update, strong, x24]")
 	require.Contains(t, s, "packets a.pcap:89, a.pcap:90,", "frames in order, with their file")
 	require.Contains(t, s, "  - sni wget.example  [update, strong, x2]")

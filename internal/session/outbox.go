@@ -88,14 +88,12 @@ func (o *Outbox) Run(ctx context.Context) error {
 // Undelivered names the sinks that lack alerts once Run has returned; nil if all have them.
 func (o *Outbox) Undelivered() error {
 	var errs []error
+	kept := map[bool]string{false: "the store keeps them for the next run", true: "with --db they would be kept for the next run"}[o.temporary]
 	for _, k := range o.Stats().Sinks {
-		switch {
-		case k.Rejected > 0:
+		if k.Rejected > 0 {
 			errs = append(errs, fmt.Errorf("sink %s: the receiver rejected %d alerts for good", k.Name, k.Rejected))
-		case k.Pending > 0 && o.temporary:
-			errs = append(errs, fmt.Errorf("sink %s: not all alerts were delivered (%s); with --db they would be kept for the next run", k.Name, k.Error))
-		case k.Pending > 0:
-			errs = append(errs, fmt.Errorf("sink %s: not all alerts were delivered yet (%s); the store keeps them for the next run", k.Name, k.Error))
+		} else if k.Pending > 0 {
+			errs = append(errs, fmt.Errorf("sink %s: not all alerts were delivered yet (%s); %s", k.Name, k.Error, kept))
 		}
 	}
 	return errors.Join(errs...)

@@ -194,7 +194,9 @@ func (s *Store) recognise() error {
 		return err
 	}
 	switch {
-	case id != mark && (id != 0 || tables > 0 || s.read):
+	case id == 0 && tables == 0 && s.read: // its maker was killed
+		return ErrMissing
+	case id != mark && (id != 0 || tables > 0):
 		return fmt.Errorf("%w, but a database of another program", ErrNoStore)
 	case s.read:
 		return s.readable()
