@@ -54,11 +54,7 @@ func writeAlerts(w io.Writer, list []session.StoredAlert, state, format string) 
 		}{list})
 	}
 	if len(list) == 0 {
-		text := "The store has no alerts."
-		if state != "all" {
-			text = "No alert in the store is " + state + "."
-		}
-		_, err := fmt.Fprintln(w, text)
+		_, err := fmt.Fprintf(w, "The store has no alerts (--state %s).\n", state)
 		return err
 	}
 	t := plainTable("Alert", "Finding", "Changed (UTC)", "Event", "State", "Severity", "Message")

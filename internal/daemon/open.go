@@ -172,11 +172,14 @@ func (d *Daemon) drop() error {
 	}
 	if r.Landlock > 0 {
 		d.granted = append(read, write...)
+		if d.cfg.Store.File != "" { // the engine sorts there what is large; its usual folder is out of reach
+			err = os.Setenv("SQLITE_TMPDIR", filepath.Dir(d.cfg.Store.File))
+		}
 		d.log.Info("other files are out of reach now", zap.Strings("readable", read), zap.Strings("writable", write))
 	} else if l.Confine {
 		d.log.Warn("this kernel has no Landlock: limits.confine has no effect")
 	}
-	return nil
+	return err
 }
 
 // written returns the store and the files of alerts.

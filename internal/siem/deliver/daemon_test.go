@@ -91,16 +91,22 @@ func (r *daemon) endLine(t *testing.T) {
 }
 
 // listens says whether a process has a socket of TCP that listens or one of UDP on this port, without connecting: that
-// would count as a client.
+// would count as a client. Sockets of others do not count: a test that looks for a free port has one for a moment.
 func listens(pid int, port string) bool {
-	var number int
+	own, number := map[string]bool{}, 0
+	open, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	for _, name := range open {
+		target, _ := os.Readlink(name)
+		own[target] = true
+	}
 	_, err := fmt.Sscan(port, &number)
 	want := fmt.Sprintf(":%04X ", number)
 	for _, table := range []string{"tcp", "udp"} {
 		text, readErr := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, table))
 		for line := range strings.Lines(string(text)) {
 			fields := strings.Fields(line)
-			if err == nil && readErr == nil && len(fields) > 3 && strings.HasSuffix(fields[1]+" ", want) && (fields[3] == "0A" || fields[3] == "07") {
+			if err == nil && readErr == nil && len(fields) > 9 && strings.HasSuffix(fields[1]+" ", want) && (fields[3] == "0A" || fields[3] == "07") &&
+				own["socket:["+fields[9]+"]"] {
 				return true
 			}
 		}
